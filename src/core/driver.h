@@ -1,0 +1,109 @@
+/**
+ * What a database's driver gives to the core, and what it may call.
+ *
+ * A driver knows how to open, use and close one connection; which operation
+ * runs where and when is the core's business (lane.h). All functions here are
+ * called on the loop's thread and must not block it. `open` and `close` are
+ * never answered from within the call.
+ */
+#ifndef COVET_CORE_DRIVER_H
+#define COVET_CORE_DRIVER_H
+
+#include "op.h"
+#include "url.h"
+
+/** How far an operation has come. */
+typedef enum covet_step {
+  COVET_STEP_DONE,      /* it ended: result or error are set, nothing is told */
+  COVET_STEP_PENDING,   /* under way: covet_connection_report follows */
+  COVET_STEP_SUSPENDED, /* a stream that is far enough ahead of its reader */
+  COVET_STEP_MOVE       /* not started: it belongs on the lane `op->lane` */
+} covet_step;
+
+typedef struct covet_driver {
+  const char *name;
+  unsigned lane_count;
+
+  /** Check the options and make `adapter->driver_data`; set each lane's
+   *  maximum. Returns 0 or a negative status with the error filled in. */
+  int (*adapter_init)(covet_adapter *adapter, const covet_url *url,
+                      const covet_option *options, size_t count,
+                      covet_error *error);
+  /** Free `driver_data`; every connection is gone. */
+  void (*adapter_deinit)(covet_adapter *adapter);
+
+  /** Open what an adapter needs before its first operation; answers by
+   *  covet_adapter_connected. */
+  void (*connect)(covet_adapter *adapter);
+
+  /** Carry the operation out here and now, without a connection of a lane.
+   *  True: it is done. May be NULL. */
+  bool (*run_now)(covet_adapter *adapter, covet_op *op);
+
+  /** The lane on which the operation belongs. */
+  unsigned (*choose_lane)(covet_adapter *adapter, const covet_op *op);
+
+  /** Whether operations of this lane are gathered until the loop's turn ends.
+   *  May be NULL. */
+  bool (*gathers)(covet_adapter *adapter, const covet_op *op);
+
+  covet_connection *(*connection_new)(covet_adapter *adapter, unsigned lane);
+  void (*connection_free)(covet_connection *connection);
+
+  /** Answered by covet_connection_opened. */
+  void (*open)(covet_connection *connection);
+  /** Answered by covet_connection_closed. */
+  void (*close)(covet_connection *connection);
+
+  /** Run an operation, or go on with a suspended one, or wind it up when
+   *  `op->stop` is set. COVET_OP_RELEASE: make the connection as new. */
+  covet_step (*execute)(covet_connection *connection, covet_op *op);
+
+  /** `op->stop` was set while the operation is pending. */
+  void (*cancel)(covet_connection *connection, covet_op *op);
+
+  /** Add a function of the user's; on the caller's thread. May be NULL. */
+  int (*add_function)(covet_adapter *adapter, const covet_function *function);
+
+  /** The loop is about to wait for events. May be NULL. */
+  void (*turn_end)(covet_adapter *adapter);
+} covet_driver;
+
+/** Every driver of this build, ended by NULL. */
+extern const covet_driver *const covet_drivers[];
+
+/* --- Reports --------------------------------------------------------------------- */
+
+/** Opening has ended, with an error or NULL. */
+void covet_connection_opened(covet_connection *connection,
+                             const covet_error *error);
+
+/** Closing has ended; the connection is freed. */
+void covet_connection_closed(covet_connection *connection);
+
+/** An operation for which `execute` answered PENDING has come so far. */
+void covet_connection_report(covet_connection *connection, covet_op *op,
+                             covet_step step);
+
+/** The adapter can be used, or cannot and why. */
+void covet_adapter_connected(covet_adapter *adapter, const covet_error *error);
+
+/* --- Options --------------------------------------------------------------------- */
+
+/** "true", "1", "on", "yes" and their opposites. Returns 0 or COVET_EUSAGE. */
+int covet_option_boolean(const covet_option *option, bool *value,
+                         covet_error *error);
+
+/** A whole number between the bounds. Returns 0 or COVET_EUSAGE. */
+int covet_option_integer(const covet_option *option, int64_t least,
+                         int64_t most, int64_t *value, covet_error *error);
+
+/** A number of seconds, to be kept in microseconds. */
+int covet_option_seconds(const covet_option *option, uint64_t *us,
+                         covet_error *error);
+
+/** The error for an option that `names` (ended by NULL) does not list. */
+int covet_option_unknown(const char *name, const char *const *names,
+                         covet_error *error);
+
+#endif

@@ -1,0 +1,17 @@
+/** Filling in a covet_error. The vocabulary itself stands in covet.h. */
+#ifndef COVET_CORE_ERROR_H
+#define COVET_CORE_ERROR_H
+
+#include "../covet.h"
+
+/** Clear `error` and set its kind and message (printf's format). */
+void covet_error_set(covet_error *error, covet_error_kind kind,
+                     const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/** Copy `length` bytes (or up to a NUL) into a field of `size` bytes; what
+ *  does not fit is cut at a character's border. */
+void covet_error_text(char *field, size_t size, const char *text,
+                      size_t length);
+
+#endif

@@ -1,0 +1,92 @@
+/**
+ * The runtime: one loop, one submission side, one completion queue.
+ *
+ * Two threads matter. The *caller's thread* makes, submits, reaps and frees
+ * operations. The *loop's thread* carries them out: it is the same one in
+ * COVET_CALLER_LOOP mode, else the runtime's own. What both touch (and the
+ * drivers' workers) is under `lock`; all else belongs to the loop's thread, but
+ * for the operations' slots and free list, which are the caller's.
+ */
+#ifndef COVET_CORE_RUNTIME_H
+#define COVET_CORE_RUNTIME_H
+
+#include "../covet.h"
+#include "batch.h"
+#include "deadline.h"
+#include "op.h"
+#include "queue.h"
+
+#include <sys/types.h>
+#include <uv.h>
+
+/** A message for the loop's thread, embedded in what it is about. */
+typedef struct covet_post {
+  covet_node node;
+  void (*run)(struct covet_post *post);
+} covet_post;
+
+typedef struct covet_waker covet_waker;
+
+struct covet_runtime {
+  covet_mode mode;
+  pid_t pid;
+  uv_loop_t *loop;
+  uv_loop_t own_loop;
+  bool owns_loop;
+  bool stopping;
+  int open_handles;
+  uv_async_t wake;
+  uv_timer_t timer; /* deadlines */
+  uv_timer_t limit; /* of one step */
+  uint64_t timer_us; /* when it fires; UINT64_MAX: not started */
+  uv_prepare_t prepare;
+  uv_thread_t thread;
+
+  uv_mutex_t lock;
+  covet_queue inbox; /* operations by inbox_node */
+  covet_queue posts;
+  covet_queue ready; /* operations by ready_node */
+  int ready_fd;      /* eventfd, COVET_OWN_THREAD */
+  covet_waker *waker;
+
+  /* the loop's thread */
+  covet_deadlines deadlines;
+  covet_queue adapters;
+  covet_shape_table shapes;
+
+  /* the caller's thread */
+  covet_op *submitting;
+  covet_op **slots;
+  uint32_t slot_count;
+  uint32_t slots_used;
+  covet_queue free_ops;
+  int pending;
+  unsigned finished_at_once; /* since the loop last ran */
+  uint64_t turn_us;          /* when the loop last ran */
+  covet_error out_of_memory;
+};
+
+/** Have `post->run` called on the loop's thread. From any thread. */
+void covet_runtime_post(covet_runtime *rt, covet_post *post);
+
+/** The operation has ended: tell its owner. Nothing may touch it afterwards.
+ *  On the loop's thread. */
+void covet_op_finish(covet_op *op);
+
+/** Rows for the operation's owner (*taken*). From any thread. Returns how many
+ *  deliveries stand untaken. */
+uint32_t covet_op_deliver(covet_op *op, covet_batch *batch);
+
+/** Deliveries that nobody has taken yet. From any thread. */
+uint32_t covet_op_untaken(covet_op *op);
+
+/** From now on the operation ends at its deadline. */
+void covet_op_start_deadline(covet_op *op);
+
+/** Ask an operation to end, for this reason. On the loop's thread. */
+void covet_op_stop(covet_op *op, covet_stop reason);
+
+/** Whether this process is the one that made the runtime. */
+bool covet_runtime_forked(const covet_runtime *rt);
+
+#endif

@@ -1,0 +1,17 @@
+/** Waking a host that can wait on sockets only: a byte over a Unix socket. */
+#ifndef COVET_CORE_WAKER_H
+#define COVET_CORE_WAKER_H
+
+#include "../covet.h"
+
+typedef struct covet_waker covet_waker;
+
+/** Listen at `path` (mode 0600; it must not exist). */
+int covet_waker_new(const char *path, covet_waker **waker, covet_error *error);
+
+/** Send a byte to the client, if one has connected. NULL is allowed. */
+void covet_waker_wake(covet_waker *waker);
+
+void covet_waker_free(covet_waker *waker);
+
+#endif

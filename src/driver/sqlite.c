@@ -1,0 +1,451 @@
+#include "sqlite.h"
+
+#include "../core/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { HABITS = 2000, HABIT_LENGTH = 64 * 1024, GROUP_MOST = 256 };
+
+/* --- Adapters ----------------------------------------------------------------------- */
+
+static bool is_memory(const char *path)
+{
+  return path[0] == '\0' || strcmp(path, ":memory:") == 0 ||
+         (strncmp(path, "file:", 5) == 0 &&
+          (strstr(path, "mode=memory") != NULL ||
+           strncmp(path + 5, ":memory:", 8) == 0));
+}
+
+static void size_lanes(covet_adapter *base, const sqlite_adapter *adapter)
+{
+  base->lanes[SQLITE_WRITER].max = 1;
+  base->lanes[SQLITE_READERS].max = adapter->memory ? 0
+                                                    : adapter->options.readers;
+  base->lanes[SQLITE_INLINE].max = 1;
+  base->lanes[SQLITE_CHECKPOINTER].max = 1;
+  base->lanes[SQLITE_INLINE].hidden = true;
+  base->lanes[SQLITE_CHECKPOINTER].hidden = true;
+}
+
+static int adapter_init(covet_adapter *base, const covet_url *url,
+                        const covet_option *options, size_t count,
+                        covet_error *error)
+{
+  sqlite_adapter *adapter = calloc(1, sizeof(*adapter));
+  int status;
+
+  if (adapter == NULL ||
+      covet_stmt_cache_init(&adapter->habits, HABITS, HABIT_LENGTH, 0, NULL) !=
+          0) {
+    free(adapter);
+    covet_error_set(error, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
+    return COVET_ENOMEM;
+  }
+  status = sqlite_options_read(&adapter->options, &base->arena, url, options,
+                               count, error);
+  if (status != 0 || uv_mutex_init(&adapter->functions_lock) != 0) {
+    covet_stmt_cache_deinit(&adapter->habits);
+    free(adapter);
+    return status == 0 ? COVET_ESYSTEM : status;
+  }
+  adapter->base = base;
+  adapter->memory = is_memory(adapter->options.path);
+  base->driver_data = adapter;
+  size_lanes(base, adapter);
+  return 0;
+}
+
+static void adapter_deinit(covet_adapter *base)
+{
+  sqlite_adapter *adapter = sqlite_of(base);
+
+  covet_stmt_cache_deinit(&adapter->habits);
+  sqlite_functions_free(adapter);
+  uv_mutex_destroy(&adapter->functions_lock);
+  free(adapter);
+}
+
+/* --- Connections ---------------------------------------------------------------------- */
+
+static covet_connection *connection_new(covet_adapter *base, unsigned lane)
+{
+  sqlite_adapter *adapter = sqlite_of(base);
+  sqlite_connection *connection = calloc(1, sizeof(*connection));
+
+  if (connection == NULL) {
+    return NULL;
+  }
+  if (covet_stmt_cache_init(&connection->statements,
+                            adapter->options.cache_size,
+                            adapter->options.cache_max_length,
+                            adapter->options.cache_lifetime_us,
+                            sqlite_statement_destroy) != 0) {
+    free(connection);
+    return NULL;
+  }
+  if (sqlite_worker_init(connection) != 0) {
+    covet_stmt_cache_deinit(&connection->statements);
+    free(connection);
+    return NULL;
+  }
+  queue_init(&connection->group);
+  connection->adapter = adapter;
+  connection->role = lane;
+  return &connection->base;
+}
+
+static void connection_free(covet_connection *base)
+{
+  sqlite_connection *connection = sqlite_connection_of(base);
+  sqlite_adapter *adapter = connection->adapter;
+
+  adapter->base->cache_hits += connection->statements.hits;
+  adapter->base->cache_misses += connection->statements.misses;
+  sqlite_worker_deinit(connection);
+  covet_stmt_cache_deinit(&connection->statements);
+  free(connection);
+}
+
+static void run_open(sqlite_job *job)
+{
+  memset(&job->connection->error, 0, sizeof(job->connection->error));
+  (void) sqlite_open(job->connection);
+}
+
+/* The writer first: it makes the file and sets the journal mode. */
+static void connect_next(sqlite_adapter *adapter, sqlite_connection *opened,
+                         const covet_error *error)
+{
+  if (error != NULL || adapter->memory || opened->role == SQLITE_INLINE) {
+    adapter->connecting = false;
+    covet_adapter_connected(adapter->base, error);
+  } else if (covet_lane_open(&adapter->base->lanes[SQLITE_INLINE]) == NULL) {
+    adapter->connecting = false;
+    covet_adapter_connected(adapter->base,
+                            &adapter->base->runtime->out_of_memory);
+  }
+}
+
+static void on_opened(sqlite_job *job)
+{
+  sqlite_connection *connection = job->connection;
+  sqlite_adapter *adapter = connection->adapter;
+  covet_error error = connection->error;
+  bool failed = error.kind != COVET_ERROR_NONE;
+  unsigned role = connection->role;
+  sqlite_connection opened = {.role = role};
+
+  if (!failed && role == SQLITE_INLINE) {
+    adapter->reader = connection;
+  }
+  if (!failed && role == SQLITE_CHECKPOINTER) {
+    adapter->checkpointer = connection;
+  }
+  covet_connection_opened(&connection->base, failed ? &error : NULL);
+  if (adapter->connecting &&
+      (role == SQLITE_WRITER || role == SQLITE_INLINE)) {
+    connect_next(adapter, &opened, failed ? &error : NULL);
+  }
+}
+
+static void fail_thread(covet_error *error)
+{
+  covet_error_set(error, COVET_ERROR_CONNECTION_FAILED,
+                  "a thread for the connection cannot be started");
+  error->phase = COVET_PHASE_CONNECT;
+}
+
+static void on_no_thread(covet_post *post)
+{
+  on_opened(COVET_CONTAINER(post, sqlite_job, post));
+}
+
+static void open_connection(covet_connection *base)
+{
+  sqlite_connection *connection = sqlite_connection_of(base);
+
+  connection->job.run = run_open;
+  connection->job.done = on_opened;
+  if (!sqlite_worker_submit(connection, &connection->job)) {
+    fail_thread(&connection->error);
+    connection->job.connection = connection;
+    connection->job.post.run = on_no_thread;
+    covet_runtime_post(base->adapter->runtime, &connection->job.post);
+  }
+}
+
+static void connect_adapter(covet_adapter *base)
+{
+  sqlite_of(base)->connecting = true;
+  if (covet_lane_open(&base->lanes[SQLITE_WRITER]) == NULL) {
+    sqlite_of(base)->connecting = false;
+    covet_adapter_connected(base, &base->runtime->out_of_memory);
+  }
+}
+
+static void run_close(sqlite_job *job)
+{
+  sqlite_close(job->connection);
+}
+
+static void on_closed(sqlite_job *job)
+{
+  covet_connection_closed(&job->connection->base);
+}
+
+static void close_connection(covet_connection *base)
+{
+  sqlite_connection *connection = sqlite_connection_of(base);
+  sqlite_adapter *adapter = connection->adapter;
+
+  if (connection == adapter->reader) {
+    sqlite_end_sharing(adapter);
+    adapter->reader = NULL;
+  }
+  if (connection == adapter->checkpointer) {
+    adapter->checkpointer = NULL;
+  }
+  connection->job.run = run_close;
+  connection->job.done = on_closed;
+  (void) sqlite_worker_submit(connection, &connection->job);
+}
+
+/* --- Operations ------------------------------------------------------------------------- */
+
+static unsigned choose_lane(covet_adapter *base, const covet_op *op)
+{
+  sqlite_adapter *adapter = sqlite_of(base);
+  sqlite_habit *habit;
+
+  if (adapter->memory) {
+    return SQLITE_WRITER;
+  }
+  if (op->type == COVET_OP_ACQUIRE) {
+    return op->flags & COVET_QUERY_READ_ONLY ? SQLITE_READERS : SQLITE_WRITER;
+  }
+  if (op->type == COVET_OP_CALL) {
+    return strcmp(op->sql, "backup") == 0 ? SQLITE_READERS : SQLITE_WRITER;
+  }
+  habit = sqlite_habit_of(adapter, op);
+  if (habit == NULL || (op->flags & (COVET_QUERY_SCRIPT | COVET_QUERY_MANY)) ||
+      habit->verb == SQLITE_VERB_PRAGMA) {
+    return SQLITE_WRITER;
+  }
+  if (habit->known) {
+    return habit->read_only ? SQLITE_READERS : SQLITE_WRITER;
+  }
+  return habit->verb == SQLITE_VERB_SELECT || habit->verb == SQLITE_VERB_WITH ||
+                 habit->verb == SQLITE_VERB_EXPLAIN
+             ? SQLITE_READERS
+             : SQLITE_WRITER;
+}
+
+/* A small write that may share its commit with others. */
+static bool is_groupable(const covet_op *op)
+{
+  const unsigned alone = COVET_QUERY_SCRIPT | COVET_QUERY_MANY |
+                         COVET_QUERY_DESCRIBE | COVET_QUERY_STREAM |
+                         COVET_QUERY_ROWS;
+  sqlite_habit *habit;
+
+  if (op->type != COVET_OP_QUERY || op->lease != 0 || (op->flags & alone)) {
+    return false;
+  }
+  habit = sqlite_habit_of(sqlite_of(op->adapter), op);
+  return habit != NULL && habit->known && !habit->read_only &&
+         (habit->verb == SQLITE_VERB_INSERT ||
+          habit->verb == SQLITE_VERB_CHANGE || habit->verb == SQLITE_VERB_WITH);
+}
+
+static bool gathers(covet_adapter *base, const covet_op *op)
+{
+  return sqlite_of(base)->options.group_commit && op->lane == SQLITE_WRITER &&
+         is_groupable(op);
+}
+
+/* The operations that wait behind this one, as far as they can share. */
+static void gather(sqlite_connection *connection, covet_op *op)
+{
+  queue_push(&connection->group, &op->node);
+  while (connection->group.count < GROUP_MOST) {
+    covet_op *other =
+        covet_lane_take(connection->base.lane, is_groupable);
+
+    if (other == NULL) {
+      return;
+    }
+    other->state = COVET_OP_RUNNING;
+    other->phase = COVET_PHASE_QUERY;
+    other->connection = &connection->base;
+    queue_push(&connection->group, &other->node);
+  }
+}
+
+/* Tell all but the first, whose step the lane settles. */
+static void tell_group(sqlite_connection *connection, covet_op *first)
+{
+  covet_node *node;
+
+  while ((node = queue_pop(&connection->group)) != NULL) {
+    covet_op *op = COVET_CONTAINER(node, covet_op, node);
+
+    if (op != first) {
+      covet_op_finish(op);
+    }
+  }
+}
+
+static covet_step step_of(sqlite_outcome outcome)
+{
+  switch (outcome) {
+  case SQLITE_PAUSED:
+    return COVET_STEP_SUSPENDED;
+  case SQLITE_TO_WRITER:
+    return COVET_STEP_MOVE;
+  case SQLITE_RAN:
+  case SQLITE_ELSEWHERE:
+    break;
+  }
+  return COVET_STEP_DONE;
+}
+
+/* After a run, on either thread; on the loop's thread. */
+static covet_step after_run(sqlite_connection *connection, covet_op *op,
+                            sqlite_outcome outcome)
+{
+  connection->op = NULL;
+  if (connection->role == SQLITE_WRITER) {
+    sqlite_end_sharing(connection->adapter);
+    sqlite_checkpoint_if_due(connection);
+  }
+  tell_group(connection, op);
+  return step_of(outcome);
+}
+
+static void run_job(sqlite_job *job)
+{
+  sqlite_connection *connection = job->connection;
+  uint64_t start = covet_now_us();
+
+  connection->on_loop = false;
+  connection->lock_us = 0;
+  if (connection->role == SQLITE_WRITER) {
+    sqlite_checkpoint_in_writer(connection);
+  }
+  connection->outcome = queue_empty(&connection->group)
+                            ? sqlite_run(connection)
+                            : sqlite_run_group(connection);
+  connection->took_us = covet_now_us() - start;
+}
+
+static void on_ran(sqlite_job *job)
+{
+  sqlite_connection *connection = job->connection;
+  covet_op *op = connection->op;
+
+  if (connection->group.count > 1) {
+    connection->took_us /= connection->group.count;
+  }
+  sqlite_learn(connection, op);
+  covet_connection_report(&connection->base, op,
+                          after_run(connection, op, connection->outcome));
+}
+
+static bool group_fits_loop(sqlite_connection *connection)
+{
+  covet_node *node = queue_first(&connection->group);
+
+  for (; node != NULL; node = queue_after(&connection->group, node)) {
+    if (!sqlite_fits_loop(connection,
+                          COVET_CONTAINER(node, covet_op, node))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+static sqlite_outcome run_group_on_loop(sqlite_connection *connection)
+{
+  sqlite_outcome outcome;
+
+  connection->on_loop = true;
+  connection->limited = false;
+  connection->locked_out = false;
+  outcome = sqlite_run_group(connection);
+  connection->on_loop = false;
+  return outcome;
+}
+
+static bool is_clean(const sqlite_connection *connection)
+{
+  return !connection->dirty && connection->blobs == NULL &&
+         connection->db != NULL && sqlite3_get_autocommit(connection->db);
+}
+
+static covet_step execute(covet_connection *base, covet_op *op)
+{
+  sqlite_connection *connection = sqlite_connection_of(base);
+  sqlite_outcome outcome = SQLITE_ELSEWHERE;
+
+  if (op->type == COVET_OP_RELEASE && is_clean(connection)) {
+    return COVET_STEP_DONE;
+  }
+  if (gathers(op->adapter, op)) {
+    gather(connection, op);
+    if (group_fits_loop(connection)) {
+      outcome = run_group_on_loop(connection);
+    }
+  } else if (sqlite_fits_loop(connection, op)) {
+    outcome = sqlite_run_on_loop(connection, op);
+  }
+  if (outcome != SQLITE_ELSEWHERE) {
+    return after_run(connection, op, outcome);
+  }
+  connection->op = op;
+  connection->job.run = run_job;
+  connection->job.done = on_ran;
+  if (!sqlite_worker_submit(connection, &connection->job)) {
+    fail_thread(covet_op_fault(op));
+    return after_run(connection, op, SQLITE_RAN);
+  }
+  return COVET_STEP_PENDING;
+}
+
+/* The operation's own flag is what ends it; SQLite's interrupt only makes that
+ * quicker inside long steps, and would hit streams that rest on the connection
+ * as well. */
+static void cancel(covet_connection *base, covet_op *op)
+{
+  sqlite_connection *connection = sqlite_connection_of(base);
+
+  if (queue_empty(&connection->group) && queue_empty(&base->suspended) &&
+      base->running == op && connection->db != NULL) {
+    sqlite3_interrupt(connection->db);
+  }
+  sqlite_worker_nudge(connection);
+}
+
+static void turn_end(covet_adapter *base)
+{
+  sqlite_end_sharing(sqlite_of(base));
+}
+
+const covet_driver covet_sqlite_driver = {
+    .name = "sqlite",
+    .lane_count = 4,
+    .adapter_init = adapter_init,
+    .adapter_deinit = adapter_deinit,
+    .connect = connect_adapter,
+    .run_now = sqlite_run_now,
+    .choose_lane = choose_lane,
+    .gathers = gathers,
+    .connection_new = connection_new,
+    .connection_free = connection_free,
+    .open = open_connection,
+    .close = close_connection,
+    .execute = execute,
+    .cancel = cancel,
+    .turn_end = turn_end,
+    .add_function = sqlite_add_function,
+};

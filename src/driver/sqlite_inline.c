@@ -1,0 +1,239 @@
+/* What runs on the loop's thread, because going to a worker and back costs more
+ * than the statement itself. */
+#include "sqlite.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+  QUICK_RUNS = 3,        /* short ones in a row before a write moves here */
+  QUICK_AGAIN = 4,       /* short ones in a row before a slow read comes back */
+  QUICK_READ_US = 40,
+  QUICK_WRITE_US = 200,
+  HEAVY_PREPARE_US = 1000,
+  SMALL_TRANSACTION = 64 /* changed rows that may be committed here */
+};
+
+/* --- Habits -------------------------------------------------------------------------- */
+
+static void destroy_habit(covet_stmt *stmt)
+{
+  free(stmt->sql);
+  free(stmt);
+}
+
+static sqlite_habit *new_habit(sqlite_adapter *adapter, const covet_op *op)
+{
+  sqlite_habit *habit = calloc(1, sizeof(*habit));
+  char *text = malloc(op->sql_length + 1);
+
+  if (habit == NULL || text == NULL) {
+    free(habit);
+    free(text);
+    return NULL;
+  }
+  memcpy(text, op->sql, op->sql_length + 1);
+  habit->base.sql = text;
+  habit->base.length = op->sql_length;
+  habit->base.hash = op->sql_hash;
+  habit->verb = sqlite_verb_of(op->sql, op->sql_length);
+  adapter->habits.destroy = destroy_habit;
+  if (!covet_stmt_cache_add(&adapter->habits, &habit->base, 0)) {
+    destroy_habit(&habit->base);
+    return NULL;
+  }
+  return habit;
+}
+
+sqlite_habit *sqlite_habit_of(sqlite_adapter *adapter, const covet_op *op)
+{
+  covet_stmt *found = covet_stmt_cache_find(
+      &adapter->habits, op->sql, op->sql_length, op->sql_hash, 0);
+
+  return found != NULL ? (sqlite_habit *) (void *) found
+                       : new_habit(adapter, op);
+}
+
+static void learn_read(sqlite_habit *habit, uint64_t took_us)
+{
+  if (!habit->slow) {
+    return;
+  }
+  habit->quick = took_us <= QUICK_READ_US ? habit->quick + 1 : 0;
+  if (habit->quick >= QUICK_AGAIN) {
+    habit->slow = false;
+    habit->quick = 0;
+  }
+}
+
+void sqlite_learn(sqlite_connection *connection, const covet_op *op)
+{
+  sqlite_habit *habit;
+
+  if (op->type != COVET_OP_QUERY || !connection->ran_known ||
+      (habit = sqlite_habit_of(connection->adapter, op)) == NULL) {
+    return;
+  }
+  habit->known = true;
+  habit->read_only = connection->ran_read_only;
+  habit->heavy |= connection->prepare_us > HEAVY_PREPARE_US;
+  if (habit->read_only) {
+    learn_read(habit, connection->took_us);
+  } else {
+    habit->quick =
+        connection->took_us - connection->prepare_us <= QUICK_WRITE_US
+            ? habit->quick + 1
+            : 0;
+  }
+}
+
+/* --- May it run here? ------------------------------------------------------------------ */
+
+/* A commit writes what the transaction changed: little, and not to the disk. */
+static bool transaction_fits(sqlite_connection *connection,
+                             const sqlite_habit *habit)
+{
+  int64_t changes = sqlite3_total_changes64(connection->db) -
+                    connection->changes_before;
+
+  if (!connection->adapter->commits_inline) {
+    return false;
+  }
+  return habit->verb == SQLITE_VERB_BEGIN || changes < SMALL_TRANSACTION;
+}
+
+bool sqlite_fits_loop(sqlite_connection *connection, const covet_op *op)
+{
+  const unsigned never = COVET_QUERY_SCRIPT | COVET_QUERY_MANY |
+                         COVET_QUERY_DESCRIBE;
+  sqlite_habit *habit;
+
+  if (op->type != COVET_OP_QUERY || (op->flags & never) || op->driver != NULL ||
+      (habit = sqlite_habit_of(connection->adapter, op)) == NULL) {
+    return false;
+  }
+  if (op->flags & COVET_QUERY_TRANSACTION) {
+    return transaction_fits(connection, habit);
+  }
+  if (!habit->known || habit->heavy || habit->verb == SQLITE_VERB_PRAGMA ||
+      habit->verb == SQLITE_VERB_SESSION) {
+    return false;
+  }
+  if (habit->read_only) {
+    return !habit->slow;
+  }
+  return connection->adapter->commits_inline && habit->quick >= QUICK_RUNS;
+}
+
+/* --- Running here -------------------------------------------------------------------------- */
+
+/* In a transaction a write must not be interrupted: SQLite would roll all of it
+ * back. It has proved short, and if it is not this once, it is never again run
+ * here. */
+static void begin_run(sqlite_connection *connection, covet_op *op)
+{
+  connection->op = op;
+  connection->on_loop = true;
+  connection->over_budget = false;
+  connection->locked_out = false;
+  connection->lock_us = 0;
+  connection->budget_us = 0;
+}
+
+static void learn_from_run(sqlite_connection *connection, const covet_op *op,
+                           sqlite_outcome outcome, uint64_t took_us)
+{
+  sqlite_habit *habit = sqlite_habit_of(connection->adapter, op);
+
+  if (habit == NULL) {
+    return;
+  }
+  if (habit->read_only) {
+    habit->slow |= outcome == SQLITE_ELSEWHERE && connection->over_budget;
+    habit->quick = 0;
+  } else if (outcome == SQLITE_ELSEWHERE || took_us > QUICK_WRITE_US) {
+    habit->quick = 0;
+  }
+}
+
+sqlite_outcome sqlite_run_on_loop(sqlite_connection *connection, covet_op *op)
+{
+  sqlite_habit *habit = sqlite_habit_of(connection->adapter, op);
+  bool writes = habit != NULL && !habit->read_only;
+  uint64_t start = writes ? covet_now_us() : 0;
+  sqlite_outcome outcome;
+
+  begin_run(connection, op);
+  connection->limited = !writes || sqlite3_get_autocommit(connection->db);
+  op->phase = COVET_PHASE_QUERY;
+  outcome = sqlite_run(connection);
+  if (writes || outcome != SQLITE_RAN) {
+    learn_from_run(connection, op, outcome,
+                   writes ? covet_now_us() - start : 0);
+  }
+  connection->on_loop = false;
+  connection->op = NULL;
+  return outcome;
+}
+
+/* --- Shared read transactions ------------------------------------------------------------- */
+
+/* Taking and giving back the read lock is most of a short read: from the second
+ * read in a row on, they share one transaction. It ends before the loop waits
+ * and before any write is told, so that everyone sees what they know of. */
+static void share(sqlite_adapter *adapter)
+{
+  if (adapter->sharing || !adapter->wal || ++adapter->reads_in_row < 2) {
+    return;
+  }
+  adapter->sharing = sqlite_do(adapter->reader, "BEGIN") == SQLITE_OK;
+}
+
+void sqlite_end_sharing(sqlite_adapter *adapter)
+{
+  adapter->reads_in_row = 0;
+  if (adapter->sharing) {
+    adapter->sharing = false;
+    (void) sqlite_do(adapter->reader, "COMMIT");
+  }
+}
+
+/* The connection on which the operation could run at once, or NULL. */
+static sqlite_connection *choose(covet_adapter *base,
+                                 const sqlite_habit *habit)
+{
+  sqlite_adapter *adapter = sqlite_of(base);
+
+  if (!adapter->memory && habit->read_only) {
+    return adapter->reader;
+  }
+  if (adapter->options.group_commit && !habit->read_only) {
+    return NULL;
+  }
+  return (sqlite_connection *) (void *) covet_lane_idle(
+      &base->lanes[SQLITE_WRITER]);
+}
+
+bool sqlite_run_now(covet_adapter *base, covet_op *op)
+{
+  sqlite_adapter *adapter = sqlite_of(base);
+  sqlite_habit *habit = sqlite_habit_of(adapter, op);
+  sqlite_connection *connection;
+
+  if (habit == NULL || !habit->known ||
+      (connection = choose(base, habit)) == NULL ||
+      !sqlite_fits_loop(connection, op)) {
+    return false;
+  }
+  if (connection == adapter->reader) {
+    share(adapter);
+  }
+  if (sqlite_run_on_loop(connection, op) != SQLITE_RAN) {
+    return false;
+  }
+  if (!habit->read_only) {
+    sqlite_end_sharing(adapter);
+    sqlite_checkpoint_if_due(connection);
+  }
+  return true;
+}

@@ -1,0 +1,242 @@
+#include "../core/error.h"
+#include "sqlite.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum {
+  BUDGET_US = 50,         /* of an operation on the loop's thread */
+  PROGRESS_STEPS = 400,   /* of SQLite's machine between two looks */
+  FIRST_WAIT_US = 500,    /* for a lock; doubled each time */
+  LONGEST_WAIT_US = 20000
+};
+
+/* --- Handlers that SQLite calls while it runs a statement ----------------------- */
+
+/* Non-zero ends the statement. The operation's own flag decides, not
+ * sqlite3_interrupt, which would also hit streams that rest on the connection
+ * or come too late and hit the statement after. */
+static int on_progress(void *data)
+{
+  sqlite_connection *connection = data;
+
+  if (connection->op != NULL &&
+      covet_op_stop_reason(connection->op) != COVET_STOP_NONE &&
+      connection->op->type != COVET_OP_RELEASE) {
+    return 1;
+  }
+  if (connection->on_loop && connection->limited) {
+    uint64_t now = covet_now_us();
+
+    if (connection->budget_us == 0) {
+      connection->budget_us = now + BUDGET_US;
+    }
+    connection->over_budget = now >= connection->budget_us;
+    return connection->over_budget;
+  }
+  return 0;
+}
+
+/* Another process has the lock. The loop's thread never waits for it. */
+static int on_busy(void *data, int attempts)
+{
+  sqlite_connection *connection = data;
+  uint64_t now = covet_now_us();
+  uint64_t wait = FIRST_WAIT_US;
+
+  if (connection->on_loop) {
+    connection->locked_out = true;
+    return 0;
+  }
+  if (attempts == 0 || connection->lock_us == 0) {
+    connection->lock_us = now;
+  }
+  if (now - connection->lock_us >=
+      connection->adapter->options.busy_timeout_us) {
+    return 0;
+  }
+  if (connection->op != NULL &&
+      covet_op_stop_reason(connection->op) != COVET_STOP_NONE) {
+    return 0;
+  }
+  for (int i = 0; i < attempts && wait < LONGEST_WAIT_US; i++) {
+    wait *= 2;
+  }
+  sqlite_worker_sleep(connection, wait);
+  return 1;
+}
+
+static int on_wal(void *data, sqlite3 *db, const char *name, int frames)
+{
+  sqlite_connection *connection = data;
+
+  (void) db;
+  (void) name;
+  connection->wal_frames = frames;
+  return SQLITE_OK;
+}
+
+/* --- Opening --------------------------------------------------------------------- */
+
+/* SQLite says "unable to open database file" whatever the reason is. */
+static void explain_open(sqlite_connection *connection, int code)
+{
+  const char *path = connection->adapter->options.path;
+  covet_error *error = &connection->error;
+  struct stat info;
+  int system = connection->db == NULL ? 0 : sqlite3_system_errno(connection->db);
+
+  sqlite_error_fill(error, connection->db, code);
+  error->phase = COVET_PHASE_CONNECT;
+  error->retry = COVET_RETRY_SAFE;
+  if ((code & 0xFF) != SQLITE_CANTOPEN && (code & 0xFF) != SQLITE_PERM &&
+      (code & 0xFF) != SQLITE_AUTH) {
+    return;
+  }
+  if (stat(path, &info) != 0) {
+    system = errno;
+  } else if (S_ISDIR(info.st_mode)) {
+    system = EISDIR;
+  }
+  if (system == ENOENT) {
+    error->kind = COVET_ERROR_UNKNOWN_DATABASE;
+  } else if (system == EACCES || system == EPERM || system == EROFS) {
+    error->kind = COVET_ERROR_PERMISSION_DENIED;
+  }
+  (void) snprintf(error->message, sizeof(error->message),
+                  "cannot open %.300s: %s", path,
+                  system == 0 ? sqlite3_errstr(code) : strerror(system));
+}
+
+int sqlite_do(sqlite_connection *connection, const char *sql)
+{
+  return sqlite3_exec(connection->db, sql, NULL, NULL, NULL);
+}
+
+/* The journal mode that the database really has, after asking for one. */
+static int set_journal_mode(sqlite_connection *connection)
+{
+  sqlite_adapter *adapter = connection->adapter;
+  sqlite3_stmt *statement = NULL;
+  char sql[64];
+  int code;
+
+  (void) snprintf(sql, sizeof(sql), "PRAGMA journal_mode=%s",
+                  adapter->options.read_only ? "" :
+                  adapter->options.journal_mode);
+  if (adapter->options.read_only) {
+    sql[strlen("PRAGMA journal_mode")] = '\0';
+  }
+  code = sqlite3_prepare_v2(connection->db, sql, -1, &statement, NULL);
+  if (code == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW) {
+    const char *mode = (const char *) sqlite3_column_text(statement, 0);
+
+    adapter->wal = mode != NULL && strcmp(mode, "wal") == 0;
+  }
+  code = sqlite3_finalize(statement);
+  adapter->commits_inline =
+      adapter->memory || (adapter->wal &&
+                          (strcmp(adapter->options.synchronous, "normal") == 0 ||
+                           strcmp(adapter->options.synchronous, "off") == 0));
+  return code;
+}
+
+static int set_pragmas(sqlite_connection *connection)
+{
+  const sqlite_options *options = &connection->adapter->options;
+  char sql[256];
+  int code = SQLITE_OK;
+
+  if (connection->role == SQLITE_WRITER) {
+    code = set_journal_mode(connection);
+  }
+  if (code == SQLITE_OK) {
+    (void) snprintf(sql, sizeof(sql),
+                    "PRAGMA synchronous=%s; PRAGMA foreign_keys=%d; "
+                    "PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=memory",
+                    options->synchronous, options->foreign_keys);
+    code = sqlite_do(connection, sql);
+  }
+  if (code == SQLITE_OK && options->pragmas != NULL) {
+    code = sqlite_do(connection, options->pragmas);
+  }
+  if (code == SQLITE_OK && connection->role != SQLITE_WRITER &&
+      connection->role != SQLITE_CHECKPOINTER) {
+    code = sqlite_do(connection, "PRAGMA query_only=1");
+  }
+  return code;
+}
+
+static void set_handlers(sqlite_connection *connection)
+{
+  sqlite3 *db = connection->db;
+
+  (void) sqlite3_extended_result_codes(db, 1);
+  (void) sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+  (void) sqlite3_busy_handler(db, on_busy, connection);
+  sqlite3_progress_handler(db, PROGRESS_STEPS, on_progress, connection);
+}
+
+static int open_flags(const sqlite_adapter *adapter)
+{
+  int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI;
+
+  return flags | (adapter->options.read_only
+                      ? SQLITE_OPEN_READONLY
+                      : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+}
+
+int sqlite_open(sqlite_connection *connection)
+{
+  sqlite_adapter *adapter = connection->adapter;
+  int code = sqlite3_open_v2(adapter->options.path, &connection->db,
+                             open_flags(adapter), NULL);
+
+  connection->on_loop = false;
+  connection->lock_us = 0;
+  if (code == SQLITE_OK) {
+    set_handlers(connection);
+    code = set_pragmas(connection);
+  }
+  if (code == SQLITE_OK) {
+    /* reads the file's header and schema: here, not at the first query */
+    code = sqlite_do(connection, "SELECT 1 FROM sqlite_schema LIMIT 1");
+  }
+  if (code != SQLITE_OK) {
+    explain_open(connection, sqlite3_extended_errcode(connection->db));
+    sqlite_close(connection);
+    return COVET_ESYSTEM;
+  }
+  if (connection->role == SQLITE_WRITER && adapter->wal) {
+    sqlite3_wal_hook(connection->db, on_wal, connection);
+  }
+  return 0;
+}
+
+void sqlite_close(sqlite_connection *connection)
+{
+  sqlite_blobs_close(connection);
+  covet_stmt_cache_clear(&connection->statements);
+  connection->op = NULL;
+  if (connection->db != NULL) {
+    (void) sqlite3_close_v2(connection->db);
+    connection->db = NULL;
+  }
+  connection->functions = 0;
+}
+
+bool sqlite_reset(sqlite_connection *connection)
+{
+  sqlite_blobs_close(connection);
+  if (!sqlite3_get_autocommit(connection->db)) {
+    (void) sqlite_do(connection, "ROLLBACK");
+  }
+  if (!connection->dirty || connection->adapter->memory) {
+    connection->dirty = false;
+    return sqlite3_get_autocommit(connection->db);
+  }
+  connection->dirty = false;
+  sqlite_close(connection);
+  return sqlite_open(connection) == 0;
+}

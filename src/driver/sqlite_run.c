@@ -1,0 +1,398 @@
+#define _GNU_SOURCE /* strcasestr */
+
+#include "../core/batch.h"
+#include "../core/error.h"
+#include "sqlite.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum {
+  AHEAD = 4,                 /* deliveries that may stand untaken */
+  FIRST_ROWS = 256,          /* so that the reader starts early */
+  CHUNK_ROWS = 1000,
+  CHUNK_BYTES = 1024 * 1024, /* a delivery is complete at this size too */
+  LOOP_ROWS = 16             /* first size of a batch on the loop's thread */
+};
+
+sqlite_outcome sqlite_refuse(covet_op *op, covet_error_kind kind,
+                             const char *text)
+{
+  covet_error_set(covet_op_fault(op), kind, "%s", text);
+  op->error->phase = op->phase;
+  return SQLITE_RAN;
+}
+
+/* --- Rows ------------------------------------------------------------------------- */
+
+static int copy_bytes(covet_batch *batch, covet_cell *cell, covet_kind kind,
+                      const void *bytes, int length)
+{
+  cell->kind = kind;
+  cell->length = length;
+  cell->bytes = covet_batch_copy(batch, bytes, (size_t) length);
+  return cell->bytes == NULL ? SQLITE_NOMEM : SQLITE_OK;
+}
+
+static int fill_cell(covet_batch *batch, covet_cell *cell, sqlite3_stmt *handle,
+                     int column)
+{
+  const void *bytes;
+
+  switch (sqlite3_column_type(handle, column)) {
+  case SQLITE_INTEGER:
+    cell->kind = COVET_INTEGER;
+    cell->length = 0;
+    cell->integer = sqlite3_column_int64(handle, column);
+    return SQLITE_OK;
+  case SQLITE_FLOAT:
+    cell->kind = COVET_FLOAT;
+    cell->length = 0;
+    cell->number = sqlite3_column_double(handle, column);
+    return SQLITE_OK;
+  case SQLITE_TEXT:
+    bytes = sqlite3_column_text(handle, column);
+    return copy_bytes(batch, cell, COVET_TEXT, bytes,
+                      sqlite3_column_bytes(handle, column));
+  case SQLITE_BLOB:
+    bytes = sqlite3_column_blob(handle, column);
+    return copy_bytes(batch, cell, COVET_BLOB, bytes,
+                      sqlite3_column_bytes(handle, column));
+  default:
+    cell->kind = COVET_NULL;
+    cell->length = -1;
+    cell->integer = 0;
+    return SQLITE_OK;
+  }
+}
+
+int sqlite_add_row(covet_batch *batch, sqlite3_stmt *handle)
+{
+  int count = (int) batch->shape->column_count;
+  covet_cell *cells = covet_batch_add_row(batch);
+
+  if (cells == NULL) {
+    return SQLITE_NOMEM;
+  }
+  for (int i = 0; i < count; i++) {
+    int code = fill_cell(batch, &cells[i], handle, i);
+
+    if (code != SQLITE_OK) {
+      batch->row_count--;
+      return code;
+    }
+  }
+  return SQLITE_ROW;
+}
+
+static uint32_t rows_wanted(const sqlite_connection *connection,
+                            const covet_op *op,
+                            const sqlite_statement *statement)
+{
+  if (op->flags & COVET_QUERY_ONE) {
+    return 1;
+  }
+  if (connection->on_loop) {
+    return LOOP_ROWS;
+  }
+  if (op->chunk != 0) {
+    return op->chunk;
+  }
+  return statement->rows == 0 ? FIRST_ROWS : CHUNK_ROWS;
+}
+
+static covet_batch *new_batch(sqlite_connection *connection,
+                              const covet_op *op, sqlite_statement *statement)
+{
+  if (!sqlite_statement_shape(connection, statement)) {
+    return NULL;
+  }
+  return covet_batch_new(statement->shape,
+                         rows_wanted(connection, op, statement));
+}
+
+/* A batch that is handed over before the statement has ended. On the loop's
+ * thread there is none: the rows of a run that goes over its budget are dropped
+ * and read again on the worker. */
+static bool is_full(const sqlite_connection *connection, const covet_op *op,
+                    const sqlite_statement *statement, const covet_batch *batch)
+{
+  return !connection->on_loop && !(op->flags & COVET_QUERY_ONE) &&
+         (batch->row_count >= rows_wanted(connection, op, statement) ||
+          covet_batch_bytes(batch) >= CHUNK_BYTES);
+}
+
+/* One more row. SQLITE_ROW: go on. */
+static int take_row(sqlite_connection *connection, covet_op *op,
+                    sqlite_statement *statement, covet_batch **batch)
+{
+  int code;
+
+  if (!(op->flags & COVET_QUERY_ROWS) ||
+      ((op->flags & COVET_QUERY_ONE) && statement->rows > 0)) {
+    statement->rows++;
+    return SQLITE_ROW;
+  }
+  if (*batch == NULL) {
+    *batch = new_batch(connection, op, statement);
+    if (*batch == NULL) {
+      return SQLITE_NOMEM;
+    }
+  }
+  code = sqlite_add_row(*batch, statement->handle);
+  statement->rows += code == SQLITE_ROW;
+  return code;
+}
+
+static bool enough(const covet_op *op, const sqlite_statement *statement)
+{
+  /* a statement that writes is never left in the middle */
+  return (op->flags & COVET_QUERY_ONE) && statement->read_only &&
+         statement->rows > 0;
+}
+
+sqlite_outcome sqlite_run_rows(sqlite_connection *connection, covet_op *op,
+                               sqlite_statement *statement)
+{
+  covet_batch *batch = NULL;
+  int code = SQLITE_ROW;
+
+  while (code == SQLITE_ROW && !enough(op, statement)) {
+    code = sqlite3_step(statement->handle);
+    if (code == SQLITE_ROW) {
+      code = take_row(connection, op, statement, &batch);
+    }
+    if (code == SQLITE_ROW && batch != NULL &&
+        is_full(connection, op, statement, batch)) {
+      uint32_t untaken = covet_op_deliver(op, batch);
+
+      batch = NULL;
+      if (untaken >= AHEAD) {
+        return SQLITE_PAUSED;
+      }
+    }
+  }
+  if (code == SQLITE_DONE && statement->rows == 0 &&
+      (op->flags & COVET_QUERY_ROWS) && !(op->flags & COVET_QUERY_ONE) &&
+      statement->shape != NULL) {
+    batch = new_batch(connection, op, statement); /* it tells the columns */
+  }
+  if (batch != NULL && (code == SQLITE_DONE || code == SQLITE_ROW)) {
+    (void) covet_op_deliver(op, batch);
+  } else {
+    covet_batch_free(batch);
+  }
+  return sqlite_run_end(connection, op, statement, code);
+}
+
+/* --- The end ------------------------------------------------------------------------- */
+
+void sqlite_note_changes(sqlite_connection *connection, covet_op *op,
+                         const sqlite_statement *statement)
+{
+  sqlite3 *db = connection->db;
+  covet_result *result = &op->result;
+  bool changed = sqlite3_total_changes64(db) != statement->total_before;
+  int64_t id = sqlite3_last_insert_rowid(db);
+
+  if (statement->read_only) {
+    result->affected_rows = statement->rows;
+    return;
+  }
+  result->affected_rows = changed ? sqlite3_changes64(db) : 0;
+  if ((statement->verb == SQLITE_VERB_INSERT && result->affected_rows > 0) ||
+      (statement->verb == SQLITE_VERB_WITH && id != statement->id_before)) {
+    result->last_insert_id = id;
+    result->has_insert_id = 1;
+  }
+}
+
+/* What the next borrower must not find. */
+static void note_session(sqlite_connection *connection,
+                         const sqlite_statement *statement)
+{
+  const char *sql = statement->base.sql;
+
+  if (statement->verb == SQLITE_VERB_SESSION ||
+      (statement->verb == SQLITE_VERB_PRAGMA && strchr(sql, '=') != NULL) ||
+      (statement->verb == SQLITE_VERB_OTHER && strcasestr(sql, "temp") != NULL)) {
+    connection->dirty = true;
+  }
+  if (statement->verb == SQLITE_VERB_BEGIN) {
+    connection->changes_before = sqlite3_total_changes64(connection->db);
+  }
+}
+
+static bool can_run_again(const sqlite_connection *connection)
+{
+  return connection->on_loop &&
+         (connection->over_budget || connection->locked_out);
+}
+
+sqlite_outcome sqlite_run_end(sqlite_connection *connection, covet_op *op,
+                              sqlite_statement *statement, int code)
+{
+  sqlite_outcome outcome = SQLITE_RAN;
+
+  op->driver = NULL;
+  if (code == SQLITE_DONE || code == SQLITE_ROW) {
+    sqlite_note_changes(connection, op, statement);
+    if (op->lease != 0) {
+      note_session(connection, statement);
+    }
+    if (statement->shape != NULL && op->result.shape == NULL) {
+      op->result.shape = covet_shape_retain(statement->shape);
+    }
+  } else if (can_run_again(connection)) {
+    outcome = SQLITE_ELSEWHERE;
+  } else {
+    sqlite_fault(connection, op, code, 0);
+  }
+  sqlite_statement_end(connection, statement);
+  return outcome;
+}
+
+/* --- The beginning --------------------------------------------------------------------- */
+
+static bool is_control(sqlite_verb verb)
+{
+  return verb == SQLITE_VERB_BEGIN || verb == SQLITE_VERB_COMMIT ||
+         verb == SQLITE_VERB_ROLLBACK || verb == SQLITE_VERB_SAVEPOINT;
+}
+
+/* What cannot run on a connection that is anybody's. */
+static const char *needs_lease(const sqlite_connection *connection,
+                               const sqlite_statement *statement)
+{
+  if (is_control(statement->verb)) {
+    return "a transaction needs a connection of its own: use db:transaction, "
+           "db:begin or db:acquire";
+  }
+  if (statement->verb == SQLITE_VERB_SESSION && !connection->adapter->memory &&
+      strncasecmp(statement->base.sql, "vacuum", 6) != 0) {
+    return "an attached database belongs to one connection: use db:acquire, or "
+           "the option pragmas to attach it in all";
+  }
+  return NULL;
+}
+
+/* 0 when the statement may run; else the outcome stands in `*outcome`. */
+static int check(sqlite_connection *connection, covet_op *op,
+                 const sqlite_statement *statement, sqlite_outcome *outcome)
+{
+  int wanted = sqlite3_bind_parameter_count(statement->handle);
+  const char *text = op->lease == 0 ? needs_lease(connection, statement) : NULL;
+  uint32_t given =
+      op->flags & COVET_QUERY_MANY ? op->width : op->param_count;
+
+  *outcome = SQLITE_RAN;
+  if (text != NULL) {
+    sqlite_refuse(op, COVET_ERROR_USAGE, text);
+    return 1;
+  }
+  if (!statement->read_only && (op->flags & COVET_QUERY_READ_ONLY)) {
+    sqlite_refuse(op, COVET_ERROR_READ_ONLY,
+                  "the statement writes, and the call is read_only");
+    return 1;
+  }
+  if (!statement->read_only && connection->role != SQLITE_WRITER &&
+      op->lease == 0 && !connection->adapter->options.read_only) {
+    op->lane = SQLITE_WRITER;
+    *outcome = SQLITE_TO_WRITER;
+    return 1;
+  }
+  if (!(op->flags & COVET_QUERY_DESCRIBE) && (uint32_t) wanted != given) {
+    covet_error_set(covet_op_fault(op), COVET_ERROR_USAGE,
+                    "the statement takes %d parameter%s, %u %s given", wanted,
+                    wanted == 1 ? "" : "s", given, given == 1 ? "was" : "were");
+    op->error->phase = op->phase;
+    return 1;
+  }
+  return 0;
+}
+
+static sqlite_outcome describe(sqlite_connection *connection, covet_op *op,
+                               sqlite_statement *statement)
+{
+  op->result.shape = covet_shape_retain(statement->shape);
+  op->result.parameter_count =
+      (uint32_t) sqlite3_bind_parameter_count(statement->handle);
+  op->result.read_only = statement->read_only;
+  op->result.described = 1;
+  sqlite_statement_end(connection, statement);
+  return SQLITE_RAN;
+}
+
+static sqlite_outcome start(sqlite_connection *connection, covet_op *op)
+{
+  sqlite_statement *statement = sqlite_prepare(connection, op);
+  sqlite_outcome outcome;
+  int code;
+
+  if (statement == NULL) {
+    return SQLITE_RAN;
+  }
+  connection->ran_known = true;
+  connection->ran_read_only = statement->read_only;
+  if (check(connection, op, statement, &outcome) != 0) {
+    sqlite_statement_end(connection, statement);
+    return outcome;
+  }
+  if (op->flags & COVET_QUERY_DESCRIBE) {
+    return describe(connection, op, statement);
+  }
+  if (op->flags & COVET_QUERY_MANY) {
+    return sqlite_run_many(connection, op, statement);
+  }
+  code = sqlite_bind(op, statement, op->params, op->param_count);
+  if (code != SQLITE_OK) {
+    return sqlite_run_end(connection, op, statement, code);
+  }
+  statement->total_before = sqlite3_total_changes64(connection->db);
+  statement->id_before = sqlite3_last_insert_rowid(connection->db);
+  statement->rows = 0;
+  op->driver = statement;
+  return sqlite_run_rows(connection, op, statement);
+}
+
+static sqlite_outcome run_query(sqlite_connection *connection, covet_op *op)
+{
+  if (op->driver != NULL) {
+    if (covet_op_stop_reason(op) != COVET_STOP_NONE) {
+      return sqlite_run_end(connection, op, op->driver, SQLITE_INTERRUPT);
+    }
+    return sqlite_run_rows(connection, op, op->driver);
+  }
+  if ((op->flags & COVET_QUERY_INSIDE) &&
+      sqlite3_get_autocommit(connection->db)) {
+    return sqlite_refuse(op, COVET_ERROR_TRANSACTION_ABORTED,
+                         "the transaction was rolled back by an earlier error");
+  }
+  if (op->flags & COVET_QUERY_SCRIPT) {
+    return sqlite_run_script(connection, op);
+  }
+  return start(connection, op);
+}
+
+sqlite_outcome sqlite_run(sqlite_connection *connection)
+{
+  covet_op *op = connection->op;
+
+  connection->ran_known = false;
+  if (op->type == COVET_OP_RELEASE) {
+    connection->base.broken |= !sqlite_reset(connection);
+    return SQLITE_RAN;
+  }
+  if (covet_op_stop_reason(op) != COVET_STOP_NONE && op->driver == NULL) {
+    covet_op_fault_stopped(op);
+    return SQLITE_RAN;
+  }
+  if (connection->functions !=
+          atomic_load(&connection->adapter->function_count) &&
+      sqlite_functions_update(connection) != SQLITE_OK) {
+    sqlite_fault(connection, op, sqlite3_extended_errcode(connection->db), 0);
+    return SQLITE_RAN;
+  }
+  return op->type == COVET_OP_CALL ? sqlite_run_call(connection, op)
+                                   : run_query(connection, op);
+}

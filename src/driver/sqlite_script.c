@@ -1,0 +1,312 @@
+/* Several statements in one go: scripts, lists of parameters, group commits. */
+#include "../core/batch.h"
+#include "../core/error.h"
+#include "sqlite.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- Scripts ------------------------------------------------------------------------ */
+
+typedef struct script {
+  sqlite_connection *connection;
+  covet_op *op;
+  bool ours; /* the open transaction is the script's own */
+} script;
+
+/* These end or cannot stand in a transaction. */
+static bool is_barrier(sqlite_verb verb)
+{
+  return verb == SQLITE_VERB_BEGIN || verb == SQLITE_VERB_COMMIT ||
+         verb == SQLITE_VERB_ROLLBACK || verb == SQLITE_VERB_SAVEPOINT ||
+         verb == SQLITE_VERB_PRAGMA || verb == SQLITE_VERB_SESSION;
+}
+
+/* Statements between two barriers are one transaction: all or nothing. */
+static int keep_together(script *s, const sqlite_statement *statement)
+{
+  sqlite3 *db = s->connection->db;
+
+  if (is_barrier(statement->verb)) {
+    if (s->ours) {
+      s->ours = false;
+      return sqlite_do(s->connection, "COMMIT");
+    }
+    return SQLITE_OK;
+  }
+  if (!statement->read_only && sqlite3_get_autocommit(db)) {
+    int code = sqlite_do(s->connection, "BEGIN IMMEDIATE");
+
+    s->ours = code == SQLITE_OK;
+    return code;
+  }
+  return SQLITE_OK;
+}
+
+static int run_statement(script *s, sqlite_statement *statement)
+{
+  sqlite_connection *connection = s->connection;
+  int code = keep_together(s, statement);
+
+  if (code != SQLITE_OK) {
+    return code;
+  }
+  statement->total_before = sqlite3_total_changes64(connection->db);
+  statement->id_before = sqlite3_last_insert_rowid(connection->db);
+  do {
+    code = sqlite3_step(statement->handle);
+    statement->rows += code == SQLITE_ROW;
+  } while (code == SQLITE_ROW);
+  if (code != SQLITE_DONE) {
+    return code;
+  }
+  s->op->result.has_insert_id = 0;
+  sqlite_note_changes(connection, s->op, statement);
+  return SQLITE_OK;
+}
+
+static void end_script(script *s, int code, size_t offset)
+{
+  if (code == SQLITE_OK && s->ours) {
+    code = sqlite_do(s->connection, "COMMIT");
+  }
+  if (code != SQLITE_OK && s->op->error == NULL) {
+    sqlite_fault(s->connection, s->op, code, offset);
+  }
+  if (s->op->error != NULL && s->ours &&
+      !sqlite3_get_autocommit(s->connection->db)) {
+    (void) sqlite_do(s->connection, "ROLLBACK");
+  }
+}
+
+static const char *refusal(const script *s, const sqlite_statement *statement)
+{
+  if (sqlite3_bind_parameter_count(statement->handle) > 0) {
+    return "several statements in one text take no parameters";
+  }
+  if (s->op->lease == 0 && (statement->verb == SQLITE_VERB_BEGIN ||
+                            statement->verb == SQLITE_VERB_SAVEPOINT)) {
+    return "a transaction needs a connection of its own: use db:transaction, "
+           "db:begin or db:acquire";
+  }
+  return NULL;
+}
+
+sqlite_outcome sqlite_run_script(sqlite_connection *connection, covet_op *op)
+{
+  script s = {connection, op, false};
+  const char *at = op->sql;
+  const char *end = op->sql + op->sql_length;
+  size_t offset = 0;
+  int code = SQLITE_OK;
+
+  if (op->lease != 0) {
+    connection->dirty = true; /* whatever it did */
+  }
+  while (code == SQLITE_OK && at < end && op->error == NULL) {
+    sqlite_statement statement = {0};
+    const char *tail = end;
+    const char *text;
+
+    offset = (size_t) (at - op->sql);
+    code = sqlite3_prepare_v2(connection->db, at, (int) (end - at) + 1,
+                              &statement.handle, &tail);
+    if (code == SQLITE_OK && statement.handle != NULL) {
+      statement.read_only = sqlite3_stmt_readonly(statement.handle);
+      statement.verb = sqlite_verb_of(at, (size_t) (tail - at));
+      text = refusal(&s, &statement);
+      if (text != NULL) {
+        sqlite_refuse(op, COVET_ERROR_USAGE, text);
+      } else {
+        code = run_statement(&s, &statement);
+      }
+    }
+    if (code != SQLITE_OK) {
+      sqlite_fault(connection, op, code, offset);
+    }
+    (void) sqlite3_finalize(statement.handle);
+    at = tail;
+  }
+  end_script(&s, code, offset);
+  return SQLITE_RAN;
+}
+
+/* --- Lists of parameters ----------------------------------------------------------------- */
+
+static int run_row(covet_op *op, sqlite_statement *statement,
+                   const covet_cell *cells, uint32_t width)
+{
+  int code = sqlite_bind(op, statement, cells, width);
+
+  while (code == SQLITE_OK || code == SQLITE_ROW) {
+    code = sqlite3_step(statement->handle);
+  }
+  if (code == SQLITE_DONE) {
+    return sqlite3_reset(statement->handle);
+  }
+  return code;
+}
+
+static void fault_row(sqlite_connection *connection, covet_op *op, int code,
+                      uint32_t row)
+{
+  sqlite_fault(connection, op, code, 0);
+  if (op->error != &op->runtime->out_of_memory && op->error->detail[0] == '\0') {
+    (void) snprintf(op->error->detail, sizeof(op->error->detail),
+                    "in row %u of the list", row + 1);
+  }
+}
+
+static int run_rows(sqlite_connection *connection, covet_op *op,
+                    sqlite_statement *statement)
+{
+  uint32_t rows = op->width == 0 ? 0 : op->param_count / op->width;
+
+  for (uint32_t row = 0; row < rows; row++) {
+    int64_t before = sqlite3_total_changes64(connection->db);
+    int code = run_row(op, statement,
+                       op->params + (size_t) row * op->width, op->width);
+
+    if (code != SQLITE_OK) {
+      fault_row(connection, op, code, row);
+      return code;
+    }
+    if (sqlite3_total_changes64(connection->db) != before) {
+      op->result.affected_rows += sqlite3_changes64(connection->db);
+    }
+    if (covet_op_stop_reason(op) != COVET_STOP_NONE) {
+      covet_op_fault_stopped(op);
+      return SQLITE_INTERRUPT;
+    }
+  }
+  return SQLITE_OK;
+}
+
+/* All rows or none: one transaction, or a savepoint inside one. */
+sqlite_outcome sqlite_run_many(sqlite_connection *connection, covet_op *op,
+                               sqlite_statement *statement)
+{
+  bool own = sqlite3_get_autocommit(connection->db) && !statement->read_only;
+  int code = sqlite_do(connection, own ? "BEGIN IMMEDIATE"
+                                       : "SAVEPOINT covet_many");
+
+  if (code != SQLITE_OK) {
+    sqlite_fault(connection, op, code, 0);
+    sqlite_statement_end(connection, statement);
+    return SQLITE_RAN;
+  }
+  code = run_rows(connection, op, statement);
+  if (code == SQLITE_OK) {
+    code = sqlite_do(connection, own ? "COMMIT" : "RELEASE covet_many");
+    if (code != SQLITE_OK) {
+      sqlite_fault(connection, op, code, 0);
+    }
+  }
+  if (code != SQLITE_OK) {
+    (void) sqlite3_reset(statement->handle);
+    op->result.affected_rows = 0;
+    if (!sqlite3_get_autocommit(connection->db)) {
+      (void) sqlite_do(connection,
+                       own ? "ROLLBACK"
+                           : "ROLLBACK TO covet_many; RELEASE covet_many");
+    }
+  }
+  sqlite_statement_end(connection, statement);
+  return SQLITE_RAN;
+}
+
+/* --- Group commit -------------------------------------------------------------------------- */
+
+static covet_op *op_at(covet_node *node)
+{
+  return node == NULL ? NULL : COVET_CONTAINER(node, covet_op, node);
+}
+
+static void forget_result(covet_op *op)
+{
+  if (op->error != &op->runtime->out_of_memory) {
+    free(op->error);
+  }
+  op->error = NULL;
+  covet_shape_release(op->result.shape);
+  memset(&op->result, 0, sizeof(op->result));
+}
+
+static void forget_all(sqlite_connection *connection)
+{
+  for (covet_op *op = op_at(queue_first(&connection->group)); op != NULL;
+       op = op_at(queue_after(&connection->group, &op->node))) {
+    forget_result(op);
+  }
+}
+
+/* Each in a transaction of its own: after something rolled the common one back.
+ * None of those was told anything yet. */
+static void run_alone(sqlite_connection *connection)
+{
+  for (covet_op *op = op_at(queue_first(&connection->group)); op != NULL;
+       op = op_at(queue_after(&connection->group, &op->node))) {
+    if (op->error == NULL) {
+      forget_result(op);
+      connection->op = op;
+      (void) sqlite_run(connection);
+    }
+  }
+}
+
+/* True when the common transaction is still open at the end. */
+static bool run_together(sqlite_connection *connection)
+{
+  for (covet_op *op = op_at(queue_first(&connection->group)); op != NULL;
+       op = op_at(queue_after(&connection->group, &op->node))) {
+    connection->op = op;
+    if (sqlite_run(connection) == SQLITE_ELSEWHERE ||
+        sqlite3_get_autocommit(connection->db)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+static void fail_all(sqlite_connection *connection, int code)
+{
+  for (covet_op *op = op_at(queue_first(&connection->group)); op != NULL;
+       op = op_at(queue_after(&connection->group, &op->node))) {
+    if (op->error == NULL) {
+      sqlite_fault(connection, op, code, 0);
+    }
+  }
+}
+
+/* A statement that fails undoes its own work only; what undoes all of it (a full
+ * disk, ON CONFLICT ROLLBACK, a cancel) is seen by the transaction being gone. */
+sqlite_outcome sqlite_run_group(sqlite_connection *connection)
+{
+  covet_op *first = op_at(queue_first(&connection->group));
+  int code;
+
+  connection->op = first;
+  code = sqlite_do(connection, "BEGIN IMMEDIATE");
+  if (code != SQLITE_OK) {
+    if (connection->on_loop && connection->locked_out) {
+      return SQLITE_ELSEWHERE;
+    }
+    fail_all(connection, code);
+  } else if (!run_together(connection)) {
+    if (!sqlite3_get_autocommit(connection->db)) {
+      (void) sqlite_do(connection, "ROLLBACK");
+    }
+    connection->op = first;
+    if (connection->on_loop) {
+      forget_all(connection);
+      return SQLITE_ELSEWHERE;
+    }
+    run_alone(connection);
+  } else if ((code = sqlite_do(connection, "COMMIT")) != SQLITE_OK) {
+    fail_all(connection, code);
+    (void) sqlite_do(connection, "ROLLBACK");
+  }
+  connection->op = first;
+  return SQLITE_RAN;
+}

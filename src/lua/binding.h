@@ -1,0 +1,58 @@
+/** What the binding's files share. */
+#ifndef COVET_LUA_BINDING_H
+#define COVET_LUA_BINDING_H
+
+#include "../covet.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+
+/** One for each Lua state: the first upvalue of every function. */
+typedef struct binding {
+  covet_runtime *runtime;
+  int owned;         /* the runtime is this state's own */
+  int mode;          /* of the runtime, covet_mode */
+  long pid;          /* of the process that made it */
+  int anchors;       /* registry: token -> strings that an operation borrows */
+} binding;
+
+/** Also holds what an operation borrows from Lua, as its `data`. */
+enum { ANCHORED = 1, ANCHORED_ABANDONED = 2 };
+
+/** The state's binding, from the first upvalue. */
+binding *covetL_binding(lua_State *L);
+
+/** The runtime; raises when there is none (core.start was not called). */
+covet_runtime *covetL_runtime(lua_State *L);
+
+/** The adapter at `index`; raises on anything else and after it was freed. */
+covet_adapter *covetL_adapter(lua_State *L, int index);
+
+/** Push a table of an error's fields. */
+void covetL_push_error(lua_State *L, const covet_error *error);
+
+/** Push `ok, more, ...` of an operation with news; free it when it has ended.
+ *  Returns the number of values. */
+int covetL_push_completion(lua_State *L, binding *state, covet_op *op);
+
+/** Submit and push `token` or `nil` and the completion. */
+int covetL_submit(lua_State *L, binding *state, covet_op *op);
+
+/** Push `nil, false, false, error` for an operation that is not submitted. */
+int covetL_refuse(lua_State *L, binding *state, covet_op *op,
+                  const covet_error *error);
+
+/** Append the value at `index` as a parameter, `number` in messages. Returns 0,
+ *  or fills in the error. */
+int covetL_add_param(lua_State *L, binding *state, covet_op *op, int index,
+                     int number, covet_error *error);
+
+/** Forget what the operation borrowed. */
+void covetL_drop_anchor(lua_State *L, binding *state, covet_op *op);
+
+int covetL_query(lua_State *L);
+int covetL_query_list(lua_State *L);
+int covetL_call(lua_State *L);
+int covetL_create_function(lua_State *L);
+
+#endif

@@ -1,0 +1,552 @@
+#include "binding.h"
+
+#include "arrow.h"
+#include "covet_lua.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <luajit.h>
+#include <uv.h>
+
+#ifdef COVET_HAVE_SQLITE
+const char *sqlite3_libversion(void);
+#endif
+
+static const char binding_key = 'b';
+
+#define ADAPTER_TYPE "covet.core.adapter"
+
+binding *covetL_binding(lua_State *L)
+{
+  return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+covet_runtime *covetL_runtime(lua_State *L)
+{
+  binding *state = covetL_binding(L);
+
+  if (state->runtime == NULL) {
+    luaL_error(L, "covet.core.start was not called");
+  }
+  return state->runtime;
+}
+
+/* Seconds at `index` as the unit given by `scale`, 0 when absent or infinite. */
+static uint64_t duration(lua_State *L, int index, double scale)
+{
+  double seconds = luaL_optnumber(L, index, 0);
+
+  if (!(seconds > 0)) {
+    return 0;
+  }
+  seconds *= scale;
+  if (seconds > 9e15) {
+    return 0;
+  }
+  return seconds < 1 ? 1 : (uint64_t) ceil(seconds);
+}
+
+/* --- Runtime --------------------------------------------------------------------- */
+
+static int l_start(lua_State *L)
+{
+  static const char *const modes[] = {"caller", "thread", NULL};
+  binding *state = covetL_binding(L);
+  int mode = luaL_checkoption(L, 1, "caller", modes);
+  covet_runtime_options options = {(covet_mode) mode, NULL};
+  covet_error error;
+
+  if (state->runtime != NULL && state->pid == (long) getpid()) {
+    lua_pushboolean(L, state->mode == mode);
+    return 1;
+  }
+  /* after a fork the parent's runtime is left alone */
+  if (covet_runtime_new(&options, &state->runtime, &error) != 0) {
+    return luaL_error(L, "%s", error.message);
+  }
+  state->owned = 1;
+  state->mode = mode;
+  state->pid = (long) getpid();
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int l_mode(lua_State *L)
+{
+  binding *state = covetL_binding(L);
+
+  if (state->runtime == NULL) {
+    lua_pushnil(L);
+  } else {
+    lua_pushstring(L, state->mode == COVET_OWN_THREAD ? "thread" : "caller");
+  }
+  return 1;
+}
+
+static int l_step(lua_State *L)
+{
+  covet_runtime *runtime = covetL_runtime(L);
+  double seconds = luaL_optnumber(L, 1, -1);
+  int timeout_ms = -1;
+
+  if (seconds >= 0) {
+    timeout_ms = seconds > 1e6 ? 1000000000 : (int) ceil(seconds * 1e3);
+  }
+  lua_pushinteger(L, covet_runtime_step(runtime, timeout_ms));
+  lua_pushboolean(L, covet_runtime_has_handles(runtime));
+  return 2;
+}
+
+static int l_pending(lua_State *L)
+{
+  binding *state = covetL_binding(L);
+
+  lua_pushinteger(
+      L, state->runtime == NULL ? 0 : covet_runtime_pending(state->runtime));
+  return 1;
+}
+
+static int l_fd(lua_State *L)
+{
+  lua_pushinteger(L, covet_runtime_fd(covetL_runtime(L)));
+  return 1;
+}
+
+static int l_timeout(lua_State *L)
+{
+  int timeout_ms = covet_runtime_timeout_ms(covetL_runtime(L));
+
+  if (timeout_ms < 0) {
+    lua_pushnil(L);
+  } else {
+    lua_pushnumber(L, timeout_ms / 1e3);
+  }
+  return 1;
+}
+
+static int l_listen(lua_State *L)
+{
+  covet_error error;
+
+  if (covet_runtime_listen(covetL_runtime(L), luaL_checkstring(L, 1), &error) !=
+      0) {
+    return luaL_error(L, "%s", error.message);
+  }
+  return 0;
+}
+
+static int l_now(lua_State *L)
+{
+  lua_pushnumber(L, (double) covet_now_us() / 1e6);
+  return 1;
+}
+
+/* --- Operations ------------------------------------------------------------------- */
+
+static covet_op *checked(lua_State *L, covet_op *op)
+{
+  if (op == NULL) {
+    luaL_error(L, "out of memory");
+  }
+  return op;
+}
+
+static int l_sleep(lua_State *L)
+{
+  binding *state = covetL_binding(L);
+  double seconds = luaL_checknumber(L, 1);
+  uint64_t delay_us = 0;
+
+  luaL_argcheck(L, seconds == seconds, 1, "not a number");
+  if (seconds > 0) {
+    delay_us = seconds > 9e9 ? 9000000000000000U : (uint64_t) (seconds * 1e6);
+  }
+  return covetL_submit(
+      L, state, checked(L, covet_op_sleep(covetL_runtime(L), delay_us)));
+}
+
+static int l_reap(lua_State *L)
+{
+  binding *state = covetL_binding(L);
+  covet_op *op;
+
+  if (state->runtime == NULL) {
+    return 0;
+  }
+  while ((op = covet_reap(state->runtime)) != NULL) {
+    if (covet_op_data(op) == (void *) ANCHORED_ABANDONED) {
+      covet_batch *batch = covet_op_take(op, NULL);
+
+      while (batch != NULL) {
+        covet_batch *next = batch->next;
+
+        covet_batch_free(batch);
+        batch = next;
+      }
+      if (covet_op_finished(op)) {
+        covetL_drop_anchor(L, state, op);
+        covet_op_free(op);
+      } else {
+        (void) covet_op_next(op);
+      }
+      continue;
+    }
+    lua_pushnumber(L, (lua_Number) covet_op_token(op));
+    return 1 + covetL_push_completion(L, state, op);
+  }
+  return 0;
+}
+
+static covet_op *op_at(lua_State *L, int index)
+{
+  return covet_op_find(covetL_runtime(L),
+                       (covet_token) luaL_checknumber(L, index));
+}
+
+static int l_next(lua_State *L)
+{
+  covet_op *op = op_at(L, 1);
+
+  if (op == NULL) {
+    return luaL_error(L, "the operation has ended");
+  }
+  if (covet_op_next(op) == 0) {
+    lua_settop(L, 1);
+    return 1;
+  }
+  lua_pushnil(L);
+  return 1 + covetL_push_completion(L, covetL_binding(L), op);
+}
+
+static int l_cancel(lua_State *L)
+{
+  covet_op *op = op_at(L, 1);
+
+  if (op != NULL) {
+    covet_cancel(op);
+  }
+  lua_pushboolean(L, op != NULL);
+  return 1;
+}
+
+static int l_abandon(lua_State *L)
+{
+  covet_op *op = op_at(L, 1);
+
+  if (op == NULL) {
+    return 0;
+  }
+  if (covet_op_data(op) == NULL) {
+    covet_op_free(op);
+    return 0;
+  }
+  /* it still reads strings that Lua owns: they stay until its end is reaped */
+  covet_op_set_data(op, (void *) ANCHORED_ABANDONED);
+  covet_cancel(op);
+  (void) covet_op_next(op);
+  return 0;
+}
+
+/* --- Adapters ---------------------------------------------------------------------- */
+
+covet_adapter *covetL_adapter(lua_State *L, int index)
+{
+  covet_adapter **box = lua_touserdata(L, index);
+
+  if (box == NULL || *box == NULL) {
+    luaL_argerror(L, index, "adapter expected");
+  }
+  return *box;
+}
+
+static int l_adapter_gc(lua_State *L)
+{
+  covet_adapter **box = lua_touserdata(L, 1);
+  binding *state;
+
+  lua_pushlightuserdata(L, (void *) (uintptr_t) &binding_key);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  state = lua_touserdata(L, -1);
+  if (box != NULL && *box != NULL && state != NULL && state->runtime != NULL &&
+      state->pid == (long) getpid()) {
+    covet_adapter_free(*box);
+    *box = NULL;
+  }
+  return 0;
+}
+
+enum { MOST_OPTIONS = 64 };
+
+static size_t read_options(lua_State *L, int index, covet_option *options)
+{
+  size_t count = lua_objlen(L, index);
+
+  if (count > MOST_OPTIONS) {
+    luaL_argerror(L, index, "too many options");
+  }
+  luaL_checkstack(L, (int) count * 2 + 4, "options");
+  for (size_t i = 0; i < count; i++) {
+    lua_rawgeti(L, index, (int) i + 1);
+    luaL_checktype(L, -1, LUA_TTABLE);
+    lua_rawgeti(L, -1, 1);
+    lua_rawgeti(L, -2, 2);
+    options[i].name = luaL_checkstring(L, -2);
+    options[i].value = luaL_checkstring(L, -1);
+    lua_remove(L, -3); /* the strings stay: the options point to them */
+  }
+  return count;
+}
+
+static int l_adapter(lua_State *L)
+{
+  covet_runtime *runtime = covetL_runtime(L);
+  const char *url = luaL_checkstring(L, 1);
+  covet_option options[MOST_OPTIONS];
+  size_t count = lua_istable(L, 2) ? read_options(L, 2, options) : 0;
+  covet_adapter **box = lua_newuserdata(L, sizeof(*box));
+  covet_error error;
+
+  *box = NULL;
+  luaL_getmetatable(L, ADAPTER_TYPE);
+  lua_setmetatable(L, -2);
+  if (covet_adapter_new(runtime, url, options, count, box, &error) != 0) {
+    lua_pushnil(L);
+    covetL_push_error(L, &error);
+    return 2;
+  }
+  return 1;
+}
+
+static int l_connect(lua_State *L)
+{
+  covet_op *op = checked(L, covet_op_connect(covetL_adapter(L, 1)));
+
+  covet_op_set_timeout(op, duration(L, 2, 1e3));
+  return covetL_submit(L, covetL_binding(L), op);
+}
+
+static int l_disconnect(lua_State *L)
+{
+  covet_op *op = checked(L, covet_op_disconnect(covetL_adapter(L, 1)));
+
+  covet_op_set_timeout(op, duration(L, 2, 1e3));
+  return covetL_submit(L, covetL_binding(L), op);
+}
+
+static int l_acquire(lua_State *L)
+{
+  covet_op *op = checked(
+      L, covet_op_acquire(covetL_adapter(L, 1), lua_toboolean(L, 2)));
+
+  covet_op_set_timeout(op, duration(L, 3, 1e3));
+  return covetL_submit(L, covetL_binding(L), op);
+}
+
+static int l_release(lua_State *L)
+{
+  covet_lease lease = (covet_lease) luaL_checknumber(L, 2);
+  covet_op *op = checked(L, covet_op_release(covetL_adapter(L, 1), lease));
+
+  return covetL_submit(L, covetL_binding(L), op);
+}
+
+static int l_stats(lua_State *L)
+{
+  covet_adapter_stats stats;
+
+  covet_adapter_get_stats(covetL_adapter(L, 1), &stats);
+  lua_createtable(L, 0, 20);
+#define FIELD(name)                                                            \
+  lua_pushnumber(L, (lua_Number) stats.name);                                  \
+  lua_setfield(L, -2, #name)
+  FIELD(size);
+  FIELD(free);
+  FIELD(used);
+  FIELD(opening);
+  FIELD(waiting);
+  FIELD(created);
+  FIELD(destroyed);
+  FIELD(queries);
+  FIELD(inline_queries);
+  FIELD(errors);
+  FIELD(timeouts);
+  FIELD(cache_hits);
+  FIELD(cache_misses);
+  FIELD(p50_us);
+  FIELD(p95_us);
+  FIELD(p99_us);
+  FIELD(max_us);
+#undef FIELD
+  return 1;
+}
+
+/* --- The module ----------------------------------------------------------------------- */
+
+static int l_state_gc(lua_State *L)
+{
+  binding *state = lua_touserdata(L, 1);
+
+  if (state->owned && state->runtime != NULL &&
+      state->pid == (long) getpid()) {
+    covet_runtime_free(state->runtime, 2000);
+  }
+  state->runtime = NULL;
+  return 0;
+}
+
+/* The state's binding, made at the first call; it stays on the stack. */
+static binding *push_binding(lua_State *L)
+{
+  binding *state;
+
+  lua_pushlightuserdata(L, (void *) (uintptr_t) &binding_key);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  state = lua_touserdata(L, -1);
+  if (state != NULL) {
+    return state;
+  }
+  lua_pop(L, 1);
+  state = lua_newuserdata(L, sizeof(*state));
+  memset(state, 0, sizeof(*state));
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, l_state_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  lua_newtable(L);
+  state->anchors = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_pushlightuserdata(L, (void *) (uintptr_t) &binding_key);
+  lua_pushvalue(L, -2);
+  lua_rawset(L, LUA_REGISTRYINDEX);
+  return state;
+}
+
+static void push_flags(lua_State *L)
+{
+  static const struct {
+    const char *name;
+    int value;
+  } flags[] = {
+      {"ROWS", COVET_QUERY_ROWS},
+      {"SCRIPT", COVET_QUERY_SCRIPT},
+      {"ONE", COVET_QUERY_ONE},
+      {"DESCRIBE", COVET_QUERY_DESCRIBE},
+      {"STREAM", COVET_QUERY_STREAM},
+      {"MANY", COVET_QUERY_MANY},
+      {"READ_ONLY", COVET_QUERY_READ_ONLY},
+      {"TRANSACTION", COVET_QUERY_TRANSACTION},
+      {"INSIDE", COVET_QUERY_INSIDE},
+  };
+
+  lua_newtable(L);
+  for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+    lua_pushinteger(L, flags[i].value);
+    lua_setfield(L, -2, flags[i].name);
+  }
+}
+
+static void push_versions(lua_State *L)
+{
+  lua_newtable(L);
+  lua_pushliteral(L, COVET_VERSION);
+  lua_setfield(L, -2, "covet");
+  lua_pushliteral(L, LUAJIT_VERSION);
+  lua_setfield(L, -2, "luajit");
+  lua_pushstring(L, uv_version_string());
+  lua_setfield(L, -2, "libuv");
+#ifdef COVET_HAVE_SQLITE
+  lua_pushstring(L, sqlite3_libversion());
+  lua_setfield(L, -2, "sqlite");
+#endif
+}
+
+/* A function's address as data: what LuaJIT's FFI casts back. */
+static void push_function_pointer(lua_State *L, void (*function)(void))
+{
+  void *address;
+
+  memcpy(&address, &function, sizeof(address));
+  lua_pushlightuserdata(L, address);
+}
+
+static const luaL_Reg functions[] = {
+    {"start", l_start},
+    {"mode", l_mode},
+    {"step", l_step},
+    {"reap", l_reap},
+    {"next", l_next},
+    {"cancel", l_cancel},
+    {"abandon", l_abandon},
+    {"pending", l_pending},
+    {"fd", l_fd},
+    {"timeout", l_timeout},
+    {"listen", l_listen},
+    {"now", l_now},
+    {"sleep", l_sleep},
+    {"adapter", l_adapter},
+    {"connect", l_connect},
+    {"disconnect", l_disconnect},
+    {"acquire", l_acquire},
+    {"release", l_release},
+    {"stats", l_stats},
+    {"query", covetL_query},
+    {"query_list", covetL_query_list},
+    {"call", covetL_call},
+    {"create_function", covetL_create_function},
+};
+
+static void make_adapter_type(lua_State *L)
+{
+  luaL_newmetatable(L, ADAPTER_TYPE);
+  lua_pushcfunction(L, l_adapter_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pushliteral(L, ADAPTER_TYPE);
+  lua_setfield(L, -2, "__name");
+  lua_pop(L, 1);
+}
+
+int luaopen_covet_core(lua_State *L)
+{
+  make_adapter_type(L);
+  (void) push_binding(L);
+  lua_newtable(L);
+  for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+    lua_pushvalue(L, -2);
+    lua_pushcclosure(L, functions[i].func, 1);
+    lua_setfield(L, -2, functions[i].name);
+  }
+  push_flags(L);
+  lua_setfield(L, -2, "flags");
+  push_versions(L);
+  lua_setfield(L, -2, "versions");
+  lua_pushliteral(L, COVET_VERSION);
+  lua_setfield(L, -2, "version");
+  lua_pushlightuserdata(L, NULL);
+  lua_setfield(L, -2, "null");
+  push_function_pointer(L, (void (*)(void)) covet_batch_free);
+  lua_setfield(L, -2, "free_batch");
+  lua_pushlightuserdata(
+      L, (void *) (uintptr_t) covet_arrow_functions_get());
+  lua_setfield(L, -2, "arrow");
+  return 1;
+}
+
+int covet_open_lua(lua_State *L, covet_runtime *runtime)
+{
+  binding *state = push_binding(L);
+
+  if (runtime != NULL) {
+    state->runtime = runtime;
+    state->owned = 0;
+    state->mode = COVET_CALLER_LOOP;
+    state->pid = (long) getpid();
+  }
+  lua_pop(L, 1);
+  lua_getglobal(L, "package");
+  lua_getfield(L, -1, "preload");
+  lua_pushcfunction(L, luaopen_covet_core);
+  lua_setfield(L, -2, "covet.core");
+  lua_pop(L, 2);
+  return 0;
+}
