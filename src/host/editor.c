@@ -69,7 +69,7 @@ static void insert_text(EditLine *line, const char *text, size_t length)
 
 /* Ask Lua: completer(text before the cursor) gives what to insert and whether
    it has printed a list. An error in it is no reason to lose the line. */
-static unsigned char on_complete(EditLine *line, int key)
+static unsigned char on_complete(EditLine *line, wint_t key)
 {
   editor *self = editor_of(line);
   const LineInfoW *info = el_wline(line);
@@ -186,7 +186,8 @@ static void set_up_line(editor *self)
   el_wset(line, EL_GETCFN, on_read);
   /* Ctrl-C and Ctrl-Z are keys while a line is typed, not signals. */
   el_set(line, EL_SETTY, "-d", "-isig", NULL);
-  el_set(line, EL_ADDFN, "covet-complete", "Complete", on_complete);
+  /* The wide form keeps the strings; the other one leaks copies of them. */
+  el_wset(line, EL_ADDFN, L"covet-complete", L"Complete", on_complete);
   el_set(line, EL_BIND, "^I", "covet-complete", NULL);
   /* libedit's search of its own would wait for keys. */
   el_set(line, EL_BIND, "^R", "ed-search-prev-history", NULL);

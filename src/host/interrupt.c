@@ -3,14 +3,17 @@
 #include <lauxlib.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PATIENCE_SECONDS 2
+#define AT_ONCE_MS 200
 #define STATUS_INTERRUPTED 130
 
 /* A signal handler has nothing but statics to look at. */
 static struct sigaction inner;
 static volatile sig_atomic_t unseen;
+static volatile sig_atomic_t first_ms;
 
 static void end_process(void)
 {
@@ -30,11 +33,27 @@ static void on_alarm(int signal_number)
   }
 }
 
+/* Milliseconds of a clock that wraps round. */
+static int now_ms(void)
+{
+  struct timespec now;
+
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int) (((unsigned) now.tv_sec % 1000000U) * 1000U +
+                (unsigned) now.tv_nsec / 1000000U);
+}
+
+/* timeout(1) and shells send one to the process and one to its group: two at
+   once are not impatience. */
 static void on_interrupt(int signal_number)
 {
+  if (unseen && now_ms() - first_ms < AT_ONCE_MS) {
+    return;
+  }
   if (unseen) {
     end_process();
   }
+  first_ms = now_ms();
   unseen = 1;
   alarm(PATIENCE_SECONDS);
   inner.sa_handler(signal_number);

@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "covet.h"
+#include "secrets.h"
 #include "state.h"
 
 /* What is running at the end has this long to let go. */
@@ -150,7 +151,11 @@ int main(int argc, char **argv)
   open_standard_files();
   /* A reader that has gone is an error of the write, not the end of us. */
   signal(SIGPIPE, SIG_IGN);
+  /* Ours is a copy from here on; the original is what other users see. */
   self.argv = uv_setup_args(argc, argv);
+  for (int i = 1; i < argc && self.argv != argv; i++) {
+    mask_secrets(argv[i]);
+  }
   if (open_host(&self) != 0) {
     return EXIT_FAILURE;
   }

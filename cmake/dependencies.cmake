@@ -1,0 +1,57 @@
+# What covet is built on, by pkg-config.
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+pkg_check_modules(LUAJIT REQUIRED IMPORTED_TARGET luajit)
+pkg_check_modules(LIBUV REQUIRED IMPORTED_TARGET libuv)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+
+# LuaJIT's headers without its library: a module that is loaded into a host
+# takes Lua's functions from that host.
+add_library(covet_luajit_headers INTERFACE)
+target_include_directories(covet_luajit_headers SYSTEM INTERFACE
+  ${LUAJIT_INCLUDE_DIRS})
+
+# A client library that may be missing: its driver is then left out, and asking
+# for that database at run time is an error that says so.
+function(covet_optional_client prefix module database package)
+  option(COVET_WITH_${prefix} "Build the ${database} driver" ON)
+  if(COVET_WITH_${prefix})
+    pkg_check_modules(${prefix} QUIET IMPORTED_TARGET GLOBAL ${module})
+  endif()
+  if(NOT COVET_WITH_${prefix})
+    message(STATUS "covet: ${database} driver: left out, switched off")
+  elseif(NOT ${prefix}_FOUND)
+    message(STATUS "covet: ${database} driver: left out, ${package} not found")
+  endif()
+  set(${prefix}_FOUND ${${prefix}_FOUND} PARENT_SCOPE)
+endfunction()
+
+covet_optional_client(POSTGRESQL libpq PostgreSQL libpq)
+covet_optional_client(MYSQL libmariadb MySQL libmariadb)
+
+if(COVET_HOST)
+  pkg_check_modules(LIBEDIT REQUIRED IMPORTED_TARGET libedit)
+  # luv is linked statically, so that `require "luv"` needs nothing installed
+  # and shares the command's loop. Debian: lua-luv-dev.
+  find_path(LUV_INCLUDE_DIR NAMES luv/luv.h PATH_SUFFIXES lua5.1 luajit-2.1)
+  find_library(LUV_LIBRARY NAMES liblua5.1-luv.a libluv.a libluv_a.a)
+  mark_as_advanced(LUV_INCLUDE_DIR LUV_LIBRARY)
+  if(NOT LUV_INCLUDE_DIR OR NOT LUV_LIBRARY)
+    message(FATAL_ERROR "covet: luv not found (Debian: lua-luv-dev); "
+      "-DCOVET_HOST=OFF builds without the command")
+  endif()
+  add_library(covet_luv STATIC IMPORTED)
+  set_target_properties(covet_luv PROPERTIES
+    IMPORTED_LOCATION "${LUV_LIBRARY}"
+    INTERFACE_INCLUDE_DIRECTORIES "${LUV_INCLUDE_DIR}"
+    INTERFACE_LINK_LIBRARIES "PkgConfig::LIBUV")
+endif()
+
+if(COVET_TESTS)
+  pkg_check_modules(CMOCKA QUIET IMPORTED_TARGET cmocka)
+  if(NOT CMOCKA_FOUND)
+    message(STATUS "covet: C units: left out, cmocka not found")
+  endif()
+endif()

@@ -1,0 +1,51 @@
+# The C units and the fuzzers. scripts/test runs both; ctest runs the units.
+
+enable_testing()
+
+# Each spec/unit/*.c is one program, spec/unit/support/*.c is linked into all.
+# They may look behind the public header.
+if(COVET_TESTS AND CMOCKA_FOUND AND NOT COVET_FUZZ)
+  file(GLOB unit_sources CONFIGURE_DEPENDS spec/unit/*.c)
+  file(GLOB unit_support CONFIGURE_DEPENDS spec/unit/support/*.c)
+  foreach(source IN LISTS unit_sources)
+    cmake_path(GET source STEM name)
+    add_executable(unit_${name} ${source} ${unit_support})
+    set_target_properties(unit_${name} PROPERTIES OUTPUT_NAME ${name}
+      RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/unit")
+    target_include_directories(unit_${name} PRIVATE src/core src/driver
+      spec/unit)
+    target_link_libraries(unit_${name} PRIVATE covet_core PkgConfig::CMOCKA)
+    if(name MATCHES "sqlite")
+      # The units of a driver may use its client library as an oracle.
+      target_link_libraries(unit_${name} PRIVATE PkgConfig::SQLITE)
+    endif()
+    add_test(NAME ${name} COMMAND unit_${name})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 120)
+  endforeach()
+
+  # C programs of examples/ and spec/embed/ use the public header and the
+  # shared library only, as a stranger's program would.
+  file(GLOB programs CONFIGURE_DEPENDS examples/*.c spec/embed/*.c)
+  foreach(source IN LISTS programs)
+    cmake_path(GET source STEM name)
+    add_executable(program_${name} ${source})
+    set_target_properties(program_${name} PROPERTIES OUTPUT_NAME ${name}
+      RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/examples")
+    target_link_libraries(program_${name} PRIVATE libcovet Threads::Threads)
+  endforeach()
+endif()
+
+# Each spec/fuzz/*.c defines LLVMFuzzerTestOneInput; seeds may stand in
+# spec/fuzz/<name>/.
+if(COVET_FUZZ)
+  file(GLOB fuzz_sources CONFIGURE_DEPENDS spec/fuzz/*.c)
+  foreach(source IN LISTS fuzz_sources)
+    cmake_path(GET source STEM name)
+    add_executable(fuzz_${name} ${source})
+    set_target_properties(fuzz_${name} PROPERTIES OUTPUT_NAME ${name}
+      RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz")
+    target_include_directories(fuzz_${name} PRIVATE src/core src/driver)
+    target_link_libraries(fuzz_${name} PRIVATE covet_core)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  endforeach()
+endif()

@@ -1,0 +1,303 @@
+--- Many records in one go: `execute_many`, `copy_records_to_table`.
+--
+-- Records are encoded here while the ones before them are being inserted: at
+-- most two batches are under way. All of it is one transaction.
+-- @module covet.bulk
+
+local call = require "covet.call"
+local caller = require "covet.caller"
+local core = require "covet.core"
+local errors = require "covet.error"
+local options = require "covet.options"
+local sql = require "covet.sql"
+local task = require "covet.task"
+
+local MANY = core.flags.MANY
+local NEEDS_ENCODING = -100
+local BATCH = 2000
+
+local M = {}
+
+-- --- Batches of one transaction -----------------------------------------------------
+
+-- Replace what the binding cannot read in the rows of a batch.
+local function encode_rows(rows, n, width)
+  local encoded = {}
+  for i = 1, n do
+    local row = {}
+    for column = 1, width do
+      row[column] = call.encode_value(rows[i][column])
+    end
+    encoded[i] = row
+  end
+  return encoded
+end
+
+local function submit(session, flags, parsed, rows, n, timeout)
+  return core.query_list(session.adapter.handle, session.lease,
+    MANY + session.inside + flags, timeout, 0, parsed.text, rows, n,
+    parsed.count)
+end
+
+-- "in row 12 of the list" counts within its batch: make it count in all.
+local function place_in_all(fields, before)
+  if fields.detail and before > 0 then
+    fields.detail = fields.detail:gsub("in row (%d+)", function(row)
+      return "in row " .. (tonumber(row) + before)
+    end)
+  end
+  return fields
+end
+
+local function settle(session, parsed, before, ok, _, fields, affected)
+  if not ok then
+    session:fail(place_in_all(fields, before), parsed)
+  end
+  return affected
+end
+
+-- Send a batch; answers what is needed to wait for it.
+local function send(session, parsed, rows, n, timeout, before)
+  local function begun(token, ok, more, fields, affected)
+    if token == nil and not ok and fields.code == NEEDS_ENCODING then
+      return begun(submit(session, 0, parsed,
+        encode_rows(rows, n, parsed.count), n, timeout))
+    end
+    if token == nil then
+      local count = settle(session, parsed, before, ok, more, fields, affected)
+      return { count = count }
+    end
+    return { token = token, before = before }
+  end
+  return begun(submit(session, 0, parsed, rows, n, timeout))
+end
+
+local function wait_for(session, parsed, sent)
+  if sent.token then
+    return settle(session, parsed, sent.before, task.wait(sent.token))
+  end
+  return sent.count
+end
+
+-- Insert what `gather(rows)` fills in, batch after batch. Answers the count.
+local function pump(session, parsed, timeout, gather)
+  local total, before, under_way = 0, 0, nil
+  local n, rows = gather()
+  while n > 0 do
+    local sent = send(session, parsed, rows, n, timeout, before)
+    before = before + n
+    if under_way then
+      local earlier = under_way
+      under_way = sent
+      total = total + wait_for(session, parsed, earlier)
+    else
+      under_way = sent
+    end
+    n, rows = gather()
+  end
+  if under_way then
+    total = total + wait_for(session, parsed, under_way)
+  end
+  return total
+end
+
+-- --- execute_many ----------------------------------------------------------------------
+
+local function check_row(parsed, row, number)
+  if type(row) ~= "table" then
+    caller.usage("element %d of the list must be a table of parameters, not %s",
+      number, type(row))
+  end
+  if parsed.names then
+    return (sql.bind_named(parsed, row, caller.level()))
+  end
+  for key in pairs(row) do
+    if type(key) == "number" and key > parsed.count then
+      caller.usage("element %d of the list has %d values; the statement takes "
+        .. "%d parameters", number, key, parsed.count)
+    end
+  end
+  return row
+end
+
+-- Slices of a list, checked.
+local function slicer(parsed, list)
+  local at = 0
+  return function()
+    local rows, n = {}, 0
+    while n < BATCH and at < #list do
+      at, n = at + 1, n + 1
+      rows[n] = check_row(parsed, list[at], at)
+    end
+    return n, rows
+  end
+end
+
+--- See covet.session.
+function M.execute_many(session, text, list)
+  local parsed = call.parse(session.adapter, text)
+  if type(list) ~= "table" then
+    caller.usage("execute_many(sql, list): list must be a table, not %s",
+      type(list))
+  elseif #list > 0 and parsed.count == 0 then
+    caller.usage "execute_many runs a statement that has parameters"
+  end
+  local timeout = session.defaults.timeout or session.adapter.command_timeout
+  if #list <= BATCH then
+    return pump(session, parsed, timeout, slicer(parsed, list))
+  end
+  return session:transaction(function(tx)
+    return pump(tx, parsed, timeout, slicer(parsed, list))
+  end)
+end
+
+-- --- copy_records_to_table ----------------------------------------------------------------
+
+local COPY_OPTIONS = {
+  { "columns", "table", nil, "Names of the columns, in the records' order." },
+  { "schema", "string", nil, "The table's schema." },
+  { "timeout", "seconds", nil, "Deadline of each batch." },
+}
+
+-- An iterator over records: of a list, or the function itself.
+local function iterate(records)
+  if type(records) == "function" then
+    return records
+  end
+  local meta = getmetatable(records)
+  if type(meta) == "table" and rawget(meta, "__call") then
+    return records
+  elseif type(records) ~= "table" then
+    caller.usage("records must be a table or an iterator, not %s",
+      type(records))
+  end
+  local i = 0
+  return function()
+    i = i + 1
+    return records[i]
+  end
+end
+
+local function all_columns(session, name, schema)
+  local names = {}
+  for i, column in ipairs(session:get_table_info(name, { schema = schema })) do
+    names[i] = column.name
+  end
+  if #names == 0 then
+    session:fail({ kind = "undefined_table", table = name, retry = "no",
+      message = "no such table: " .. name }, nil)
+  end
+  return names
+end
+
+-- Keys of a row that is keyed by name.
+local function names_of_row(row)
+  local names = {}
+  for key in pairs(row) do
+    names[#names + 1] = key
+  end
+  table.sort(names)
+  return names
+end
+
+local function is_named(row)
+  return type(row) == "table" and type((next(row))) == "string"
+end
+
+local function refuse_record(number, fmt, ...)
+  errors.raise({ kind = "invalid_value", retry = "no",
+    message = ("record %d: " .. fmt):format(number, ...) }, caller.level())
+end
+
+local function check_named(row, known, number)
+  for key in pairs(row) do
+    if not known[key] then
+      refuse_record(number, "there is no column %s", tostring(key))
+    end
+  end
+end
+
+local function check_width(row, width, number)
+  for key in pairs(row) do
+    if type(key) ~= "number" or key > width or key < 1 then
+      refuse_record(number, "a value at %s, but the record has %d columns",
+        tostring(key), width)
+    end
+  end
+end
+
+local function as_list(row, names)
+  local list = {}
+  for i = 1, #names do
+    list[i] = row[names[i]]
+  end
+  return list
+end
+
+-- Takes records by the batch, checked, as lists.
+local function gatherer(next_record, first, names, known)
+  local number, width = 0, #names
+  return function()
+    local rows, n = {}, 0
+    while n < BATCH do
+      local row = first or next_record()
+      first = nil
+      if row == nil then
+        break
+      end
+      number, n = number + 1, n + 1
+      if type(row) ~= "table" then
+        refuse_record(number, "expected a table, got %s", type(row))
+      elseif row[1] == nil and is_named(row) then
+        check_named(row, known, number)
+        row = as_list(row, names)
+      elseif row[width + 1] ~= nil or #row ~= width then
+        check_width(row, width, number)
+      end
+      rows[n] = row
+    end
+    return n, rows
+  end
+end
+
+local function insert_text(session, name, schema, names)
+  local dialect = session.adapter.dialect
+  local quoted, marks = {}, {}
+  for i, column in ipairs(names) do
+    quoted[i] = sql.quote_identifier(column, dialect)
+    marks[i] = dialect == "postgresql" and "$" .. i or "?"
+  end
+  return ("INSERT INTO %s (%s) VALUES (%s)"):format(
+    sql.quote_identifier(schema and { schema, name } or name, dialect),
+    table.concat(quoted, ", "), table.concat(marks, ", "))
+end
+
+--- See covet.session.
+function M.copy_records(session, name, records, given)
+  if type(name) ~= "string" then
+    caller.usage("the table's name must be a string, not %s", type(name))
+  end
+  given = options.check(COPY_OPTIONS, given or {}, "copy_records_to_table",
+    caller.level())
+  local next_record = iterate(records)
+  local first = next_record()
+  if first == nil then
+    return 0
+  end
+  local names = given.columns or is_named(first) and names_of_row(first)
+    or all_columns(session, name, given.schema)
+  local known = {}
+  for _, column in ipairs(names) do
+    known[column] = true
+  end
+  local parsed = call.parse(session.adapter,
+    insert_text(session, name, given.schema, names))
+  local timeout = given.timeout or session.defaults.timeout
+    or session.adapter.command_timeout
+  return session:transaction(function(tx)
+    return pump(tx, parsed, timeout,
+      gatherer(next_record, first, names, known))
+  end)
+end
+
+return M

@@ -1,0 +1,180 @@
+--- The two forms of a call: `(sql, ...)` and `{ sql, ..., option = }`.
+-- @module covet.call
+
+local caller = require "covet.caller"
+local decode = require "covet.decode"
+local ffi = require "ffi"
+local json = require "covet.json"
+local options = require "covet.options"
+local sql = require "covet.sql"
+
+local M = {}
+
+--- The options of a call, and of `with_options`.
+M.OPTIONS = {
+  { "timeout", "seconds", nil, "Deadline of the call." },
+  { "rows", "string", nil, "Row form: named, record, array or lazy." },
+  { "types", "table", nil, "What database types become." },
+  { "read_only", "boolean", nil, "Refuse a statement that writes." },
+  { "chunk_size", "integer", nil, "Rows in a chunk of a stream." },
+}
+
+local CALL_OPTIONS = { { "params", "table", nil, "Values of :name." } }
+for i, option in ipairs(M.OPTIONS) do
+  CALL_OPTIONS[i + 1] = option
+end
+CALL_OPTIONS.positional = true
+
+--- What options come down to: with the row mode and plan of types they mean.
+-- @tparam table given checked options
+-- @tparam table base resolved ones, for what is not given
+-- @treturn table
+function M.resolve(given, base)
+  local rows = given.rows or base.rows or "named"
+  local types = given.types and decode.plan(given.types, caller.level())
+    or base.types or decode.plan()
+  if rows == "value" then
+    caller.usage "rows: must be named, record, array or lazy"
+  end
+  local read_only = given.read_only
+  if read_only == nil then
+    read_only = base.read_only
+  end
+  return {
+    timeout = given.timeout or base.timeout,
+    chunk_size = given.chunk_size or base.chunk_size,
+    read_only = read_only, rows = rows, types = types,
+    mode = decode.mode(rows, types),
+    value_mode = decode.mode("value", types),
+  }
+end
+
+-- Texts are few in most programs. Where they are many, the cache starts over.
+local MOST_TEXTS = 5000
+
+--- The parsed statement of a text.
+-- @tparam table adapter
+-- @tparam string text
+-- @treturn table see covet.sql.parse
+function M.parse(adapter, text)
+  local parsed = adapter.statements[text]
+  if parsed then
+    return parsed
+  end
+  parsed = sql.parse(text, adapter.dialect, caller.level())
+  if adapter.statement_count >= MOST_TEXTS then
+    adapter.statements, adapter.statement_count = {}, 0
+  end
+  adapter.statements[text] = parsed
+  adapter.statement_count = adapter.statement_count + 1
+  return parsed
+end
+
+--- Raise for a wrong number of parameters.
+function M.refuse_count(parsed, given)
+  if parsed.names then
+    caller.usage("the statement has named parameters (:%s): call it with "
+      .. "{ sql, params = {...} }", table.concat(parsed.names, ", :"))
+  end
+  caller.usage("the statement takes %d parameter%s, %d %s given", parsed.count,
+    parsed.count == 1 and "" or "s", given, given == 1 and "was" or "were")
+end
+
+-- The highest positional index of a call's table.
+local function count_positional(given)
+  local n = 0
+  for key in pairs(given) do
+    if type(key) == "number" and key > n then
+      n = key
+    end
+  end
+  return n - 1
+end
+
+local function bind_list(parsed, given)
+  local n, list = count_positional(given), {}
+  if n < parsed.count then
+    n = parsed.count -- trailing NULLs: a table cannot hold them
+  end
+  if n ~= parsed.count then
+    M.refuse_count(parsed, n)
+  end
+  for i = 1, n do
+    list[i] = given[i + 1]
+  end
+  return list, n
+end
+
+--- Read a call's table.
+-- @tparam table adapter
+-- @tparam table defaults resolved options
+-- @tparam table given `{ sql, ..., params =, option = }`
+-- @treturn table the parsed statement
+-- @treturn table resolved options
+-- @treturn table parameters
+-- @treturn number how many
+function M.read(adapter, defaults, given)
+  if type(given) ~= "table" or type(given[1]) ~= "string" then
+    caller.usage("expected SQL text, or a table with the text first, got %s",
+      type(given) == "table" and "a table without it" or type(given))
+  end
+  local checked = options.check(CALL_OPTIONS, given, "call", caller.level())
+  local parsed = M.parse(adapter, given[1])
+  local list, n
+  if checked.params and parsed.names then
+    list, n = sql.bind_named(parsed, checked.params, caller.level())
+  elseif checked.params then
+    caller.usage "params is for statements with :name parameters"
+  elseif parsed.names then
+    M.refuse_count(parsed, 0)
+  else
+    list, n = bind_list(parsed, given)
+  end
+  list, n = sql.arrange(parsed, list, n)
+  return parsed, M.resolve(checked, defaults), list, n
+end
+
+local int64, uint64 = ffi.typeof "int64_t", ffi.typeof "uint64_t"
+
+--- A parameter that the binding can read, for one that is cdata.
+-- @param value anything
+-- @return the value itself unless it is a 64-bit integer
+function M.encode_value(value)
+  if type(value) ~= "cdata" then
+    return value
+  elseif ffi.istype(int64, value) then
+    return { 1, json.exact(value) }
+  elseif ffi.istype(uint64, value) then
+    if value > 0x7fffffffffffffffULL then
+      caller.usage("the integer %s is beyond 64 bits with a sign",
+        json.exact(value))
+    end
+    return { 1, json.exact(value) }
+  end
+  caller.usage("cannot bind %s", tostring(ffi.typeof(value)))
+end
+
+--- The call in a form whose parameters the binding can read.
+-- @return the same call
+function M.encode(given, ...)
+  if type(given) ~= "table" then
+    local list = { given, ... }
+    for i = 2, select("#", ...) + 1 do
+      list[i] = M.encode_value(list[i])
+    end
+    return unpack(list, 1, select("#", ...) + 1)
+  end
+  local copy = {}
+  for key, value in pairs(given) do
+    copy[key] = type(key) == "number" and M.encode_value(value) or value
+  end
+  if type(given.params) == "table" then
+    copy.params = {}
+    for name, value in pairs(given.params) do
+      copy.params[name] = M.encode_value(value)
+    end
+  end
+  return copy
+end
+
+return M

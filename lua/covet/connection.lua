@@ -1,0 +1,120 @@
+--- Leased connections: `db:acquire()`, `db:with(fn)`.
+--
+-- A lease belongs to the task that took it. It goes back by `release`, at the
+-- end of the task at the latest; what it left open is rolled back then.
+-- @module covet.connection
+
+local caller = require "covet.caller"
+local core = require "covet.core"
+local session = require "covet.session"
+local task = require "covet.task"
+local transaction = require "covet.transaction"
+
+local Connection = {}
+
+local M = {}
+
+--- Whether the connection can be used; the session for a call.
+function Connection:enter()
+  if self.origin then
+    self.origin:enter()
+  elseif not self.lease_held then
+    caller.usage "the connection was released before"
+  end
+  return self
+end
+
+local function release(self)
+  self.lease_held = false
+  getmetatable(self.guard).__gc = nil
+  if self.task then
+    self.task:disown(self)
+  end
+  self.adapter:note_release(self)
+  return task.finish(core.release(self.adapter.handle, self.lease))
+end
+
+--- Give the connection back. What was left open is rolled back.
+function Connection:release()
+  if self.origin then
+    return self.origin:release()
+  elseif not self.lease_held then
+    caller.usage "the connection was released before"
+  end
+  local ok, _, fields = release(self)
+  if not ok then
+    self:fail(fields)
+  end
+end
+
+--- As `release`, but a connection that was released is left alone.
+function Connection:close()
+  if self.lease_held then
+    release(self)
+  end
+end
+
+--- Run `fn(tx)` in a transaction on this connection.
+function Connection:transaction(given, fn)
+  return transaction.run(self:enter(), given, fn)
+end
+
+--- Begin a transaction on this connection, to be ended by its methods.
+function Connection:begin(given)
+  return transaction.begin(self:enter(), given)
+end
+
+local class
+
+-- A userdata whose finalizer gives a forgotten lease back.
+local function make_guard(adapter, lease)
+  local guard = newproxy(true)
+  getmetatable(guard).__gc = function()
+    local token = core.release(adapter.handle, lease)
+    if token then
+      core.abandon(token)
+    end
+  end
+  return guard
+end
+
+--- Take a connection.
+-- @tparam table from the session of the adapter
+-- @tparam[opt] table given `timeout`, `read_only`
+-- @treturn table
+function M.acquire(from, given)
+  local adapter = from.adapter
+  local read_only = given.read_only
+  if read_only == nil then
+    read_only = from.defaults.read_only
+  end
+  adapter:check_holder(read_only)
+  local ok, _, lease = task.finish(core.acquire(adapter.handle,
+    read_only or false, given.timeout or adapter.acquire_timeout))
+  if not ok then
+    from:fail(lease)
+  end
+  local self = session.new({
+    adapter = adapter, lease = lease, defaults = from.defaults, inside = 0,
+    lease_held = true, read_only = read_only or false,
+    task = task.current(), guard = make_guard(adapter, lease),
+  }, class)
+  if self.task then
+    self.task:own(self)
+  end
+  adapter:note_acquire(self)
+  return self
+end
+
+--- Give a connection back, as `connection:release()` does.
+function M.release(connection)
+  if type(connection) ~= "table" or getmetatable(connection) ~= class then
+    caller.usage("release(connection): expected a connection, got %s",
+      type(connection))
+  end
+  connection:release()
+end
+
+class = session.class("covet.connection", Connection)
+
+return M

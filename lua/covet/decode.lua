@@ -1,0 +1,238 @@
+--- Rows out of batches.
+--
+-- A reader is a Lua function generated for one shape, one row form and one
+-- plan of types (see `covet.decode.reader`).
+--
+-- Row forms:
+--
+-- * `named`: plain tables keyed by column name; of columns with the same name
+--   the last one wins.
+-- * `array`: plain tables by position.
+-- * `record`: positions, with a metatable that knows the names: `row[1]`,
+--   `row.id`, `row:table()`, `row:columns()`. Assigning to `row.id` assigns to
+--   its position; a name that is no column raises. `pairs` sees positions. A
+--   NULL is a hole, so `#row` is no count of columns: use `row:columns()`.
+-- * `lazy`: a read-only view of the batch; a value is decoded when it is
+--   touched, by name or position, each time anew. The rows keep the batch.
+-- * `value`: the first column alone. NULLs leave holes: mind the count.
+--
+-- Columns called "table" or "columns" win over the methods of these names;
+-- `decode.table(row)` and `decode.columns(row)` work for every row.
+-- @module covet.decode
+
+local ffi = require "ffi"
+local collector = require "covet.decode.collector"
+local error = require "covet.error"
+local plan = require "covet.decode.plan"
+local reader = require "covet.decode.reader"
+local row = require "covet.decode.row"
+require "covet.cdef"
+
+local rethrow = _G.error
+
+local MAX_READERS = 500
+-- From so many rows on the collector rests while a batch is decoded.
+local PAUSE_ROWS = 256
+
+local BATCH = ffi.typeof "covet_batch *"
+local FREE = ffi.typeof "void (*)(covet_batch *)"
+
+local FORMS = {
+  named = true, record = true, array = true, lazy = true, value = true,
+}
+
+local M = {}
+
+--- Make a plan of the user's choice of types.
+-- @function plan
+-- @see covet.decode.plan.new
+M.plan = plan.new
+
+--- A plain table of a record or lazy row, keyed by name.
+-- @function table
+-- @see covet.decode.row.table
+M.table = row.table
+
+--- The names of a record's or lazy row's columns.
+-- @function columns
+-- @see covet.decode.row.columns
+M.columns = row.columns
+
+local default_plan = plan.new()
+
+local free_batch
+
+--- Say how batches are freed. Until then nothing frees them.
+-- @tparam cdata|userdata pointer `void (*)(covet_batch *)`
+function M.set_free(pointer)
+  free_batch = pointer ~= nil and ffi.cast(FREE, pointer) or nil
+end
+
+local function lazy_reader(info, types)
+  local get = reader.getters(info, types)
+  return function(batch, out, n)
+    if free_batch then
+      batch = ffi.gc(batch, free_batch)
+    end
+    return row.append_lazy(info, get, batch, out, n)
+  end
+end
+
+-- Modes by form and plan, each with its readers by shape; shapes by id. All
+-- readers are dropped together.
+local modes, shapes, reader_count = {}, {}, 0
+
+for form in pairs(FORMS) do
+  modes[form] = {}
+end
+
+local function shape_info(shape)
+  local info = shapes[shape.id]
+  if not info then
+    info = row.describe(shape)
+    shapes[shape.id] = info
+  end
+  return info
+end
+
+local function forget_readers()
+  for _, plans in pairs(modes) do
+    for _, mode in pairs(plans) do
+      mode.readers = {}
+    end
+  end
+  shapes, reader_count = {}, 0
+end
+
+local function add_reader(mode, shape)
+  if reader_count >= MAX_READERS then
+    forget_readers()
+  end
+  local info = shape_info(shape)
+  local made = mode.form == "lazy" and lazy_reader(info, mode.types)
+    or reader.new(info, mode.form, mode.types)
+  mode.readers[shape.id] = made
+  reader_count = reader_count + 1
+  return made
+end
+
+--- A row form with a plan: what the options of a call come down to. The same
+-- two give the same mode.
+-- @tparam[opt="named"] string form
+-- @tparam[opt] table types a plan
+-- @treturn table
+function M.mode(form, types)
+  form, types = form or "named", types or default_plan
+  if not FORMS[form] then
+    error.usage(2, "rows: must be named, record, array or lazy")
+  end
+  local mode = modes[form][types]
+  if not mode then
+    mode = { form = form, types = types, readers = {} }
+    modes[form][types] = mode
+  end
+  return mode
+end
+
+--- The reader of a shape's rows.
+-- @tparam cdata shape `const covet_shape *`
+-- @tparam[opt="named"] string form
+-- @tparam[opt] table types a plan
+-- @treturn function `reader(batch, out, n)`: appends the rows of a
+-- `covet_batch *` to `out` behind the index `n`, answers the last index. Lazy
+-- readers take the batch, all others borrow it for the call.
+function M.reader(shape, form, types)
+  local mode = M.mode(form, types)
+  return mode.readers[shape.id] or add_reader(mode, shape)
+end
+
+--- The columns of a batch.
+-- @tparam userdata|cdata batch the first `covet_batch *`, borrowed
+-- @treturn table a list of names, not to be changed
+function M.names(batch)
+  return shape_info(ffi.cast(BATCH, batch).shape).names
+end
+
+local single = {}
+
+--- The first row of a delivery of at most one row; the batch is taken.
+-- @tparam userdata batch `covet_batch *`
+-- @tparam table mode
+-- @return the row (the value, in mode "value"), or nil
+-- @treturn boolean whether there was a row
+function M.first(batch, mode)
+  batch = ffi.cast(BATCH, batch)
+  if batch.row_count == 0 then
+    free_batch(batch)
+    return nil, false
+  end
+  local read = mode.readers[batch.shape.id] or add_reader(mode, batch.shape)
+  read(batch, single, 0)
+  local first = single[1]
+  single[1] = nil
+  if mode.form ~= "lazy" then
+    free_batch(batch)
+  end
+  return first, true
+end
+
+-- Decode one batch with the collector at rest if that is worth it.
+local function read_batch(batch, form, types, out, n)
+  local read = M.reader(batch.shape, form, types)
+  if batch.row_count < PAUSE_ROWS then
+    return read(batch, out, n)
+  end
+  local mark = collector.pause()
+  local fine, last = pcall(read, batch, out, n)
+  collector.resume(mark)
+  if not fine then
+    rethrow(last, 0)
+  end
+  return last
+end
+
+local function free_list(batch)
+  while batch ~= nil do
+    local following = batch.next
+    free_batch(batch)
+    batch = following
+  end
+end
+
+--- Free the batches of a delivery.
+-- @tparam userdata|cdata batch the first `covet_batch *`, taken
+function M.free(batch)
+  free_list(ffi.cast(BATCH, batch))
+end
+
+--- Decode the batches of a delivery and free them, whatever happens.
+-- The collector rests for each large batch and is paid back after it.
+-- @tparam userdata|cdata batch the first `covet_batch *`, taken, or nil
+-- @tparam[opt="named"] string form
+-- @tparam[opt] table types a plan
+-- @tparam[opt] table out the list to append to
+-- @tparam[opt=0] number n the last index in use
+-- @treturn table the list
+-- @treturn number the last index in use
+function M.rows(batch, form, types, out, n)
+  form, types = form or "named", types or default_plan
+  out, n = out or {}, n or 0
+  batch = batch and ffi.cast(BATCH, batch)
+  while batch ~= nil do
+    local following = batch.next
+    local fine, last = pcall(read_batch, batch, form, types, out, n)
+    if form ~= "lazy" and free_batch then
+      free_batch(batch)
+    end
+    if not fine then
+      if free_batch then
+        free_list(following)
+      end
+      rethrow(last, 0)
+    end
+    batch, n = following, last
+  end
+  return out, n
+end
+
+return M

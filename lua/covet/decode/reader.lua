@@ -1,0 +1,309 @@
+--- Generated readers: Lua source for exactly one shape's columns.
+--
+-- LuaJIT's traces have no joins, so k columns whose kind changes from row to
+-- row make 2^k paths through one loop, and very long loops do not compile at
+-- all. So a reader consists of short loops over a block of rows: the first
+-- makes the rows by one table constructor, the others fill in what remains.
+-- Steady columns share loops, and so do the first two that were seen to change
+-- (NULLs, booleans); each other one has a loop of its own, where it makes two
+-- paths and no more. So have columns whose text is converted: what they call
+-- may not compile.
+-- @module covet.decode.reader
+
+local ffi = require "ffi"
+require "covet.cdef"
+
+local concat, format, insert = table.concat, string.format, table.insert
+local min = math.min
+
+-- covet_kind
+local NULL, INTEGER, FLOAT, TEXT, BLOB, BOOLEAN = 0, 1, 2, 3, 4, 5
+
+-- Shapes beyond these are read by a loop over their columns instead.
+local MAX_COLUMNS = 150
+local MAX_NAME_BYTES = 16384
+-- Columns that share a loop, and how many changing ones the first loop takes.
+local LOOP_COLUMNS, LOOP_CHANGING = 8, 2
+-- Rows that the loops of one reader share while they are in the cache.
+local BLOCK_ROWS = 64
+-- A batch of so many rows tells which columns change; so many are looked at.
+local MIN_SAMPLE, MAX_SAMPLE = 64, 256
+
+local M = {}
+
+local PRELUDE = [[
+local lib, null, convert, Record = ...
+local str, big, decimal, nan = lib.str, lib.big, lib.decimal, lib.nan
+local tonumber, setmetatable = tonumber, setmetatable
+]]
+
+local library = { str = ffi.string, nan = 0 / 0 }
+
+-- Beyond 2^53, as a double sees it: the exact number or the cdata.
+function library.big(integer)
+  if integer <= 9007199254740992LL and integer >= -9007199254740992LL then
+    return tonumber(integer)
+  end
+  return integer
+end
+
+function library.decimal(integer)
+  return tostring(integer):sub(1, -3)
+end
+
+local INTEGERS = {
+  exact = "v=tonumber(C.integer) if v>=9007199254740992 or "
+    .. "v<=-9007199254740992 then v=big(C.integer) end",
+  number = "v=tonumber(C.integer)",
+  cdata = "v=C.integer",
+  string = "v=decimal(C.integer)",
+}
+
+-- A NaN whose upper 13 bits are set would be taken for another Lua type.
+local FLOATS = "v=tonumber(C.integer) if v<0 and v>=-2251799813685248 then "
+  .. "v=nan else v=C.number end"
+
+local ORDER = { NULL, INTEGER, TEXT, FLOAT, BLOB, BOOLEAN }
+
+-- Statements by the kind of the cell `C` that set `v`.
+local function value_statements(class, plan)
+  local integer = INTEGERS[plan.int8]
+  if class == "boolean" then
+    integer = "v=tonumber(C.integer) if v==0 then v=false elseif v==1 then "
+      .. "v=true else " .. integer .. " end"
+  end
+  local text = "v=str(C.bytes,C.length)"
+  return {
+    [NULL] = plan.null == nil and "v=nil" or "v=null",
+    [INTEGER] = integer,
+    [FLOAT] = FLOATS,
+    [TEXT] = plan.convert[class]
+      and text .. format(" v=convert.%s(v)", class) or text,
+    [BLOB] = text,
+    [BOOLEAN] = "v=tonumber(C.integer)~=0",
+  }
+end
+
+-- Source that sets `variable` from `cell`; `first` is the kind to try first.
+local function value_source(class, plan, cell, variable, first)
+  local statements = value_statements(class, plan)
+  local parts = { format("k=%s.kind if k==%d then %s", cell, first,
+    statements[first]) }
+  for _, kind in ipairs(ORDER) do
+    if kind ~= first then
+      parts[#parts + 1] = format("elseif k==%d then %s", kind,
+        statements[kind])
+    end
+  end
+  parts[#parts + 1] = "end\n"
+  local source = concat(parts, "\n")
+  source = source:gsub("%f[%w_]C%.", (cell:gsub("%%", "%%%%")) .. ".")
+  return (source:gsub("%f[%w_]v%f[^%w_]", variable))
+end
+
+local function compile(source, plan, Record)
+  local chunk = assert(loadstring(PRELUDE .. source, "=(covet reader)"))
+  return chunk(library, plan.null, plan.convert, Record)
+end
+
+local getters = {}
+
+-- A function of a cell, for columns of a class.
+local function getter(class, plan)
+  local key = class .. " " .. plan.key
+  if not getters[key] then
+    getters[key] = compile("return function(cell) local k,v\n"
+      .. value_source(class, plan, "cell", "v", TEXT) .. "return v end", plan)
+  end
+  return getters[key]
+end
+
+--- Functions that decode a cell, one for each column.
+-- @tparam table info of `row.describe`
+-- @tparam table plan
+-- @treturn table a list of `function(cell)`
+function M.getters(info, plan)
+  local list = {}
+  for i = 1, info.count do
+    list[i] = getter(info.columns[i].class, plan)
+  end
+  return list
+end
+
+-- What one cell asks of a loop: two cells with different answers take
+-- different paths through it.
+local function path_of(cell, class)
+  if cell.kind == BOOLEAN or class == "boolean" and cell.kind == INTEGER then
+    return 100 + tonumber(cell.integer)
+  end
+  return cell.kind
+end
+
+-- The kind that a column's cells have most often, and whether it changes.
+local function sample(batch, position, class, fallback)
+  local times, best, changes = {}, nil, false
+  local count = batch.shape.column_count
+  local path = path_of(batch.cells[position - 1], class)
+  for row = 0, min(batch.row_count, MAX_SAMPLE) - 1 do
+    local cell = batch.cells[row * count + position - 1]
+    local kind = cell.kind
+    times[kind] = (times[kind] or 0) + 1
+    if kind ~= NULL and (not best or times[kind] > times[best]) then
+      best = kind
+    end
+    changes = changes or path_of(cell, class) ~= path
+  end
+  return best or fallback, changes
+end
+
+-- The kind that a column's cells have when nothing but the shape is known.
+local function usual_kind(column)
+  return column.kind == NULL and INTEGER
+    or column.kind > BOOLEAN and TEXT or column.kind
+end
+
+-- Cut the columns into loops; `batch` is a sample or nil.
+local function cut(info, plan, form, batch)
+  local loops, own, changing = { {} }, {}, 0
+  for i = 1, form == "value" and 1 or info.count do
+    local column = info.columns[i]
+    local first, changes = usual_kind(column), false
+    if batch then
+      first, changes = sample(batch, i, column.class, first)
+    end
+    changing = changing + (changes and 1 or 0)
+    local entry = { position = i, class = column.class, first = first }
+    if plan.convert[column.class] or changes and changing > LOOP_CHANGING then
+      own[#own + 1] = { entry }
+    else
+      if #loops[#loops] == LOOP_COLUMNS then
+        loops[#loops + 1] = {}
+      end
+      insert(loops[#loops], entry)
+    end
+  end
+  for i = 1, #own do
+    loops[#loops + 1] = own[i]
+  end
+  return loops
+end
+
+-- The expression of a new row; columns of later loops hold `false` so far.
+local function row_source(info, form, loop)
+  local values, fields = {}, {}
+  for i, entry in ipairs(loop) do
+    values[entry.position] = "v" .. i
+  end
+  if form == "value" then
+    return values[1] or "false"
+  end
+  for i = 1, info.count do
+    if form ~= "named" then
+      fields[i] = values[i] or "false"
+    elseif info.positions[info.names[i]] == i then
+      fields[#fields + 1] = format("[%q]=%s", info.names[i],
+        values[i] or "false")
+    end
+  end
+  local source = "{" .. concat(fields, ",") .. "}"
+  return form == "record" and "setmetatable(" .. source .. ",Record)" or source
+end
+
+-- The statement that puts a later loop's value into its row.
+local function store_source(info, form, entry, variable)
+  if form == "value" then
+    return format("out[i]=%s\n", variable)
+  elseif form ~= "named" then
+    return format("out[i][%d]=%s\n", entry.position, variable)
+  elseif info.positions[info.names[entry.position]] ~= entry.position then
+    return ""
+  end
+  return format("out[i][%q]=%s\n", info.names[entry.position], variable)
+end
+
+local function loop_source(info, form, plan, loop, is_first)
+  local parts, variables = {}, { "k" }
+  for i = 1, #loop do
+    variables[i + 1] = "v" .. i
+  end
+  parts[1] = format("cell=cells+first*%d\nfor i=n+first+1,last do\nlocal %s\n",
+    info.count, concat(variables, ","))
+  for i, entry in ipairs(loop) do
+    parts[#parts + 1] = value_source(entry.class, plan,
+      format("cell[%d]", entry.position - 1), "v" .. i, entry.first)
+    if not is_first then
+      parts[#parts + 1] = store_source(info, form, entry, "v" .. i)
+    end
+  end
+  if is_first then
+    parts[#parts + 1] = format("out[i]=%s\n", row_source(info, form, loop))
+  end
+  parts[#parts + 1] = format("cell=cell+%d\nend\n", info.count)
+  return concat(parts)
+end
+
+local function generate(info, form, plan, batch)
+  local loops = cut(info, plan, form, batch)
+  local parts = { "return function(batch,out,n)\n"
+    .. "local rows,cells,cell,last=batch.row_count,batch.cells\n" }
+  parts[2] = #loops > 1
+    and format("for first=0,rows-1,%d do\nlast=first+%d\n"
+      .. "if last>rows then last=rows end\nlast=n+last\n",
+      BLOCK_ROWS, BLOCK_ROWS)
+    or "do local first=0 last=n+rows\n"
+  for i, loop in ipairs(loops) do
+    parts[#parts + 1] = loop_source(info, form, plan, loop, i == 1)
+  end
+  parts[#parts + 1] = "end\nreturn n+rows\nend"
+  return compile(concat(parts), plan, info.Record)
+end
+
+local function wide_reader(info, form, plan)
+  local get, count = M.getters(info, plan), info.count
+  local keys = {}
+  for i = 1, count do
+    keys[i] = form == "named" and info.names[i] or i
+  end
+  return function(batch, out, n)
+    local cell = batch.cells
+    for i = n + 1, n + batch.row_count do
+      local row = {}
+      for c = 1, count do
+        row[keys[c]] = get[c](cell[c - 1])
+      end
+      out[i] = form == "record" and setmetatable(row, info.Record) or row
+      cell = cell + count
+    end
+    return n + batch.row_count
+  end
+end
+
+-- A reader that fits itself to the first batch that is large enough.
+local function fitting_reader(info, form, plan)
+  local plain, fitted
+  return function(batch, out, n)
+    if fitted then
+      return fitted(batch, out, n)
+    elseif batch.row_count >= MIN_SAMPLE then
+      fitted = generate(info, form, plan, batch)
+      return fitted(batch, out, n)
+    end
+    plain = plain or generate(info, form, plan)
+    return plain(batch, out, n)
+  end
+end
+
+--- Make a reader.
+-- @tparam table info of `row.describe`
+-- @tparam string form named, record, array or value
+-- @tparam table plan
+-- @treturn function `reader(batch, out, n)`
+function M.new(info, form, plan)
+  if form ~= "value"
+      and (info.count > MAX_COLUMNS or info.bytes > MAX_NAME_BYTES) then
+    return wide_reader(info, form, plan)
+  end
+  return fitting_reader(info, form, plan)
+end
+
+return M

@@ -1,0 +1,268 @@
+--- The one error object of covet.
+--
+-- Everything that goes wrong raises a table of this class. Its fields are
+-- data for programs; `tostring(err)` is a message for people: what happened,
+-- in which phase, where in the SQL (line and caret), detail and hint. It never
+-- shows a parameter's value: where a database quotes one in its own text
+-- ("Duplicate entry 'x' for key ..."), `tostring` masks it, the fields do not.
+--
+-- Fields: `kind`, `message`, `sqlstate`, `code` (native), `database`,
+-- `detail`, `hint`, `constraint`, `table`, `column`, `position` (byte of `sql`,
+-- from 1), `sql`, `phase`, `retry`, `cause`, `traceback`; besides, `where`
+-- ("file:line") for mistakes of the caller.
+--
+-- An error equals itself only: `pcall` hands out the very table that was
+-- raised. Creating one costs a `setmetatable`; all formatting waits for
+-- `tostring`.
+-- @module covet.error
+
+local byte, find, format = string.byte, string.find, string.format
+local gsub, max, rep, sub = string.gsub, math.max, string.rep, string.sub
+local getinfo, traceback = debug.getinfo, debug.traceback
+
+-- The longest piece of an SQL line that is shown, and how much of it may
+-- stand in front of the caret.
+local EXCERPT_WIDTH = 72
+local EXCERPT_BEFORE = 48
+
+-- What databases write around the values they complain about.
+local MASKS = {
+  { "(Duplicate entry )'.*'( for key)", "%1'...'%2" },
+  { "(ncorrect [%w ]-value: )'.*'", "%1'...'" },
+  { "(invalid input [%w ]-: )\".*\"", "%1\"...\"" },
+  { "(value )\".*\"( is out of range)", "%1\"...\"%2" },
+}
+
+local M = {}
+
+--- All kinds of error, the same in every database: a set, name -> true.
+-- @table KINDS
+M.KINDS = {}
+
+for kind in ([[
+  unique_violation foreign_key_violation not_null_violation check_violation
+  exclusion_violation serialization_failure deadlock lock_timeout syntax_error
+  undefined_table undefined_column undefined_function ambiguous_column
+  datatype_mismatch invalid_value numeric_out_of_range string_too_long
+  division_by_zero permission_denied authentication_failed unknown_database
+  read_only too_many_connections out_of_memory disk_full corrupt interrupted
+  timeout cancelled connection_failed connection_lost commit_unknown
+  transaction_aborted protocol_error tls_error unsupported pool_timeout
+  pool_exhausted pool_closed breaker_open usage database_error
+]]):gmatch("%S+") do
+  M.KINDS[kind] = true
+end
+
+local Error = { __name = "covet.error" }
+
+-- Number of characters in a piece of UTF-8.
+local function width(text)
+  local _, count = gsub(text, "[^\128-\191]", "")
+  return count
+end
+
+-- The line of `sql` that holds `position`: its number, first and last byte.
+local function line_at(sql, position)
+  local number, first = 1, 1
+  local newline = find(sql, "\n", 1, true)
+  while newline and newline < position do
+    number, first = number + 1, newline + 1
+    newline = find(sql, "\n", first, true)
+  end
+  return number, first, (newline or #sql + 1) - 1
+end
+
+-- The text around `position` in bytes first..last, cut to the excerpt's width
+-- between characters; tabs and other control characters become blanks.
+local function cut_around(sql, position, first, last)
+  local from = max(first, position - EXCERPT_BEFORE)
+  local before = sub(sql, from, position - 1)
+  if from > first then
+    before = "..." .. gsub(before, "^[\128-\191]+", "")
+  end
+  local to = position + EXCERPT_WIDTH - #before - 1
+  local after = sub(sql, position, to < last and to or last)
+  if to < last then
+    if find(sub(sql, to + 1, to + 1), "[\128-\191]") then
+      after = gsub(after, "[\192-\255]?[\128-\191]*$", "")
+    end
+    after = after .. "..."
+  end
+  return (gsub(before, "%c", " ")), (gsub(after, "%c", " "))
+end
+
+-- "line 2: the SQL", and below it a caret under byte `position`; nil when the
+-- position is not within the text (its end included).
+local function excerpt(sql, position)
+  if type(sql) ~= "string" or type(position) ~= "number"
+    or not (position >= 1 and position <= #sql + 1) or position % 1 ~= 0 then
+    return nil
+  end
+  local number, first, last = line_at(sql, position)
+  local before, after = cut_around(sql, position, first, last)
+  local label = find(sql, "\n", 1, true) and format("line %d: ", number) or ""
+  local shown = gsub(label .. before .. after, "%s+$", "")
+  return shown, rep(" ", width(label .. before)) .. "^"
+end
+
+local function mask_message(message)
+  for i = 1, #MASKS do
+    message = gsub(message, MASKS[i][1], MASKS[i][2])
+  end
+  return message
+end
+
+-- PostgreSQL's detail of a violated constraint shows the row's values:
+-- "Key (email)=(a@b.c) already exists.", "Failing row contains (1, a)."
+local function mask_detail(detail, kind)
+  if not find(tostring(kind), "_violation$") then
+    return detail
+  end
+  if find(detail, "=(", 1, true) then
+    return (gsub(detail, "=%(.*%)", "=(...)"))
+  end
+  return (gsub(detail, "%(.*%)", "(...)"))
+end
+
+-- "file:line: kind: message (in phase query)"
+local function headline(err)
+  local text = tostring(err.kind)
+  if err.message ~= nil then
+    text = text .. ": " .. mask_message(tostring(err.message))
+  end
+  if err.where ~= nil then
+    text = tostring(err.where) .. ": " .. text
+  end
+  if err.phase ~= nil then
+    text = text .. " (in phase " .. tostring(err.phase) .. ")"
+  end
+  return text
+end
+
+local function describe_cause(cause)
+  if getmetatable(cause) == Error then
+    return headline(cause)
+  end
+  return tostring(cause)
+end
+
+--- The message for people.
+-- @treturn string
+function Error:__tostring()
+  local lines = { headline(self) }
+  local shown, caret = excerpt(self.sql, self.position)
+  if shown then
+    lines[2] = "  " .. shown
+    lines[3] = "  " .. caret
+  end
+  if self.detail ~= nil then
+    local detail = mask_detail(tostring(self.detail), self.kind)
+    lines[#lines + 1] = "  detail: " .. detail
+  end
+  if self.hint ~= nil then
+    lines[#lines + 1] = "  hint: " .. tostring(self.hint)
+  end
+  if self.cause ~= nil then
+    lines[#lines + 1] = "  cause: " .. describe_cause(self.cause)
+  end
+  return table.concat(lines, "\n")
+end
+
+--- An error joins a text as its message: `"could not load: " .. err`.
+function Error.__concat(left, right)
+  return tostring(left) .. tostring(right)
+end
+
+-- "file:line" of the first Lua function at or above `level` (1: who called
+-- the function that calls this), or nil.
+local function where(level)
+  level = level + 2
+  local info = getinfo(level, "Sl")
+  while info and info.currentline < 0 do
+    level = level + 1
+    info = getinfo(level, "Sl")
+  end
+  return info and info.short_src .. ":" .. info.currentline or nil
+end
+
+--- Make an error object of a table of fields.
+-- @tparam table fields taken: it becomes the error. No `kind` means
+-- "database_error".
+-- @treturn table the error
+function M.new(fields)
+  if fields.kind == nil then
+    fields.kind = "database_error"
+  end
+  return setmetatable(fields, Error)
+end
+
+--- Raise an error.
+-- @tparam table fields taken, or an error object, raised as it is
+-- @tparam[opt] number level whose "file:line" to note in `where`, counted as
+-- for Lua's `error`; nothing is noted by default
+function M.raise(fields, level)
+  if level and fields.where == nil then
+    fields.where = where(level)
+  end
+  error(M.new(fields), 0)
+end
+
+--- Raise an error of kind "usage": a mistake of the caller.
+-- Do not call it as a tail call, or `level` counts from one frame too high.
+-- @tparam number level whose mistake it is, counted as for Lua's `error`:
+-- 1 is the function that calls `usage`, 2 who called that
+-- @tparam string fmt as for `string.format`
+-- @param ... its arguments
+function M.usage(level, fmt, ...)
+  local message = select("#", ...) > 0 and format(fmt, ...) or fmt
+  error(M.new {
+    kind = "usage", message = message, where = where(level), retry = "no",
+  }, 0)
+end
+
+--- Is `value` an error object of covet?
+-- @param value anything
+-- @treturn boolean
+function M.is_error(value)
+  return getmetatable(value) == Error
+end
+
+local function check_kind(kind)
+  if not M.KINDS[kind] then
+    M.usage(3, "unknown kind of error %s", format("%q", tostring(kind)))
+  end
+end
+
+--- Is `value` an error of this kind, or of one of these kinds?
+-- A kind that does not exist raises: a misspelt one would never match.
+-- @param value anything, for instance what `pcall` gave
+-- @tparam string|table kind a kind, or a list of them
+-- @tparam string ... more kinds
+-- @treturn boolean
+function M.is(value, kind, ...)
+  local kinds = type(kind) == "table" and kind or { kind, ... }
+  local actual = M.is_error(value) and value.kind
+  local found = false
+  for i = 1, max(#kinds, 1) do
+    check_kind(kinds[i])
+    found = found or kinds[i] == actual
+  end
+  return found
+end
+
+--- Note in an error where it was raised, unless that was noted before.
+-- Fit to be the handler of `xpcall`. What is not an error object is handed
+-- back unchanged.
+-- @param value
+-- @tparam[opt] thread co the coroutine that died of it; the running one by
+-- default
+-- @return `value`
+function M.with_traceback(value, co)
+  if M.is_error(value) and value.traceback == nil then
+    local text = co and traceback(co) or traceback("", 2)
+    value.traceback = byte(text) == 10 and sub(text, 2) or text
+  end
+  return value
+end
+
+return M

@@ -1,0 +1,435 @@
+--- The calls that adapters, leased connections and transactions share.
+--
+-- A *session* is anything that runs statements. Its fields:
+--
+-- - `adapter`: the root, which holds `handle`, `dialect`, `statements`
+-- - `lease`: 0, or the connection that is used
+-- - `defaults`: the resolved options of its calls (`with_options`)
+-- - `inside`: flags of each call (a transaction's)
+--
+-- and its method `enter(writes)` answers the session on which a call runs, or
+-- raises: calls on an adapter join the transaction of the task.
+-- @module covet.session
+
+local bulk = require "covet.bulk"
+local call = require "covet.call"
+local caller = require "covet.caller"
+local columns = require "covet.columns"
+local core = require "covet.core"
+local decode = require "covet.decode"
+local errors = require "covet.error"
+local json = require "covet.json"
+local options = require "covet.options"
+local sql = require "covet.sql"
+local statement = require "covet.statement"
+local stream = require "covet.stream"
+local task = require "covet.task"
+
+local select, type = select, type
+local finish = task.finish
+local query, query_list, next_news = core.query, core.query_list, core.next
+local FLAGS = core.flags
+local ROWS, ONE, READ_ONLY = FLAGS.ROWS, FLAGS.ONE, FLAGS.READ_ONLY
+local ONE_ROW = ROWS + ONE
+
+-- The binding's word for a parameter that it cannot read.
+local NEEDS_ENCODING = -100
+
+local M = {}
+
+local methods = {}
+
+--- The methods, by name: each class of sessions takes them over.
+M.methods = methods
+
+-- Submit. Answers the statement, the options, the token and the completion.
+local function submit(session, flags, timeout, text, ...)
+  local adapter, defaults = session.adapter, session.defaults
+  flags = flags + session.inside
+  if type(text) == "string" then
+    local parsed = adapter.statements[text] or call.parse(adapter, text)
+    if parsed.names or parsed.count ~= select("#", ...) then
+      call.refuse_count(parsed, select("#", ...))
+    end
+    if defaults.read_only then
+      flags = flags + READ_ONLY
+    end
+    return parsed, defaults, query(adapter.handle, session.lease, flags,
+      defaults.timeout or timeout, 0, parsed.text, ...)
+  end
+  local parsed, given, list, n = call.read(adapter, defaults, text)
+  if given.read_only then
+    flags = flags + READ_ONLY
+  end
+  return parsed, given, query_list(adapter.handle, session.lease, flags,
+    given.timeout or timeout, given.chunk_size or 0, parsed.text, list, n)
+end
+
+local function wait(parsed, given, token, ...)
+  return parsed, given, token, finish(token, ...)
+end
+
+-- Run a call until there is the first news of it.
+local function run(session, flags, timeout, text, ...)
+  local started = session.adapter.watched and core.now()
+  local parsed, given, token, ok, more, a, b, c =
+    wait(submit(session, flags, timeout, text, ...))
+  if not ok and a.code == NEEDS_ENCODING then
+    parsed, given, token, ok, more, a, b, c =
+      wait(submit(session, flags, timeout, call.encode(text, ...)))
+  end
+  if not ok then
+    session:fail(a, parsed, started)
+  elseif started and not more then
+    session.adapter:note_query(parsed, started)
+  end
+  return parsed, given, token, more, a, b, c
+end
+
+-- The next news of a call.
+local function proceed(session, parsed, token)
+  local ok, more, a, b, c = finish(next_news(token))
+  if not ok then
+    session:fail(a, parsed)
+  end
+  return more, a, b, c
+end
+
+-- --- One row ---------------------------------------------------------------------
+
+-- What follows the first news of a call for one row. A worker may deliver the
+-- row before the statement has ended.
+local function one_row(session, parsed, given, token, more, batch, mode)
+  local row, found
+  if batch then
+    row, found = decode.first(batch, mode)
+  end
+  while more do
+    more, batch = proceed(session, parsed, token)
+    if batch and not found then
+      row, found = decode.first(batch, mode)
+    end
+  end
+  return row, found
+end
+
+--- The first row, or nil.
+function methods:fetch_one(text, ...)
+  local session = self:enter(text)
+  local parsed, given, token, more, batch =
+    run(session, ONE_ROW, self.adapter.query_timeout, text, ...)
+  if not more then
+    return batch and (decode.first(batch, given.mode)) or nil
+  end
+  return (one_row(session, parsed, given, token, more, batch, given.mode))
+end
+
+--- The first column of the first row; nil when there is no row.
+function methods:fetch_value(text, ...)
+  local session = self:enter(text)
+  local parsed, given, token, more, batch =
+    run(session, ONE_ROW, self.adapter.query_timeout, text, ...)
+  return (one_row(session, parsed, given, token, more, batch,
+    given.value_mode))
+end
+
+-- --- All rows ----------------------------------------------------------------------
+
+-- The columns of results, as long as these live.
+local names_of = setmetatable({}, { __mode = "k" })
+
+-- Decode a delivery; when that raises, nothing is left behind.
+local function decode_rows(batch, mode, out, n, token, more)
+  local fine, list, last = pcall(decode.rows, batch, mode.form, mode.types, out,
+    n)
+  if fine then
+    return list, last
+  end
+  if more then
+    core.abandon(token)
+  end
+  error(list, 0)
+end
+
+local function all_rows(session, mode, parsed, token, more, batch)
+  local out, n, names = {}, 0, nil
+  while true do
+    if batch then
+      names = names or decode.names(batch)
+      out, n = decode_rows(batch, mode, out, n, token, more)
+    end
+    if not more then
+      break
+    end
+    more, batch = proceed(session, parsed, token)
+  end
+  if names then
+    names_of[out] = names
+  end
+  return out, n
+end
+
+--- All rows, as an array.
+function methods:fetch_all(text, ...)
+  local session = self:enter(text)
+  local parsed, given, token, more, batch =
+    run(session, ROWS, self.adapter.query_timeout, text, ...)
+  return (all_rows(session, given.mode, parsed, token, more, batch))
+end
+
+--- The first column of all rows. NULLs are holes: the second result counts the
+-- rows.
+function methods:fetch_column(text, ...)
+  local session = self:enter(text)
+  local parsed, given, token, more, batch =
+    run(session, ROWS, self.adapter.query_timeout, text, ...)
+  return all_rows(session, given.value_mode, parsed, token, more, batch)
+end
+
+-- Append a delivery to a columnar result; the batches are taken.
+local function collect(batch, builder, types, token, more)
+  local fine, made = pcall(function()
+    return columns.append_all(batch, builder, types)
+  end)
+  decode.free(batch)
+  if fine then
+    return made
+  end
+  if more then
+    core.abandon(token)
+  end
+  error(made, 0)
+end
+
+--- A columnar result: typed arrays. See covet.columns.
+function methods:fetch_columns(text, ...)
+  local session = self:enter(text)
+  local parsed, given, token, more, batch =
+    run(session, ROWS, self.adapter.query_timeout, text, ...)
+  local builder
+  while true do
+    if batch then
+      builder = collect(batch, builder, given.types, token, more)
+    end
+    if not more then
+      return builder and builder:finish() or columns.empty()
+    end
+    more, batch = proceed(session, parsed, token)
+  end
+end
+
+--- The names of the columns of a result of `fetch_all`.
+-- @tparam table rows
+-- @treturn table a list
+function methods.columns(_, rows)
+  local names = names_of[rows]
+  if not names then
+    caller.usage "columns(rows): rows must be a result of fetch_all"
+  end
+  return { unpack(names) }
+end
+
+-- --- Commands -------------------------------------------------------------------------
+
+-- "INSERT 0 1", "CREATE TABLE": as psql writes it.
+local function command_tag(parsed, affected)
+  local verb = parsed.verb or parsed.keyword or ""
+  if verb == "INSERT" or verb == "REPLACE" then
+    return ("INSERT 0 %d"):format(affected)
+  elseif verb == "SELECT" or verb == "VALUES" then
+    return ("SELECT %d"):format(affected)
+  elseif verb == "UPDATE" or verb == "DELETE" then
+    return ("%s %d"):format(verb, affected)
+  elseif verb == "CREATE" or verb == "DROP" or verb == "ALTER" then
+    return verb .. " " .. (parsed.second or "")
+  end
+  return verb
+end
+
+-- The binding gives integers beyond 2^53 as digits.
+local function exact(value)
+  return type(value) == "string" and json.decode(value) or value
+end
+
+local function execute(session, text, ...)
+  local parsed, _, token, more, batch, affected, id =
+    run(session, 0, session.adapter.command_timeout, text, ...)
+  while more do
+    more, batch, affected, id = proceed(session, parsed, token)
+  end
+  assert(batch == nil)
+  return parsed, exact(affected), exact(id)
+end
+
+local function execute_script(session, text)
+  local ok, more, fields, affected, id = finish(query(session.adapter.handle,
+    session.lease, FLAGS.SCRIPT + session.inside,
+    session.defaults.timeout or session.adapter.command_timeout, 0, text))
+  assert(not more)
+  if not ok then
+    session:fail(fields, { text = text })
+  end
+  return { affected_rows = exact(affected), last_insert_id = exact(id),
+    command = "SCRIPT" }
+end
+
+--- Run a statement that gives no rows, or several without parameters.
+-- @treturn table `affected_rows`, `last_insert_id`, `command`
+function methods:execute(text, ...)
+  local session = self:enter(text)
+  if type(text) == "string" and select("#", ...) == 0 then
+    local parsed = call.parse(self.adapter, text)
+    if parsed.statements > 1 and parsed.count == 0 then
+      return execute_script(session, text)
+    end
+  end
+  local parsed, affected, id = execute(session, text, ...)
+  return {
+    affected_rows = affected, last_insert_id = id,
+    command = command_tag(parsed, tonumber(affected)),
+  }
+end
+
+--- Insert and answer the new id.
+function methods:execute_insert(text, ...)
+  local parsed, _, id = execute(self:enter(text), text, ...)
+  if (parsed.verb or parsed.keyword) ~= "INSERT" and
+      parsed.keyword ~= "REPLACE" then
+    caller.usage("execute_insert runs INSERT, not %s",
+      parsed.keyword or "nothing")
+  end
+  return id
+end
+
+--- Run a statement for each list of parameters: all or nothing.
+-- @tparam string text
+-- @tparam table lists
+-- @treturn number rows affected
+function methods:execute_many(text, lists)
+  return bulk.execute_many(self:enter(text), text, lists)
+end
+
+--- Load records into a table: all or nothing.
+-- @tparam string name
+-- @tparam table|function records arrays, rows, or an iterator of either
+-- @tparam[opt] table given `columns`, `schema`, `timeout`
+-- @treturn number rows copied
+function methods:copy_records_to_table(name, records, given)
+  return bulk.copy_records(self:enter "INSERT", name, records, given)
+end
+
+-- --- Streams and statements -------------------------------------------------------------
+
+--- Rows by chunks: `for chunk in db:stream_query{...} do`.
+function methods:stream_query(text, ...)
+  return stream.chunks(self:enter(text), submit, text, ...)
+end
+
+--- Rows one by one: `for row in db:each(...) do`.
+function methods:each(text, ...)
+  return stream.rows(self:enter(text), submit, text, ...)
+end
+
+--- A described statement, with the fetch methods.
+function methods:prepare(text)
+  return statement.prepare(self:enter(text), text)
+end
+
+-- --- Views --------------------------------------------------------------------------------
+
+--- The same session with other options of its calls.
+-- @tparam table given timeout, rows, types, read_only, chunk_size
+function methods:with_options(given)
+  local checked = options.check(call.OPTIONS, given, "with_options",
+    caller.level())
+  local view = {}
+  for key, value in pairs(self) do
+    view[key] = value
+  end
+  view.origin = self.origin or self
+  view.defaults = call.resolve(checked, self.defaults)
+  return M.new(view, getmetatable(self))
+end
+
+local function caught(fine, ...)
+  if fine then
+    return ...
+  end
+  local err = ...
+  if not errors.is_error(err) then
+    error(err, 0)
+  end
+  return nil, err
+end
+
+local Try = {}
+
+function Try.__index(view, name)
+  local target = view[Try]
+  local method = target[name]
+  if type(method) ~= "function" then
+    return method
+  end
+  return function(_, ...)
+    return caught(pcall(method, target, ...))
+  end
+end
+
+--- A view whose methods answer `nil, err` in place of raising.
+function M.try(session)
+  return setmetatable({ [Try] = session }, Try)
+end
+
+-- --- Errors ---------------------------------------------------------------------------------
+
+--- Raise what the core reported.
+-- @tparam table fields
+-- @tparam table parsed
+-- @tparam number|nil started when the call began
+function methods:fail(fields, parsed, started)
+  local adapter = self.adapter
+  fields.sql = fields.sql or parsed and parsed.text
+  fields.database = adapter.database
+  local err = errors.with_traceback(errors.new(fields))
+  if adapter.watched then
+    adapter:note_error(err, parsed, started)
+  end
+  if self.note_failure then
+    self:note_failure(err)
+  end
+  error(err, 0)
+end
+
+--- Quote an identifier for this database.
+function methods:quote_identifier(name)
+  return sql.quote_identifier(name, self.adapter.dialect)
+end
+
+--- Quote a value as a literal for this database.
+function methods:quote_literal(value)
+  return sql.quote_literal(value, self.adapter.dialect)
+end
+
+--- Make a class of sessions: its methods are those given and all of these.
+-- @tparam string name
+-- @tparam table own
+-- @treturn table metatable
+function M.class(name, own)
+  for method_name, method in pairs(methods) do
+    if own[method_name] == nil then
+      own[method_name] = method
+    end
+  end
+  return { __name = name, __index = own }
+end
+
+--- Complete a new session.
+-- @tparam table session its fields
+-- @tparam table class of `M.class`
+-- @treturn table
+function M.new(session, class)
+  session.try = M.try(session)
+  return setmetatable(session, class)
+end
+
+return M

@@ -1,0 +1,65 @@
+--- Described statements: `db:prepare(sql)`.
+--
+-- `parameters` has an entry for each parameter (`{ name = }` where it has a
+-- name), `columns` one for each column of the result (`name`, `type`).
+-- Statements are prepared and kept by themselves on every connection; this
+-- object saves nothing but tells more.
+-- @module covet.statement
+
+local call = require "covet.call"
+local core = require "covet.core"
+local task = require "covet.task"
+
+local Statement = {}
+local class = { __name = "covet.statement", __index = Statement }
+
+local M = {}
+
+-- fetch_one(...) of a statement is fetch_one(sql, ...) of its session.
+for _, name in ipairs {
+  "execute", "fetch_all", "fetch_one", "fetch_value", "fetch_column",
+  "fetch_columns", "execute_insert", "execute_many", "each", "stream_query",
+} do
+  Statement[name] = function(self, first, ...)
+    local session = self.session
+    if type(first) == "table" and first.params and select("#", ...) == 0 then
+      local given = { self.sql }
+      for key, value in pairs(first) do
+        given[key] = value
+      end
+      return session[name](session, given)
+    elseif first == nil and select("#", ...) == 0 and self.count == 0 then
+      return session[name](session, self.sql)
+    end
+    return session[name](session, self.sql, first, ...)
+  end
+end
+
+--- Nothing is held: for symmetry with other libraries.
+function Statement.close() end
+
+--- Describe a statement.
+-- @tparam table session
+-- @tparam string text
+-- @treturn table
+function M.prepare(session, text)
+  local adapter = session.adapter
+  local parsed = call.parse(adapter, text)
+  local ok, _, description = task.finish(core.query(adapter.handle,
+    session.lease, core.flags.DESCRIBE, adapter.query_timeout, 0,
+    parsed.text))
+  if not ok then
+    session:fail(description, parsed)
+  end
+  local parameters = {}
+  for i = 1, description.parameters do
+    parameters[i] = { name = parsed.names and parsed.names[i] }
+  end
+  return setmetatable({
+    session = session, sql = text, parameters = parameters,
+    count = description.parameters, columns = description.columns,
+    read_only = description.read_only,
+  }, class)
+end
+
+return M

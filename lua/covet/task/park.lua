@@ -1,0 +1,159 @@
+--- Waiting on things of Lua, whatever the host: queues, time, other tasks.
+--
+-- A host is a table of functions:
+--
+-- - `name`: "native", "blocking", "luv" or "nginx"
+-- - `current()`: the current task, or nil
+-- - `enter()`: the current task if it may wait here (and whether it has to
+--   wait without being left), else raises
+-- - `wait(token)`: wait for an operation of the core
+-- - `suspend(task, timeout, nested)`: come back when `unsuspend` was called or the
+--   time is over (which calls `task:on_due()`); the answer is a message when
+--   waiting turned out to be impossible
+-- - `unsuspend(task)`
+-- - `sleep(seconds)`
+-- - `create(fn)`: what stands in `task.co` of a new task; `start(task)`: run it
+-- - `pass()`: let others run
+-- - `unclaimed(task)`: it failed and no one waits for it; `claimed(task)`: one
+--   that was reported has been joined after all
+-- - `watch_owner(task, owned)`, if tasks can vanish: close what they owned
+-- - `add_timer(item, seconds)`, `remove_timer(item)`: see covet.task.timers
+--
+-- What a task waits for stands in `task.waits`: false (it does not wait), the
+-- token of an operation (a number), a list, or one of the marks below.
+-- @module covet.task.park
+
+local core = require "covet.core"
+local trace = require "covet.task.trace"
+
+local type, error = type, error
+
+local M = {
+  --- Marks in `task.waits`.
+  NEW = { name = "new" },
+  ASLEEP = { name = "asleep" },
+  INTERRUPTED = { name = "interrupted" },
+  TIMED_OUT = { name = "timed out" },
+  --- The host in use; set by `covet.task`.
+  host = nil,
+}
+
+local NEW, ASLEEP = M.NEW, M.ASLEEP
+local INTERRUPTED, TIMED_OUT = M.INTERRUPTED, M.TIMED_OUT
+
+--- The current task; usage error outside of one.
+-- @treturn table
+function M.current()
+  local task = M.host.current()
+  if task == nil then
+    trace.usage("no task is running here: use covet.spawn")
+  end
+  return task
+end
+
+-- Whether `waits` is a list, which the task must leave.
+local function is_list(waits)
+  return type(waits) == "table" and waits.remove ~= nil
+end
+
+local function raise_pending(task)
+  local err = task.pending
+  task.pending = false
+  error(err, 0)
+end
+
+--- The end of a wait: raises what interrupted it.
+-- @tparam table task
+-- @tparam string|nil barrier what made the wait impossible
+-- @treturn boolean whether the task was woken; false: the time is over
+function M.resumed(task, barrier)
+  local waits = task.waits
+  task.waits = false
+  if barrier then
+    if is_list(waits) then
+      waits:remove(task)
+    end
+    trace.cannot_wait(barrier)
+  elseif waits == INTERRUPTED then
+    raise_pending(task)
+  end
+  return waits ~= TIMED_OUT
+end
+
+--- Wait until another task calls `wake`, or the time is over.
+-- Raises the pending cancellation of the task, if there is one or one comes.
+-- @tparam List|nil list to wait in
+-- @tparam number|nil timeout seconds
+-- @treturn boolean whether it was woken; false: the time is over
+function M.park(list, timeout)
+  local host = M.host
+  local task, nested = host.enter()
+  if task.pending then
+    raise_pending(task)
+  end
+  task.waits = list or ASLEEP
+  if list then
+    list:push(task)
+  end
+  return M.resumed(task, host.suspend(task, timeout, nested))
+end
+
+--- Let a parked task go on. The caller has taken it out of its list.
+-- @tparam table task
+function M.wake(task)
+  task.waits = false
+  M.host.unsuspend(task)
+end
+
+-- Out of its list and on its way to `park`, which sees `mark`.
+local function leave(task, mark)
+  if is_list(task.waits) then
+    task.waits:remove(task)
+  end
+  task.waits = mark
+  M.host.unsuspend(task)
+end
+
+--- The time of a parked task is over.
+-- @tparam table task
+function M.time_out(task)
+  leave(task, TIMED_OUT)
+end
+
+--- Ask a task to end what it waits for and raise `err` there; when that
+-- succeeds instead, or it does not wait, `err` is raised at its next wait.
+-- Of two such errors that of the outer scope wins.
+-- @tparam table task
+-- @param err
+-- @tparam number rank 0 for the task as a whole, else how deep the scope is
+function M.interrupt(task, err, rank)
+  if task.outcome or task.shielded then
+    return
+  end
+  if task.pending and task.rank <= rank then
+    return
+  end
+  task.pending, task.rank = err, rank
+  local waits = task.waits
+  if type(waits) == "number" then
+    core.cancel(waits)
+  elseif waits == ASLEEP or is_list(waits) then
+    leave(task, INTERRUPTED)
+  end
+end
+
+--- Take back what `interrupt` left and the task has not seen.
+-- @tparam table task
+-- @param err
+function M.forgive(task, err)
+  if err ~= nil and rawequal(task.pending, err) then
+    task.pending = false
+  end
+end
+
+--- Whether a task has not run yet.
+function M.is_new(task)
+  return task.waits == NEW
+end
+
+return M

@@ -1,0 +1,423 @@
+--- Transactions and savepoints.
+--
+-- A transaction is a session on a leased connection. It belongs to the task
+-- that began it; calls that this task makes on the adapter join it. Inside a
+-- transaction a transaction is a savepoint.
+-- @module covet.transaction
+
+local caller = require "covet.caller"
+local core = require "covet.core"
+local errors = require "covet.error"
+local options = require "covet.options"
+local session = require "covet.session"
+local task = require "covet.task"
+
+local CONTROL, INSIDE = core.flags.TRANSACTION, core.flags.INSIDE
+local FIRST_BACKOFF, LONGEST_BACKOFF = 0.01, 1
+
+local Transaction = {}
+local class
+
+local M = {}
+
+local OPTIONS = {
+  { "isolation", "string", nil, "read_uncommitted, read_committed, "
+    .. "repeatable_read or serializable, in any case." },
+  { "read_only", "boolean", nil, "Refuse what writes." },
+  { "deferrable", "boolean", nil, "PostgreSQL: wait for a safe snapshot." },
+  { "retries", "integer", 0, "Run again after a serialization failure or a "
+    .. "deadlock, at most so often." },
+  { "mode", "string", nil, "SQLite: immediate, deferred or exclusive." },
+  { "timeout", "seconds", nil, "Deadline of each call in it." },
+}
+
+local ISOLATIONS = {
+  read_uncommitted = "READ UNCOMMITTED", read_committed = "READ COMMITTED",
+  repeatable_read = "REPEATABLE READ", serializable = "SERIALIZABLE",
+}
+
+local function check_options(given)
+  local checked = options.check(OPTIONS, given or {}, "transaction",
+    caller.level())
+  if checked.isolation then
+    local name = checked.isolation:lower():gsub("[%s_]+", "_")
+    checked.isolation = ISOLATIONS[name]
+    if not checked.isolation then
+      caller.usage("isolation cannot be %q: read_uncommitted, read_committed, "
+        .. "repeatable_read or serializable", given.isolation)
+    end
+  end
+  if checked.retries < 0 then
+    caller.usage "retries cannot be negative"
+  end
+  return checked
+end
+
+-- --- State -----------------------------------------------------------------------
+
+-- The transactions of the current task, by adapter.
+local function ambient(adapter)
+  local current = task.current()
+  local transactions = current and current.locals.transactions
+  return transactions and transactions[adapter]
+end
+
+local function set_ambient(adapter, owner, transaction)
+  if not owner or not adapter.ambient then
+    return
+  end
+  local locals = owner.locals
+  if not locals then
+    return
+  end
+  locals.transactions = locals.transactions or {}
+  locals.transactions[adapter] = transaction
+end
+
+--- The innermost open transaction of the current task on an adapter, or nil.
+M.current = ambient
+
+-- The transaction itself; `with_options` makes views of it.
+local function root(self)
+  return self.origin or self
+end
+
+--- Whether the transaction can be used; the session for a call.
+function Transaction:enter()
+  local state = root(self)
+  if state.task ~= task.current() then
+    caller.usage "a transaction belongs to the task that began it"
+  elseif state.state ~= "open" then
+    caller.usage("the transaction was %s before", state.state)
+  end
+  return self
+end
+
+-- The first error explains all that follow it.
+function Transaction:note_failure(err)
+  local state = root(self)
+  if err.kind == "transaction_aborted" and state.first_error then
+    err.cause = err.cause or state.first_error
+  elseif err.kind ~= "usage" then
+    state.first_error = state.first_error or err
+  end
+end
+
+local function control(self, text, flags)
+  return task.finish(core.query(self.adapter.handle, self.lease,
+    flags or CONTROL, self.defaults.timeout or self.adapter.command_timeout, 0,
+    text))
+end
+
+-- Streams end, hooks are settled, the one around it is the task's again.
+local function leave(self, state)
+  self.state = state
+  while self.owned and next(self.owned) do
+    local resource = next(self.owned)
+    self.owned[resource] = nil
+    resource:close()
+  end
+  if self.task then
+    self.task:disown(self)
+    if ambient(self.adapter) == self or self.is_ambient then
+      set_ambient(self.adapter, self.task, self.outer_ambient)
+    end
+  end
+  if not self.parent then
+    self.adapter:note_transaction(-1)
+  end
+end
+
+local function release(self)
+  if self.owns_connection then
+    self.connection:close()
+  end
+end
+
+-- --- Ends --------------------------------------------------------------------------
+
+local function run_hooks(hooks)
+  for i = 1, #hooks do
+    hooks[i]()
+  end
+end
+
+local function hand_hooks_up(self)
+  local hooks = self.parent.hooks
+  for i = 1, #self.hooks do
+    hooks[#hooks + 1] = self.hooks[i]
+  end
+end
+
+local function commit_text(self)
+  return self.savepoint_name and "RELEASE " .. self.savepoint_name or "COMMIT"
+end
+
+-- Make undone what was done, whatever state the connection is in.
+local function undo(self)
+  if self.savepoint_name then
+    local ok = control(self, "ROLLBACK TO " .. self.savepoint_name)
+    if ok then
+      control(self, "RELEASE " .. self.savepoint_name)
+    end
+  elseif not self.owns_connection then
+    control(self, "ROLLBACK") -- else the release does it
+  end
+end
+
+--- Commit (of a nested transaction: keep its savepoint's work).
+function Transaction:commit()
+  self:enter()
+  self = root(self)
+  local ok, _, fields = control(self, commit_text(self), CONTROL + INSIDE)
+  if not ok then
+    undo(self)
+    leave(self, "rolled back")
+    release(self)
+    self:fail(fields, { text = commit_text(self) })
+  end
+  leave(self, "committed")
+  release(self)
+  if self.parent then
+    hand_hooks_up(self)
+  else
+    run_hooks(self.hooks)
+  end
+end
+
+--- Undo everything; no error is raised.
+function Transaction:rollback()
+  self:enter()
+  self = root(self)
+  leave(self, "rolled back")
+  undo(self)
+  release(self)
+end
+
+--- The end of the task: what was forgotten is rolled back, and said.
+function Transaction:close(reason)
+  if self.state ~= "open" then
+    return
+  end
+  if reason == "return" and self.held then
+    io.stderr:write(("covet: a transaction begun at %s was forgotten and is "
+      .. "rolled back\n"):format(self.begun_at or "?"))
+  end
+  leave(self, "rolled back")
+  undo(self)
+  release(self)
+end
+
+--- Mark a point to which `rollback_to` goes back.
+-- @tparam string name
+function Transaction:savepoint(name)
+  self:execute_control("SAVEPOINT " .. self:quote_identifier(name))
+end
+
+--- Undo what was done since a savepoint.
+function Transaction:rollback_to(name)
+  self:execute_control("ROLLBACK TO " .. self:quote_identifier(name))
+end
+
+--- Forget a savepoint, keeping what was done since.
+function Transaction:release_savepoint(name)
+  self:execute_control("RELEASE " .. self:quote_identifier(name))
+end
+
+function Transaction:execute_control(text)
+  self:enter()
+  local ok, _, fields = control(self, text, CONTROL + INSIDE)
+  if not ok then
+    self:fail(fields, { text = text })
+  end
+end
+
+--- Call `fn()` when the outermost transaction has committed; dropped when this
+-- one or one around it is rolled back.
+function Transaction:after_commit(fn)
+  self:enter()
+  if type(fn) ~= "function" then
+    caller.usage("after_commit takes a function, not %s", type(fn))
+  end
+  local hooks = root(self).hooks
+  hooks[#hooks + 1] = fn
+end
+
+-- --- Beginnings ------------------------------------------------------------------------
+
+-- Streams that are opened in the transaction end with it.
+function Transaction:own(resource)
+  self.owned = self.owned or {}
+  self.owned[resource] = true
+end
+
+function Transaction:disown(resource)
+  if self.owned then
+    self.owned[resource] = nil
+  end
+end
+
+local function make(connection, parent, checked)
+  local defaults = connection.defaults
+  if checked.timeout or checked.read_only then
+    local merged = {}
+    for key, value in pairs(defaults) do
+      merged[key] = value
+    end
+    merged.timeout = checked.timeout or merged.timeout
+    merged.read_only = checked.read_only or merged.read_only
+    defaults = merged
+  end
+  local self = session.new({
+    adapter = connection.adapter, lease = connection.lease, inside = INSIDE,
+    defaults = defaults, connection = connection, parent = parent,
+    task = task.current(), state = "open", hooks = {},
+    depth = parent and parent.depth + 1 or 0,
+  }, class)
+  self.scope = function()
+    return self
+  end
+  return self
+end
+
+local function enlist(self)
+  self.outer_ambient = ambient(self.adapter)
+  set_ambient(self.adapter, self.task, self)
+  self.is_ambient = true
+  if self.task then
+    self.task:own(self)
+  end
+  if not self.parent then
+    self.adapter:note_transaction(1)
+  end
+end
+
+local function start(self, text, flags)
+  local ok, _, fields = control(self, text, flags)
+  if not ok then
+    self.state = "never begun"
+    release(self)
+    self:fail(fields, { text = text })
+  end
+  enlist(self)
+  return self
+end
+
+local function begin_nested(outer, checked)
+  local self = make(outer.connection, outer, checked)
+  self.savepoint_name = "covet_" .. self.depth
+  return start(self, "SAVEPOINT " .. self.savepoint_name, CONTROL + INSIDE)
+end
+
+local function begin_on(connection, owns, checked)
+  local self = make(connection, nil, checked)
+  self.owns_connection = owns
+  return start(self, self.adapter:begin_text(checked))
+end
+
+local function begin(from, checked)
+  local class_of = getmetatable(from)
+  if class_of == class then
+    return begin_nested(root(from), checked)
+  elseif from.lease_held then
+    return begin_on(from, false, checked)
+  end
+  local joined = ambient(from.adapter)
+  if joined then
+    return begin_nested(joined, checked)
+  end
+  local connection = from:acquire { read_only = checked.read_only or false,
+    timeout = checked.timeout }
+  return begin_on(connection, true, checked)
+end
+
+--- Begin a transaction that is ended by `commit` or `rollback`.
+-- @tparam table from a session
+-- @tparam[opt] table given options
+-- @treturn table the transaction
+function M.begin(from, given)
+  local self = begin(from, check_options(given))
+  local info = debug.getinfo(caller.level() + 1, "Sl")
+  self.begun_at = info and info.short_src .. ":" .. info.currentline
+  self.held = true
+  return self
+end
+
+-- --- The function form -------------------------------------------------------------------
+
+local function pack(ok, ...)
+  return { ok = ok, n = select("#", ...), ... }
+end
+
+local function keep_traceback(err)
+  return errors.with_traceback(err)
+end
+
+local function attempt(from, checked, fn)
+  local self = begin(from, checked)
+  local outcome = pack(xpcall(fn, keep_traceback, self))
+  if not outcome.ok then
+    if self.state == "open" then
+      leave(self, "rolled back")
+      undo(self)
+      release(self)
+    end
+  elseif self.state == "open" then
+    local fine, err = pcall(self.commit, self)
+    if not fine then
+      return { ok = false, n = 1, err }
+    end
+  end
+  return outcome
+end
+
+local function worth_retrying(err, tries, checked)
+  return tries <= checked.retries and (errors.is(err, "serialization_failure")
+    or errors.is(err, "deadlock"))
+end
+
+local function backoff(tries)
+  local longest = math.min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ^ tries)
+  return longest * (0.5 + math.random() / 2)
+end
+
+--- Run `fn(tx)` in one transaction: commits when it returns, rolls back and
+-- raises again when it raises.
+-- @tparam table from a session
+-- @tparam[opt] table given options
+-- @tparam function fn
+-- @return what `fn` returned
+function M.run(from, given, fn)
+  if fn == nil then
+    given, fn = nil, given
+  end
+  local checked = check_options(given)
+  if type(fn) ~= "function" then
+    caller.usage("transaction([options,] fn): fn must be a function, not %s",
+      type(fn))
+  end
+  for tries = 1, math.huge do
+    local outcome = attempt(from, checked, fn)
+    if outcome.ok then
+      return unpack(outcome, 1, outcome.n)
+    elseif not worth_retrying(outcome[1], tries, checked) then
+      error(outcome[1], 0)
+    end
+    from.adapter:emit("retry", { attempt = tries, error = outcome[1] })
+    task.sleep(backoff(tries))
+  end
+end
+
+--- A transaction in this one: a savepoint.
+function Transaction:transaction(given, fn)
+  return M.run(self:enter(), given, fn)
+end
+
+--- Begin a savepoint that is ended by `commit` or `rollback`.
+function Transaction:begin(given)
+  return M.begin(self:enter(), given)
+end
+
+class = session.class("covet.transaction", Transaction)
+
+return M

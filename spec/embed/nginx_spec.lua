@@ -1,0 +1,257 @@
+-- covet in a real nginx: own-thread runtime, requests as tasks.
+local covet = require "covet"
+local process = require "spec.support.process"
+local task = require "covet.task"
+local tmp = require "spec.support.tmp"
+local uv = require "luv"
+
+local MODULES = "/usr/lib/nginx/modules"
+local NGINX = "/usr/sbin/nginx"
+
+local server, port, folder
+
+local function can_run()
+  return uv.fs_stat(NGINX) and uv.fs_stat(MODULES .. "/ngx_http_lua_module.so")
+end
+
+local function free_port()
+  local socket = uv.new_tcp()
+  assert(socket:bind("127.0.0.1", 0))
+  local found = socket:getsockname().port
+  socket:close()
+  return found
+end
+
+-- The folder of this file.
+local function source_folder()
+  local path = debug.getinfo(1, "S").source:match("^@(.*)/[^/]*$") or "."
+  return assert(uv.fs_realpath(path .. "/nginx"))
+end
+
+local function absolute(templates)
+  local cwd = uv.cwd()
+  return (templates:gsub("[^;]+", function(path)
+    return path:sub(1, 1) == "/" and path or cwd .. "/" .. path
+  end))
+end
+
+local function write_config()
+  local build = process.covet:match("^(.*)/[^/]*$")
+  local values = {
+    user = uv.getuid() == 0 and "user root;" or "",
+    folder = folder,
+    modules = MODULES,
+    port = tostring(port),
+    source = source_folder(),
+    path = absolute(package.path) .. ";;",
+    cpath = ("%s/lua/?.so;%s/?.so;%s;;"):format(build, build,
+      absolute(package.cpath)),
+  }
+  local file = assert(io.open(source_folder() .. "/nginx.conf"))
+  local text = file:read("*a"):gsub("@(%l+)@", values)
+  file:close()
+  local path = folder .. "/nginx.conf"
+  file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+  return path
+end
+
+-- A client: one connection, requests one after the other.
+local Client = {}
+Client.__index = Client
+
+local function connect()
+  local socket = uv.new_tcp()
+  local ok, err = pcall(task.await, socket.connect, socket, "127.0.0.1", port)
+  if not ok then
+    socket:close()
+    error(err, 0)
+  end
+  local self = setmetatable({
+    socket = socket, bytes = "", news = task.channel(math.huge),
+  }, Client)
+  socket:read_start(function(problem, data)
+    self.news:try_send(data or problem or false)
+  end)
+  return self
+end
+
+function Client:close()
+  self.socket:close()
+end
+
+function Client:more()
+  local data = self.news:receive(30)
+  assert(data, "nginx closed the connection")
+  self.bytes = self.bytes .. data
+end
+
+function Client:read_until(pattern)
+  local first, last = self.bytes:find(pattern)
+  while not first do
+    self:more()
+    first, last = self.bytes:find(pattern)
+  end
+  local text = self.bytes:sub(1, last)
+  self.bytes = self.bytes:sub(last + 1)
+  return text
+end
+
+-- nginx sends the bodies of these handlers in chunks.
+function Client:read_body()
+  local parts = {}
+  while true do
+    local size = tonumber(self:read_until("\r\n"):match("%x+"), 16)
+    while #self.bytes < size + 2 do
+      self:more()
+    end
+    parts[#parts + 1] = self.bytes:sub(1, size)
+    self.bytes = self.bytes:sub(size + 3)
+    if size == 0 then
+      return table.concat(parts)
+    end
+  end
+end
+
+--- Ask for a path: status, body without its last newline, headers.
+function Client:get(path)
+  self.socket:write(("GET %s HTTP/1.1\r\nHost: covet\r\n\r\n"):format(path),
+    function() end)
+  local head = self:read_until("\r\n\r\n")
+  local body = self:read_body():gsub("\n$", "")
+  return tonumber(head:match("^HTTP/1.1 (%d+)")), body, head
+end
+
+local function get(path)
+  local client = connect()
+  local status, body, head = client:get(path)
+  client:close()
+  return status, body, head
+end
+
+-- Answers of `count` requests over `connections` connections at once, each
+-- checked by `check(body, id)`.
+local function load_with(count, connections, path, check)
+  local next_id, good = 0, 0
+  local clients = {}
+  for i = 1, connections do
+    clients[i] = i
+  end
+  covet.each_parallel(clients, connections, function()
+    local client = connect()
+    while next_id < count do
+      next_id = next_id + 1
+      local id = next_id
+      local status, body = client:get(path:gsub("ID", id))
+      assert(status == 200, body)
+      check(body, id)
+      good = good + 1
+    end
+    client:close()
+  end)
+  return good
+end
+
+local function error_log()
+  local file = assert(io.open(folder .. "/error.log"))
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+local function has_sqlite()
+  local ok, value = pcall(function()
+    local db = covet.sqlite(":memory:")
+    local value = db:fetch_value("select 1")
+    db:disconnect()
+    return value
+  end)
+  return ok and value == 1
+end
+
+local suite = can_run() and describe or pending
+
+suite("nginx", function()
+  setup(function()
+    folder, port = tmp.dir("nginx"), free_port()
+    server = process.start {
+      NGINX, "-p", folder, "-c", write_config(), "-e", folder .. "/error.log",
+    }
+    local deadline = task.now() + 10
+    repeat
+      task.sleep(0.02)
+      local up = pcall(get, "/host")
+    until up or server:ended() or task.now() > deadline
+    assert(not server:ended(), server:stderr())
+  end)
+
+  teardown(function()
+    server:kill("sigquit")
+    local result = server:wait(10)
+    assert(not result.timed_out, "nginx did not end by itself")
+  end)
+
+  it("is the host", function()
+    local status, body = get("/host")
+    assert.equal(200, status)
+    assert.equal("nginx", body)
+  end)
+
+  it("sleeps, and waits for operations", function()
+    assert.equal("slept", (select(2, get("/sleep?seconds=0.01"))))
+    assert.equal("truefalse7", (select(2, get("/wait?seconds=0.01&id=7"))))
+  end)
+
+  it("runs tasks, channels and groups", function()
+    assert.equal("a63", (select(2, get("/tasks"))))
+    assert.equal("inner", (select(2, get("/error"))))
+  end)
+
+  it("has deadlines and cancels", function()
+    assert.equal("timeout timeout 0", (select(2, get("/timeout"))))
+    assert.equal("cancelled cancelled", (select(2, get("/cancel"))))
+  end)
+
+  it("says where it cannot wait", function()
+    local _, _, head = get("/filter")
+    assert.matches("phase header_filter", head, 1, true)
+    assert.matches("table.sort's comparison", (select(2, get("/sort"))), 1, true)
+  end)
+
+  it("loses no wake-up among 10,000 requests", function()
+    local good = load_with(10000, 64, "/wait?seconds=0.001&id=ID",
+      function(body, id)
+        assert.equal("truefalse" .. id, body)
+      end)
+    assert.equal(10000, good)
+    assert.equal("0", (select(2, get("/pending"))))
+  end)
+
+  it("goes on when a request was aborted", function()
+    local client = connect()
+    client.socket:write("GET /wait?seconds=0.05&id=1 HTTP/1.1\r\nHost: c\r\n\r\n")
+    task.sleep(0.01)
+    client:close()
+    task.sleep(0.1)
+    assert.equal("0", (select(2, get("/pending"))))
+    assert.equal("truefalse2", (select(2, get("/wait?seconds=0.001&id=2"))))
+  end)
+
+  it("answers 10,000 selects with a slow query beside them", function()
+    assert(has_sqlite(), "the SQLite adapter does not work")
+    local slow = task.spawn(function()
+      return (select(2, get("/slow?rows=20000000")))
+    end)
+    local good = load_with(10000, 64, "/select?id=ID", function(body, id)
+      assert.equal(tostring(id + 1), body)
+    end)
+    assert.equal(10000, good)
+    assert.equal("20000000", slow:join())
+  end)
+
+  it("has logged no error", function()
+    assert.is_nil(error_log():match("[^\n]*%[error%][^\n]*"))
+    assert.is_nil(error_log():match("[^\n]*%[alert%][^\n]*"))
+  end)
+end)

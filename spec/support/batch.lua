@@ -1,0 +1,102 @@
+--- Batches made by the FFI, for specs of what reads them.
+-- @module spec.support.batch
+
+local ffi = require "ffi"
+
+-- The build generates covet.cdef; without a build, read the header.
+if not pcall(require, "covet.cdef") then
+  package.preload["covet.cdef"] = function()
+    if not pcall(ffi.typeof, "covet_batch") then
+      local file = assert(io.open "src/covet.h")
+      local text = file:read "*a"
+      file:close()
+      ffi.cdef(text:match "/%* ffi: begin %*/(.-)/%* ffi: end %*/")
+    end
+    return true
+  end
+  require "covet.cdef"
+end
+
+local M = {}
+
+M.KINDS = {
+  null = 0, integer = 1, float = 2, text = 3, blob = 4, boolean = 5,
+  json = 6, date = 7, time = 8, timestamp = 9,
+}
+
+-- What the structs point to, by the struct that points.
+local kept = setmetatable({}, { __mode = "k" })
+local last_id = 0
+
+local function keep(owner, value)
+  kept[owner] = kept[owner] or {}
+  table.insert(kept[owner], value)
+  return value
+end
+
+--- A shape. Columns are `{ name, kind name [, declared type] }`.
+-- @tparam table columns
+-- @treturn cdata
+function M.shape(columns)
+  last_id = last_id + 1
+  local shape = ffi.new "covet_shape"
+  local list = keep(shape, ffi.new("covet_column[?]", #columns))
+  for i, column in ipairs(columns) do
+    local name, type = keep(shape, column[1]), keep(shape, column[3] or "")
+    list[i - 1] = { name, type, #name, #type, M.KINDS[column[2] or "null"], 0 }
+  end
+  -- Specs run in one process, but each with modules of its own.
+  shape.id = last_id + math.random(2 ^ 30)
+  shape.column_count, shape.columns = #columns, list
+  return shape
+end
+
+--- A cell that is not what its Lua value suggests, for instance
+-- `cell("blob", "x")` or `cell("boolean", 1)`.
+function M.cell(kind, value)
+  return { kind = M.KINDS[kind], value = value }
+end
+
+M.NULL = M.cell "null"
+
+local function fill(batch, cell, value)
+  if type(value) ~= "table" then
+    local kind = type(value)
+    if kind == "number" then
+      kind = value % 1 == 0 and "integer" or "float"
+    end
+    value = M.cell(({ string = "text", cdata = "integer" })[kind] or kind,
+      value)
+  end
+  cell.kind, value = value.kind, value.value
+  if type(value) == "string" then
+    cell.bytes, cell.length = keep(batch, value), #value
+  elseif cell.kind == M.KINDS.float then
+    cell.number = value
+  elseif cell.kind == M.KINDS.null then
+    cell.length = -1
+  else
+    cell.integer = type(value) == "boolean" and (value and 1 or 0) or value
+  end
+end
+
+--- A batch of `rows`: lists of strings, numbers (whole ones are integers),
+-- booleans, int64, or cells.
+-- @tparam cdata shape
+-- @tparam table rows
+-- @treturn cdata `covet_batch`; keep it as long as it is read
+function M.batch(shape, rows)
+  local batch = ffi.new "covet_batch"
+  local count = shape.column_count
+  keep(batch, shape)
+  batch.shape, batch.row_count = shape, #rows
+  batch.cells = keep(batch, ffi.new("covet_cell[?]", #rows * count + 1))
+  for r, values in ipairs(rows) do
+    for c = 1, count do
+      fill(batch, batch.cells[(r - 1) * count + c - 1], values[c])
+    end
+  end
+  return batch
+end
+
+return M
