@@ -161,9 +161,11 @@ local function run_figures(context, results)
 end
 
 local function describe_machine(context)
-  return string.format("%s processors, Linux %s; SQLite %s, %s.",
+  return string.format("%s processors, Linux %s; SQLite %s, %s. Load of the"
+    .. " machine (1 minute) before the run: %s.",
     run "nproc", run("uname", "-r"):match "^%d+%.%d+",
-    run(context.reference, "version"), jit.version)
+    run(context.reference, "version"), jit.version,
+    run("cat", "/proc/loadavg"):match "^%S+")
 end
 
 local function write_page(options, text)

@@ -265,12 +265,15 @@ local workloads = {
   W8 = open_many,
 }
 
+local default_variants = { W2 = "tasks", W3 = "named", W4 = "named" }
+
 local function main(name, path, count, variant)
   local run = workloads[name]
   if not (run and path and tonumber(count)) then
     io.stderr:write "usage: covet.lua WORKLOAD PATH COUNT [VARIANT]\n"
     os.exit(2)
   end
+  variant = variant or default_variants[name]
   local result = run(path, tonumber(count), variant)
   result.workload, result.variant = name, variant
   result.rate = result.count / result.seconds

@@ -37,10 +37,14 @@ M.OPTIONS = {
   { "name", "string", nil, "The adapter's name in messages." },
 }
 
-local EVENTS = {
-  query = true, slow_query = true, error = true, retry = true, connect = true,
-  close = true, leak = true, breaker = true, notice = true,
+local EVENT_NAMES = {
+  "query", "slow_query", "error", "retry", "connect", "close", "leak",
+  "breaker", "notice",
 }
+local EVENTS = {}
+for _, name in ipairs(EVENT_NAMES) do
+  EVENTS[name] = true
+end
 
 -- --- Connecting ---------------------------------------------------------------------
 
@@ -198,7 +202,7 @@ end
 function Adapter:on(name, fn)
   local adapter = self.adapter
   if not EVENTS[name] then
-    local nearest = options.nearest(name, EVENTS)
+    local nearest = options.nearest(name, EVENT_NAMES)
     caller.usage("there is no event %q%s", tostring(name),
       nearest and (", did you mean %q?"):format(nearest) or "")
   elseif type(fn) ~= "function" then

@@ -234,15 +234,17 @@ local function as_list(row, names)
   return list
 end
 
--- Takes records by the batch, checked, as lists.
+-- Takes records by the batch, checked, as lists. An iterator that has ended is
+-- not called again: io.lines raises then.
 local function gatherer(next_record, first, names, known)
-  local number, width = 0, #names
+  local number, width, ended = 0, #names, false
   return function()
     local rows, n = {}, 0
-    while n < BATCH do
+    while n < BATCH and not ended do
       local row = first or next_record()
       first = nil
       if row == nil then
+        ended = true
         break
       end
       number, n = number + 1, n + 1

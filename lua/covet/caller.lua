@@ -26,7 +26,7 @@ end
 --- Raise an error of kind "usage" at the caller's place.
 -- @tparam string fmt as for string.format
 function M.usage(fmt, ...)
-  error.usage(M.level() + 1, fmt, ...)
+  error.usage(M.level(), fmt, ...)
 end
 
 return M

@@ -28,6 +28,7 @@ local reader = require "covet.decode.reader"
 local row = require "covet.decode.row"
 require "covet.cdef"
 
+local cast = ffi.cast
 local rethrow = _G.error
 
 local MAX_READERS = 500
@@ -98,7 +99,7 @@ end
 local function forget_readers()
   for _, plans in pairs(modes) do
     for _, mode in pairs(plans) do
-      mode.readers = {}
+      mode.readers, mode.singles = {}, {}
     end
   end
   shapes, reader_count = {}, 0
@@ -128,7 +129,7 @@ function M.mode(form, types)
   end
   local mode = modes[form][types]
   if not mode then
-    mode = { form = form, types = types, readers = {} }
+    mode = { form = form, types = types, readers = {}, singles = {} }
     modes[form][types] = mode
   end
   return mode
@@ -153,26 +154,40 @@ function M.names(batch)
   return shape_info(ffi.cast(BATCH, batch).shape).names
 end
 
-local single = {}
+local function add_single(mode, batch)
+  if reader_count >= MAX_READERS then
+    forget_readers()
+  end
+  local made = reader.single(shape_info(batch.shape), mode.form, mode.types,
+    batch)
+  mode.singles[batch.shape.id] = made
+  reader_count = reader_count + 1
+  return made
+end
+
+-- The first of the lazy rows, which own the batch.
+local function first_lazy(batch, mode)
+  local out = {}
+  M.reader(batch.shape, mode.form, mode.types)(batch, out, 0)
+  return out[1]
+end
 
 --- The first row of a delivery of at most one row; the batch is taken.
--- @tparam userdata batch `covet_batch *`
+-- @tparam number|cdata batch `covet_batch *`
 -- @tparam table mode
 -- @return the row (the value, in mode "value"), or nil
 -- @treturn boolean whether there was a row
 function M.first(batch, mode)
-  batch = ffi.cast(BATCH, batch)
+  batch = cast(BATCH, batch)
   if batch.row_count == 0 then
     free_batch(batch)
     return nil, false
+  elseif mode.form == "lazy" then
+    return first_lazy(batch, mode), true
   end
-  local read = mode.readers[batch.shape.id] or add_reader(mode, batch.shape)
-  read(batch, single, 0)
-  local first = single[1]
-  single[1] = nil
-  if mode.form ~= "lazy" then
-    free_batch(batch)
-  end
+  local read = mode.singles[batch.shape.id] or add_single(mode, batch)
+  local first = read(batch)
+  free_batch(batch)
   return first, true
 end
 

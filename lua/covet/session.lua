@@ -26,7 +26,7 @@ local stream = require "covet.stream"
 local task = require "covet.task"
 
 local select, type = select, type
-local finish = task.finish
+local finish, wait = task.finish, task.wait
 local query, query_list, next_news = core.query, core.query_list, core.next
 local FLAGS = core.flags
 local ROWS, ONE, READ_ONLY = FLAGS.ROWS, FLAGS.ONE, FLAGS.READ_ONLY
@@ -65,18 +65,21 @@ local function submit(session, flags, timeout, text, ...)
     given.timeout or timeout, given.chunk_size or 0, parsed.text, list, n)
 end
 
-local function wait(parsed, given, token, ...)
-  return parsed, given, token, finish(token, ...)
-end
-
--- Run a call until there is the first news of it.
+-- Run a call until there is the first news of it. No varargs on the way back:
+-- LuaJIT would not compile them.
 local function run(session, flags, timeout, text, ...)
   local started = session.adapter.watched and core.now()
   local parsed, given, token, ok, more, a, b, c =
-    wait(submit(session, flags, timeout, text, ...))
+    submit(session, flags, timeout, text, ...)
+  if token then
+    ok, more, a, b, c = wait(token)
+  end
   if not ok and a.code == NEEDS_ENCODING then
     parsed, given, token, ok, more, a, b, c =
-      wait(submit(session, flags, timeout, call.encode(text, ...)))
+      submit(session, flags, timeout, call.encode(text, ...))
+    if token then
+      ok, more, a, b, c = wait(token)
+    end
   end
   if not ok then
     session:fail(a, parsed, started)
@@ -129,6 +132,12 @@ function methods:fetch_value(text, ...)
   local session = self:enter(text)
   local parsed, given, token, more, batch =
     run(session, ONE_ROW, self.adapter.query_timeout, text, ...)
+  if not more then
+    if batch then
+      return (decode.first(batch, given.value_mode))
+    end
+    return nil
+  end
   return (one_row(session, parsed, given, token, more, batch,
     given.value_mode))
 end
@@ -232,7 +241,7 @@ end
 -- --- Commands -------------------------------------------------------------------------
 
 -- "INSERT 0 1", "CREATE TABLE": as psql writes it.
-local function command_tag(parsed, affected)
+local function make_tag(parsed, affected)
   local verb = parsed.verb or parsed.keyword or ""
   if verb == "INSERT" or verb == "REPLACE" then
     return ("INSERT 0 %d"):format(affected)
@@ -244,6 +253,14 @@ local function command_tag(parsed, affected)
     return verb .. " " .. (parsed.second or "")
   end
   return verb
+end
+
+-- Statements mostly change as many rows as the last time.
+local function command_tag(parsed, affected)
+  if parsed.tag_rows ~= affected then
+    parsed.tag_rows, parsed.tag = affected, make_tag(parsed, affected)
+  end
+  return parsed.tag
 end
 
 -- The binding gives integers beyond 2^53 as digits.

@@ -20,7 +20,8 @@ local class
 
 local M = {}
 
-local OPTIONS = {
+--- The options of a transaction.
+M.OPTIONS = {
   { "isolation", "string", nil, "read_uncommitted, read_committed, "
     .. "repeatable_read or serializable, in any case." },
   { "read_only", "boolean", nil, "Refuse what writes." },
@@ -37,7 +38,7 @@ local ISOLATIONS = {
 }
 
 local function check_options(given)
-  local checked = options.check(OPTIONS, given or {}, "transaction",
+  local checked = options.check(M.OPTIONS, given or {}, "transaction",
     caller.level())
   if checked.isolation then
     local name = checked.isolation:lower():gsub("[%s_]+", "_")

@@ -72,6 +72,11 @@ id | text  | missing |              big | half
     assert.equal("(2 rows)", on("select * from t").stdout:match "%(.*%)")
   end)
 
+  it("runs several statements without rows", function()
+    assert.equal("done\n", output "create table t (a); insert into t values (1)")
+    assert.equal(1, query("create table t (a); insert into t values (?)", "1").status)
+  end)
+
   it("reads SQL from its input", function()
     local result = process.run { false, "query", "sqlite::memory:", "-", stdin = "select 5 as n", limit = 20 }
     assert.equal("n\n-\n5\n(1 row)\n", result.stdout)

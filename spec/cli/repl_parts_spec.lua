@@ -44,6 +44,13 @@ describe("what was typed", function()
     assert.is_true(typed.is_complete_sql(body .. "\nend;", "sqlite"))
   end)
 
+  it("is split into its statements", function()
+    assert.same({ "select ';';", " select 2;" }, typed.split("select ';'; select 2;", "sqlite"))
+    local trigger = "create trigger r after insert on t begin delete from u; end;"
+    assert.same({ trigger, " select 1;" }, typed.split(trigger .. " select 1;", "sqlite"))
+    assert.same({ "select 1; -- ;" }, { typed.split("select 1; -- ;", "sqlite")[1] .. " -- ;" })
+  end)
+
   it("compiles as an expression first", function()
     assert.equal(2, typed.compile "1 + 1"())
     assert.equal(2, typed.compile "= 1 + 1"())
@@ -106,6 +113,11 @@ describe("values", function()
     assert.equal("9007199254740993", show.value(9007199254740993LL))
     assert.equal("nil", show.value(nil))
     assert.equal("null", show.value(require "covet.null"))
+  end)
+
+  it("that are objects show nothing of what is in them", function()
+    assert.equal("<covet.thing>", show.value(setmetatable({ password = "x" }, { __name = "covet.thing" })))
+    assert.equal("{ <covet.thing> }", show.value { setmetatable({}, { __name = "covet.thing" }) })
   end)
 
   it("may hold themselves", function()

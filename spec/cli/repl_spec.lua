@@ -57,6 +57,20 @@ task:join()
     assert.truthy(result.stdout:find(shown, 1, true), result.stdout)
   end)
 
+  it("runs several statements of one line", function()
+    local result = session("create table t (a); insert into t values (1); select a from t; select 2 as b;\n",
+      "sqlite::memory:")
+    assert.equal("", result.stderr)
+    assert.equal("CREATE TABLE\n1 row affected\na\n-\n1\n(1 row)\nb\n-\n2\n(1 row)\n", result.stdout)
+  end)
+
+  it("shows objects by name and rows of any form", function()
+    local result = session([[db
+{ db:fetch_one { "select 1 as x, 'y' as y", rows = "record" } }
+]], "sqlite::memory:")
+    assert.truthy(result.stdout:find "^<[%w.]+>\n{ { x = 1, y = \"y\" } }\n$", result.stdout)
+  end)
+
   it("shows rows of a call as a table", function()
     local result = session('db:fetch_all "select 1 as z, 2 as a"\n', "sqlite::memory:")
     assert.equal("z | a\n--+--\n1 | 2\n(1 row)\n", result.stdout)

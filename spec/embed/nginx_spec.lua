@@ -98,8 +98,17 @@ function Client:read_until(pattern)
   return text
 end
 
--- nginx sends the bodies of these handlers in chunks.
-function Client:read_body()
+-- A body of known length (nginx's own pages), or in chunks (the handlers').
+function Client:read_body(head)
+  local length = tonumber(head:lower():match("content%-length: (%d+)"))
+  if length then
+    while #self.bytes < length do
+      self:more()
+    end
+    local text = self.bytes:sub(1, length)
+    self.bytes = self.bytes:sub(length + 1)
+    return text
+  end
   local parts = {}
   while true do
     local size = tonumber(self:read_until("\r\n"):match("%x+"), 16)
@@ -119,14 +128,17 @@ function Client:get(path)
   self.socket:write(("GET %s HTTP/1.1\r\nHost: covet\r\n\r\n"):format(path),
     function() end)
   local head = self:read_until("\r\n\r\n")
-  local body = self:read_body():gsub("\n$", "")
+  local body = self:read_body(head):gsub("\n$", "")
   return tonumber(head:match("^HTTP/1.1 (%d+)")), body, head
 end
 
 local function get(path)
   local client = connect()
-  local status, body, head = client:get(path)
+  local ok, status, body, head = pcall(client.get, client, path)
   client:close()
+  if not ok then
+    error(status, 0)
+  end
   return status, body, head
 end
 
@@ -140,15 +152,18 @@ local function load_with(count, connections, path, check)
   end
   covet.each_parallel(clients, connections, function()
     local client = connect()
-    while next_id < count do
-      next_id = next_id + 1
-      local id = next_id
-      local status, body = client:get(path:gsub("ID", id))
-      assert(status == 200, body)
-      check(body, id)
-      good = good + 1
-    end
+    local ok, err = pcall(function()
+      while next_id < count do
+        next_id = next_id + 1
+        local id = next_id
+        local status, body = client:get((path:gsub("ID", id)))
+        assert(status == 200, body)
+        check(body, id)
+        good = good + 1
+      end
+    end)
     client:close()
+    assert(ok, err)
   end)
   return good
 end

@@ -1,14 +1,22 @@
 #include "batch.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The public part comes first: one pointer serves both. */
+enum { INLINE_BYTES = 256 }; /* for the texts of a batch of few rows */
+
+/* One allocation holds the batch, its first cells and, of a small batch, its
+ * texts; only what does not fit is allocated beside it. */
 typedef struct owned_batch {
-  covet_batch base;
+  covet_batch base; /* first: one pointer serves both */
   uint32_t capacity;
+  bool cells_apart; /* they have outgrown their first place */
   size_t bytes;
+  char *text; /* free room behind the cells */
+  char *text_end;
   covet_arena arena;
+  covet_cell cells[];
 } owned_batch;
 
 static owned_batch *owned(covet_batch *batch)
@@ -18,47 +26,64 @@ static owned_batch *owned(covet_batch *batch)
 
 covet_batch *covet_batch_new(const covet_shape *shape, uint32_t capacity)
 {
-  owned_batch *batch = calloc(1, sizeof(*batch));
+  size_t cells = (size_t) capacity * shape->column_count;
+  size_t size = sizeof(owned_batch) + sizeof(covet_cell) * cells + INLINE_BYTES;
+  owned_batch *batch = malloc(size);
 
   if (batch == NULL) {
     return NULL;
   }
-  batch->base.cells =
-      malloc(sizeof(covet_cell) * capacity * (shape->column_count + 1U));
-  if (batch->base.cells == NULL) {
-    free(batch);
-    return NULL;
-  }
+  memset(batch, 0, sizeof(*batch));
   batch->capacity = capacity;
+  batch->base.cells = batch->cells;
   batch->base.shape = covet_shape_retain(shape);
+  batch->text = (char *) (batch->cells + cells);
+  batch->text_end = (char *) batch + size;
   return &batch->base;
+}
+
+static bool grow(owned_batch *own)
+{
+  size_t size = sizeof(covet_cell) * own->base.shape->column_count;
+  uint32_t capacity = own->capacity * 2;
+  covet_cell *cells = own->cells_apart
+                          ? realloc(own->base.cells, size * capacity)
+                          : malloc(size * capacity);
+
+  if (cells == NULL) {
+    return false;
+  }
+  if (!own->cells_apart) {
+    memcpy(cells, own->cells, size * own->capacity);
+    own->cells_apart = true;
+  }
+  own->base.cells = cells;
+  own->capacity = capacity;
+  return true;
 }
 
 covet_cell *covet_batch_add_row(covet_batch *batch)
 {
   owned_batch *own = owned(batch);
-  size_t width = batch->shape->column_count;
 
-  if (batch->row_count == own->capacity) {
-    uint32_t capacity = own->capacity * 2;
-    covet_cell *cells =
-        realloc(batch->cells, sizeof(covet_cell) * capacity * (width + 1));
-
-    if (cells == NULL) {
-      return NULL;
-    }
-    batch->cells = cells;
-    own->capacity = capacity;
+  if (batch->row_count == own->capacity && !grow(own)) {
+    return NULL;
   }
-  return batch->cells + width * batch->row_count++;
+  return batch->cells +
+         (size_t) batch->shape->column_count * batch->row_count++;
 }
 
 const char *covet_batch_copy(covet_batch *batch, const void *bytes,
                              size_t length)
 {
   owned_batch *own = owned(batch);
-  char *copy = covet_arena_bytes(&own->arena, length);
+  char *copy = own->text;
 
+  if ((size_t) (own->text_end - own->text) >= length) {
+    own->text += length;
+  } else {
+    copy = covet_arena_bytes(&own->arena, length);
+  }
   if (copy != NULL && length > 0) {
     memcpy(copy, bytes, length);
     own->bytes += length;
@@ -78,7 +103,9 @@ void covet_batch_free(covet_batch *batch)
   }
   covet_arena_deinit(&owned(batch)->arena);
   covet_shape_release(batch->shape);
-  free(batch->cells);
+  if (owned(batch)->cells_apart) {
+    free(batch->cells);
+  }
   free(batch);
 }
 

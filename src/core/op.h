@@ -84,6 +84,7 @@ struct covet_op {
   uint32_t batch_count;
   bool live;      /* made, and not recycled yet */
   bool submitted;
+  bool told;      /* it ended within covet_submit */
   bool counted;   /* among the runtime's pending ones */
   bool carried;   /* the loop's thread is at what was asked */
   bool armed;     /* somebody waits for news */

@@ -5,6 +5,7 @@
 #include "waker.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -20,9 +21,24 @@ uint64_t covet_now_us(void)
   return uv_hrtime() / 1000;
 }
 
+/* Counts the forks behind this process; asking getpid is a system call. It is
+ * the process's own, like its pid: no runtime could hold it. */
+static atomic_uint forks;
+static pthread_once_t watch_forks = PTHREAD_ONCE_INIT;
+
+static void on_fork(void)
+{
+  atomic_fetch_add(&forks, 1);
+}
+
+static void start_watching(void)
+{
+  (void) pthread_atfork(NULL, NULL, on_fork);
+}
+
 bool covet_runtime_forked(const covet_runtime *rt)
 {
-  return rt->pid != getpid();
+  return rt->forks != atomic_load_explicit(&forks, memory_order_relaxed);
 }
 
 /* --- The loop's thread ------------------------------------------------------------ */
@@ -232,6 +248,7 @@ static void on_prepare(uv_prepare_t *prepare)
   covet_runtime *rt = prepare->data;
 
   turn_end(rt);
+  rt->turn_us = covet_now_us();
 }
 
 void covet_runtime_post(covet_runtime *rt, covet_post *post)
@@ -267,6 +284,17 @@ static void wake_consumer(covet_runtime *rt)
   uv_mutex_unlock(&rt->lock);
 }
 
+static void append(covet_op *op, covet_batch *batch)
+{
+  if (op->last == NULL) {
+    op->first = batch;
+  } else {
+    op->last->next = batch;
+  }
+  op->last = batch;
+  op->batch_count++;
+}
+
 uint32_t covet_op_deliver(covet_op *op, covet_batch *batch)
 {
   covet_runtime *rt = op->runtime;
@@ -274,14 +302,9 @@ uint32_t covet_op_deliver(covet_op *op, covet_batch *batch)
   uint32_t untaken;
 
   uv_mutex_lock(&rt->lock);
-  if (op->last == NULL) {
-    op->first = batch;
-  } else {
-    op->last->next = batch;
-  }
-  op->last = batch;
-  untaken = ++op->batch_count;
-  if (op->armed && op != rt->submitting) {
+  append(op, batch);
+  untaken = op->batch_count;
+  if (op->armed) {
     wake = push_ready(rt, op);
   }
   uv_mutex_unlock(&rt->lock);
@@ -289,6 +312,18 @@ uint32_t covet_op_deliver(covet_op *op, covet_batch *batch)
     wake_consumer(rt);
   }
   return untaken;
+}
+
+void covet_op_append(covet_op *op, covet_batch *batch)
+{
+  uv_mutex_lock(&op->runtime->lock);
+  append(op, batch);
+  uv_mutex_unlock(&op->runtime->lock);
+}
+
+void covet_op_append_alone(covet_op *op, covet_batch *batch)
+{
+  append(op, batch);
 }
 
 uint32_t covet_op_untaken(covet_op *op)
@@ -398,6 +433,7 @@ int covet_submit(covet_op *op)
   start(op);
   rt->submitting = NULL;
   if (op->finished && !turn_is_over(rt)) {
+    op->told = true;
     return 1;
   }
   count_in(op);
@@ -407,6 +443,18 @@ int covet_submit(covet_op *op)
   }
   uv_mutex_unlock(&rt->lock);
   return 0;
+}
+
+/* Whether the loop's thread is done with a finished operation; if not, put_down
+ * brings it back to the completion queue. */
+static bool is_at_rest(covet_op *op)
+{
+  bool at_rest;
+
+  uv_mutex_lock(&op->runtime->lock);
+  at_rest = !node_queued(&op->inbox_node) && !op->carried;
+  uv_mutex_unlock(&op->runtime->lock);
+  return at_rest;
 }
 
 covet_op *covet_reap(covet_runtime *rt)
@@ -428,7 +476,7 @@ covet_op *covet_reap(covet_runtime *rt)
     if (!op->abandoned) {
       return op;
     }
-    if (op->finished) {
+    if (op->finished && is_at_rest(op)) {
       covet_op_recycle(op);
     }
   }
@@ -440,6 +488,15 @@ covet_batch *covet_op_take(covet_op *op, int *more)
   covet_batch *batches;
   bool going_on;
 
+  if (rt->mode == COVET_CALLER_LOOP && op->finished) {
+    batches = op->first; /* nobody else has it any more */
+    op->first = NULL;
+    op->last = NULL;
+    if (more != NULL) {
+      *more = 0;
+    }
+    return batches;
+  }
   uv_mutex_lock(&rt->lock);
   batches = op->first;
   op->first = NULL;
@@ -482,20 +539,25 @@ void covet_cancel(covet_op *op)
   }
 }
 
-/* Whether nobody else has the operation any more; else it becomes nobody's, and
- * covet_reap recycles it. */
+/* Whether nobody else has the operation any more; else it becomes nobody's, is
+ * asked to end, and covet_reap recycles it. */
 static bool take_back(covet_op *op)
 {
   covet_runtime *rt = op->runtime;
+  bool finished;
   bool ours;
 
   uv_mutex_lock(&rt->lock);
-  ours = op->finished && !node_queued(&op->inbox_node) && !op->carried;
+  finished = op->finished;
+  ours = finished && !node_queued(&op->inbox_node) && !op->carried;
   if (ours && node_queued(&op->ready_node)) {
     queue_remove(&rt->ready, &op->ready_node);
   }
   op->abandoned = !ours;
   uv_mutex_unlock(&rt->lock);
+  if (!finished && !covet_runtime_forked(rt)) {
+    ask(op, COVET_ASK_CANCEL);
+  }
   return ours;
 }
 
@@ -504,11 +566,9 @@ void covet_op_free(covet_op *op)
   if (op == NULL) {
     return;
   }
-  if (!op->submitted || take_back(op)) {
+  if (!op->submitted || op->told || take_back(op)) {
     count_out(op);
     covet_op_recycle(op);
-  } else if (!covet_runtime_forked(op->runtime)) {
-    ask(op, COVET_ASK_CANCEL);
   }
 }
 
@@ -572,10 +632,11 @@ static void run_loop(covet_runtime *rt, int timeout_ms)
   } else {
     uv_update_time(rt->loop);
     uv_timer_start(&rt->limit, on_limit, (uint64_t) timeout_ms, 0);
+    uv_ref((uv_handle_t *) &rt->limit); /* alone it keeps uv_run waiting */
     uv_run(rt->loop, UV_RUN_ONCE);
+    uv_unref((uv_handle_t *) &rt->limit);
     uv_timer_stop(&rt->limit);
   }
-  rt->turn_us = covet_now_us();
 }
 
 static void wait_ready(covet_runtime *rt, int timeout_ms)
@@ -610,7 +671,8 @@ static void init_state(covet_runtime *rt, const covet_runtime_options *options)
     rt->mode = options->mode;
     rt->loop = options->loop;
   }
-  rt->pid = getpid();
+  (void) pthread_once(&watch_forks, start_watching);
+  rt->forks = atomic_load(&forks);
   rt->ready_fd = -1;
   rt->timer_us = UINT64_MAX;
   queue_init(&rt->inbox);

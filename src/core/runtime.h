@@ -16,7 +16,6 @@
 #include "op.h"
 #include "queue.h"
 
-#include <sys/types.h>
 #include <uv.h>
 
 /** A message for the loop's thread, embedded in what it is about. */
@@ -29,7 +28,7 @@ typedef struct covet_waker covet_waker;
 
 struct covet_runtime {
   covet_mode mode;
-  pid_t pid;
+  unsigned forks; /* that lay behind the process when it was made */
   uv_loop_t *loop;
   uv_loop_t own_loop;
   bool owns_loop;
@@ -76,6 +75,13 @@ void covet_op_finish(covet_op *op);
 /** Rows for the operation's owner (*taken*). From any thread. Returns how many
  *  deliveries stand untaken. */
 uint32_t covet_op_deliver(covet_op *op, covet_batch *batch);
+
+/** The last rows of an operation that ends now (*taken*): covet_op_finish will
+ *  tell of them. From any thread. */
+void covet_op_append(covet_op *op, covet_batch *batch);
+
+/** The same for an operation of which nothing was delivered before. */
+void covet_op_append_alone(covet_op *op, covet_batch *batch);
 
 /** Deliveries that nobody has taken yet. From any thread. */
 uint32_t covet_op_untaken(covet_op *op);

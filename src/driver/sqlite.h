@@ -274,7 +274,7 @@ void sqlite_learn(sqlite_connection *connection, const covet_op *op);
 /** Whether the operation may run on the loop's thread on this connection. */
 bool sqlite_fits_loop(sqlite_connection *connection, const covet_op *op);
 
-/** Run on the loop's thread. */
+/** Run on the loop's thread; only what sqlite_fits_loop said so of. */
 sqlite_outcome sqlite_run_on_loop(sqlite_connection *connection, covet_op *op);
 
 /** Driver's run_now. */

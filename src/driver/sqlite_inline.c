@@ -102,14 +102,13 @@ static bool transaction_fits(sqlite_connection *connection,
   return habit->verb == SQLITE_VERB_BEGIN || changes < SMALL_TRANSACTION;
 }
 
-bool sqlite_fits_loop(sqlite_connection *connection, const covet_op *op)
+static bool habit_fits(sqlite_connection *connection, const covet_op *op,
+                       const sqlite_habit *habit)
 {
   const unsigned never = COVET_QUERY_SCRIPT | COVET_QUERY_MANY |
                          COVET_QUERY_DESCRIBE;
-  sqlite_habit *habit;
 
-  if (op->type != COVET_OP_QUERY || (op->flags & never) || op->driver != NULL ||
-      (habit = sqlite_habit_of(connection->adapter, op)) == NULL) {
+  if ((op->flags & never) || op->driver != NULL) {
     return false;
   }
   if (op->flags & COVET_QUERY_TRANSACTION) {
@@ -123,6 +122,15 @@ bool sqlite_fits_loop(sqlite_connection *connection, const covet_op *op)
     return !habit->slow;
   }
   return connection->adapter->commits_inline && habit->quick >= QUICK_RUNS;
+}
+
+bool sqlite_fits_loop(sqlite_connection *connection, const covet_op *op)
+{
+  sqlite_habit *habit;
+
+  return op->type == COVET_OP_QUERY &&
+         (habit = sqlite_habit_of(connection->adapter, op)) != NULL &&
+         habit_fits(connection, op, habit);
 }
 
 /* --- Running here -------------------------------------------------------------------------- */
@@ -140,14 +148,9 @@ static void begin_run(sqlite_connection *connection, covet_op *op)
   connection->budget_us = 0;
 }
 
-static void learn_from_run(sqlite_connection *connection, const covet_op *op,
+static void learn_from_run(sqlite_connection *connection, sqlite_habit *habit,
                            sqlite_outcome outcome, uint64_t took_us)
 {
-  sqlite_habit *habit = sqlite_habit_of(connection->adapter, op);
-
-  if (habit == NULL) {
-    return;
-  }
   if (habit->read_only) {
     habit->slow |= outcome == SQLITE_ELSEWHERE && connection->over_budget;
     habit->quick = 0;
@@ -156,10 +159,10 @@ static void learn_from_run(sqlite_connection *connection, const covet_op *op,
   }
 }
 
-sqlite_outcome sqlite_run_on_loop(sqlite_connection *connection, covet_op *op)
+static sqlite_outcome run_here(sqlite_connection *connection, covet_op *op,
+                               sqlite_habit *habit)
 {
-  sqlite_habit *habit = sqlite_habit_of(connection->adapter, op);
-  bool writes = habit != NULL && !habit->read_only;
+  bool writes = !habit->read_only;
   uint64_t start = writes ? covet_now_us() : 0;
   sqlite_outcome outcome;
 
@@ -168,12 +171,17 @@ sqlite_outcome sqlite_run_on_loop(sqlite_connection *connection, covet_op *op)
   op->phase = COVET_PHASE_QUERY;
   outcome = sqlite_run(connection);
   if (writes || outcome != SQLITE_RAN) {
-    learn_from_run(connection, op, outcome,
+    learn_from_run(connection, habit, outcome,
                    writes ? covet_now_us() - start : 0);
   }
   connection->on_loop = false;
   connection->op = NULL;
   return outcome;
+}
+
+sqlite_outcome sqlite_run_on_loop(sqlite_connection *connection, covet_op *op)
+{
+  return run_here(connection, op, sqlite_habit_of(connection->adapter, op));
 }
 
 /* --- Shared read transactions ------------------------------------------------------------- */
@@ -222,13 +230,13 @@ bool sqlite_run_now(covet_adapter *base, covet_op *op)
 
   if (habit == NULL || !habit->known ||
       (connection = choose(base, habit)) == NULL ||
-      !sqlite_fits_loop(connection, op)) {
+      !habit_fits(connection, op, habit)) {
     return false;
   }
   if (connection == adapter->reader) {
     share(adapter);
   }
-  if (sqlite_run_on_loop(connection, op) != SQLITE_RAN) {
+  if (run_here(connection, op, habit) != SQLITE_RAN) {
     return false;
   }
   if (!habit->read_only) {

@@ -158,6 +158,10 @@ static int set_pragmas(sqlite_connection *connection)
                     options->synchronous, options->foreign_keys);
     code = sqlite_do(connection, sql);
   }
+  if (code == SQLITE_OK && connection->role == SQLITE_INLINE) {
+    /* short reads are its whole work: the pages they want should be there */
+    code = sqlite_do(connection, "PRAGMA cache_size=-8000");
+  }
   if (code == SQLITE_OK && options->pragmas != NULL) {
     code = sqlite_do(connection, options->pragmas);
   }

@@ -178,7 +178,11 @@ sqlite_outcome sqlite_run_rows(sqlite_connection *connection, covet_op *op,
     batch = new_batch(connection, op, statement); /* it tells the columns */
   }
   if (batch != NULL && (code == SQLITE_DONE || code == SQLITE_ROW)) {
-    (void) covet_op_deliver(op, batch);
+    if (connection->on_loop) {
+      covet_op_append_alone(op, batch);
+    } else {
+      covet_op_append(op, batch);
+    }
   } else {
     covet_batch_free(batch);
   }
@@ -192,13 +196,15 @@ void sqlite_note_changes(sqlite_connection *connection, covet_op *op,
 {
   sqlite3 *db = connection->db;
   covet_result *result = &op->result;
-  bool changed = sqlite3_total_changes64(db) != statement->total_before;
-  int64_t id = sqlite3_last_insert_rowid(db);
+  bool changed;
+  int64_t id;
 
   if (statement->read_only) {
     result->affected_rows = statement->rows;
     return;
   }
+  changed = sqlite3_total_changes64(db) != statement->total_before;
+  id = sqlite3_last_insert_rowid(db);
   result->affected_rows = changed ? sqlite3_changes64(db) : 0;
   if ((statement->verb == SQLITE_VERB_INSERT && result->affected_rows > 0) ||
       (statement->verb == SQLITE_VERB_WITH && id != statement->id_before)) {
@@ -348,8 +354,10 @@ static sqlite_outcome start(sqlite_connection *connection, covet_op *op)
   if (code != SQLITE_OK) {
     return sqlite_run_end(connection, op, statement, code);
   }
-  statement->total_before = sqlite3_total_changes64(connection->db);
-  statement->id_before = sqlite3_last_insert_rowid(connection->db);
+  if (!statement->read_only) {
+    statement->total_before = sqlite3_total_changes64(connection->db);
+    statement->id_before = sqlite3_last_insert_rowid(connection->db);
+  }
   statement->rows = 0;
   op->driver = statement;
   return sqlite_run_rows(connection, op, statement);

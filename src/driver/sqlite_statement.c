@@ -184,7 +184,9 @@ static sqlite_statement *prepare_new(sqlite_connection *connection,
 
 sqlite_statement *sqlite_prepare(sqlite_connection *connection, covet_op *op)
 {
-  uint64_t now = connection->statements.lifetime_us == 0 ? 0 : covet_now_us();
+  uint64_t now = connection->on_loop
+                     ? connection->adapter->base->runtime->turn_us
+                     : covet_now_us();
   covet_stmt *found = covet_stmt_cache_find(&connection->statements, op->sql,
                                             op->sql_length, op->sql_hash, now);
 

@@ -100,7 +100,9 @@ static int push_result(lua_State *L, covet_op *op, covet_batch *batch)
     return 1;
   }
   if (batch != NULL) {
-    lua_pushlightuserdata(L, batch);
+    /* as a number: LuaJIT compiles its cast to a pointer, that of a light
+     * userdata it does not; addresses have 47 bits */
+    lua_pushnumber(L, (lua_Number) (uintptr_t) batch);
   } else {
     lua_pushnil(L);
   }

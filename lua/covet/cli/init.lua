@@ -5,6 +5,8 @@
 -- the native host, so that it may wait.
 -- @module covet.cli
 
+local handles = require "covet.cli.handles"
+
 local concat = table.concat
 local unpack = unpack
 
@@ -35,24 +37,6 @@ local function refuse(text)
   return USAGE
 end
 
--- Standard ------------------------------------------------------------------
-
--- luv's own `walk` takes every handle of the loop for one of its own, and the
--- runtime's are not: walk over those that Lua holds instead.
-local function walk_lua_handles(callback)
-  local handles = {}
-  for _, value in pairs(debug.getregistry()) do
-    local meta = type(value) == "userdata" and debug.getmetatable(value)
-    local methods = meta and meta.__index
-    if type(methods) == "table" and methods.is_closing and tostring(value):find "^uv_" then
-      handles[#handles + 1] = value
-    end
-  end
-  for i = 1, #handles do
-    callback(handles[i])
-  end
-end
-
 --- Run a function as the program's main task. It finds `covet` among the
 -- globals, and luv on the runtime's loop.
 -- @tparam function fn
@@ -61,7 +45,7 @@ end
 function M.run(fn, ...)
   local native = require "covet.host.native"
   _G.covet = require "covet"
-  require("luv").walk = walk_lua_handles
+  require("luv").walk = handles.walk
   return native.main(function(...)
     -- The host watches SIGINT by now.
     require("covet.interrupt").watch()
@@ -233,9 +217,26 @@ local function run_options(options, argv, index)
   return run_stdin(argv)
 end
 
+-- The common case, `-e CODE` in its plain form: starting quickly matters, and
+-- argparse takes as long to load as all the rest. nil for everything else.
+local function only_code(argv, index)
+  local codes = {}
+  for i = 1, index - 1, 2 do
+    if argv[i] ~= "-e" or not argv[i + 1] then
+      return nil
+    end
+    codes[#codes + 1] = argv[i + 1]
+  end
+  return { execute = codes }
+end
+
 local function with_options(argv)
-  local arguments = require "covet.cli.arguments"
   local index = end_of_options(argv)
+  local plain = only_code(argv, index)
+  if plain then
+    return run_options(plain, argv, index)
+  end
+  local arguments = require "covet.cli.arguments"
   local parser = arguments.script()
   local options, problem = arguments.parse(parser, { unpack(argv, 1, index - 1) })
   if not options then
@@ -280,11 +281,7 @@ end
 function M.main(argv)
   local status = dispatch(argv)
   -- The executable closes the state next, and luv's handles must be told before.
-  walk_lua_handles(function(handle)
-    if not handle:is_closing() then
-      handle:close()
-    end
-  end)
+  handles.close_all()
   return status
 end
 

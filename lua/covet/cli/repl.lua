@@ -5,22 +5,15 @@
 -- @module covet.cli.repl
 
 local complete = require "covet.cli.complete"
-local format = require "covet.cli.format"
+local evaluate = require "covet.cli.evaluate"
 local history = require "covet.cli.history"
 local reader = require "covet.cli.reader"
-local show = require "covet.cli.show"
-local statement = require "covet.cli.statement"
 local trace = require "covet.task.trace"
 local typed = require "covet.cli.typed"
 
-local concat = table.concat
-local unpack = unpack
+local pack, unpack = evaluate.pack, unpack
 
 local PROMPT, MORE, SQL_MORE = "covet> ", "    -> ", "   sql> "
-local MAX_COLUMN = 60
-
--- Where covet's own modules are: no part of a user's traceback.
-local OWN_FOLDER = debug.getinfo(1, "S").short_src:gsub("cli/repl%.lua$", "")
 
 local HELP = [[
 Lua runs when it is complete; the values of an expression are printed.
@@ -50,77 +43,6 @@ Repl.__name = "covet.cli.Repl"
 
 -- Running ---------------------------------------------------------------------
 
-local function pack(...)
-  return { n = select("#", ...), ... }
-end
-
-local function database()
-  local db = rawget(_G, "db")
-  if type(db) ~= "table" or type(db.fetch_all) ~= "function" then
-    error("there is no database: set db first, for instance\n"
-      .. "  db = covet.connect \"sqlite:app.db\"", 0)
-  end
-  return db
-end
-
-local function run_sql(text)
-  local db = database()
-  local columns, list = nil, {}
-  local result = statement.run(db, text, {}, {
-    start = function(names)
-      columns = names
-    end,
-    rows = function(rows)
-      for i = 1, #rows do
-        list[#list + 1] = rows[i]
-      end
-    end,
-  })
-  if columns then
-    io.write(format.table(columns, list, { max_width = MAX_COLUMN }))
-  else
-    print(statement.summary(result))
-  end
-end
-
--- Columns of rows in the order of their statement.
-local function order_of(rows)
-  local db = rawget(_G, "db")
-  if type(db) ~= "table" or type(db.columns) ~= "function" then
-    return nil
-  end
-  local ok, columns = pcall(db.columns, db, rows)
-  if not ok or type(columns) ~= "table" then
-    return nil
-  end
-  local names = {}
-  for i = 1, #columns do
-    names[i] = type(columns[i]) == "table" and columns[i].name or columns[i]
-  end
-  return names
-end
-
-local function print_values(values)
-  for i = 1, values.n do
-    print(show.value(values[i], order_of))
-  end
-end
-
--- An error with the part of the traceback that is the user's: below it stand
--- the REPL and the scheduler.
-local function describe(err)
-  local lines = {}
-  for line in debug.traceback("", 3):gmatch "\n(\t[^\n]+)" do
-    if line:find("in function 'xpcall'", 1, true) then
-      break
-    elseif not line:find(OWN_FOLDER, 1, true) and line ~= "\t[C]: in function 'error'" then
-      lines[#lines + 1] = line
-    end
-  end
-  local text = trace.describe(err)
-  return #lines > 1 and text .. "\n" .. concat(lines, "\n") or text
-end
-
 --- Run a function as a task and wait for it; errors are printed.
 function Repl:run(fn)
   local covet = require "covet"
@@ -128,7 +50,7 @@ function Repl:run(fn)
   local failed
   local task = covet.spawn(function()
     local results = pack(xpcall(fn, function(err)
-      failed = describe(err)
+      failed = evaluate.describe(err)
       return err
     end))
     if not results[1] then
@@ -140,7 +62,7 @@ function Repl:run(fn)
   local results = pack(pcall(task.join, task))
   self.task = nil
   if results[1] then
-    print_values(pack(unpack(results, 2, results.n)))
+    evaluate.print_values(pack(unpack(results, 2, results.n)))
   else
     complain(failed or trace.describe(results[2]))
   end
@@ -191,7 +113,7 @@ end
 
 function DOTS.tables(self)
   self:run(function()
-    for _, name in ipairs(self.names_of(database():get_table_list())) do
+    for _, name in ipairs(self.names_of(evaluate.database():get_table_list())) do
       print(name)
     end
   end)
@@ -224,7 +146,7 @@ function Repl:take(text)
       return SQL_MORE
     end
     self:run(function()
-      run_sql(text)
+      evaluate.run_sql(text)
     end)
   elseif text:find "%S" then
     local chunk, problem = typed.compile(text)
@@ -322,6 +244,13 @@ local function new_repl()
   return self
 end
 
+-- What covet loads at its first use is not seen by completion before.
+local function load_all(covet)
+  for _, name in ipairs { "array", "bytes", "connect", "error", "is", "json", "sqlite" } do
+    local _ = covet[name]
+  end
+end
+
 --- Read and run lines until the input ends. Called in the main task.
 -- @tparam[opt] string url database to be the global `db`
 function M.main(url)
@@ -338,6 +267,7 @@ function M.main(url)
     self:interrupt()
   end)
   if self.editor then
+    load_all(covet)
     print("covet " .. require "covet.version" .. ", .help for help")
   end
   self:refresh_tables ""

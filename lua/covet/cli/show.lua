@@ -70,11 +70,25 @@ local function table_items(value, seen, depth)
   return items
 end
 
-local function show_table(value, seen, depth)
-  local meta = getmetatable(value)
-  if type(meta) == "table" and meta.__tostring then
+-- Rows in the forms "record" and "lazy" as plain tables.
+local ROWS = { ["covet.record"] = true, ["covet.lazy_row"] = true }
+
+-- An object: by its own words or by its name. What is in it is its own matter,
+-- and may be a password.
+local function show_object(value, meta, seen, depth)
+  if ROWS[meta.__name] then
+    return show(require("covet.decode").table(value), seen, depth)
+  elseif meta.__tostring then
     local ok, text = pcall(tostring, value)
     return ok and text or "<a table that cannot be shown>"
+  end
+  return "<" .. tostring(meta.__name) .. ">"
+end
+
+local function show_table(value, seen, depth)
+  local meta = debug.getmetatable(value)
+  if meta and (meta.__tostring or meta.__name) then
+    return show_object(value, meta, seen, depth)
   elseif seen[value] then
     return "<cycle>"
   elseif depth >= MAX_DEPTH then

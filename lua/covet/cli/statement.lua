@@ -45,7 +45,10 @@ end
 function M.run(db, text, parameters, options)
   local parsed = sql.parse(text, db.database)
   if parsed.statements > 1 then
-    return db:execute(call(text, parameters, options.timeout))
+    if #parameters > 0 then
+      error("several statements in one text take no parameters", 0)
+    end
+    return db:with_options({ timeout = options.timeout }):execute(text)
   end
   check_count(parsed, #parameters)
   local prepared = db:prepare(text)
@@ -70,6 +73,9 @@ local COUNTS = { INSERT = true, UPDATE = true, DELETE = true, REPLACE = true, ME
 -- @treturn string
 function M.summary(result)
   local command, affected = result.command or "", result.affected_rows
+  if command == "SCRIPT" then
+    return "done"
+  end
   if affected and COUNTS[command:match "^%u+"] then
     return ("%s %s affected"):format(json.exact(affected), affected == 1 and "row" or "rows")
   end

@@ -31,7 +31,8 @@ end
 
 local MOMENT = one_of("string", "epoch", "table")
 
-local TYPES = {
+--- What `types` may hold: a declaration for covet.options.
+M.TYPES = {
   { "int8", "string", "exact",
     "Integers: exact (a number within 2^53, else int64 cdata), or all of them "
       .. "as number (rounded), cdata or string.",
@@ -79,7 +80,7 @@ local plans = {}
 -- @tparam[opt=2] number level whose mistake a wrong option is
 -- @treturn table
 function M.new(types, level)
-  local plan = options.check(TYPES, types, "types", level or 2)
+  local plan = options.check(M.TYPES, types, "types", level or 2)
   local key = concat({ plan.int8, plan.numeric, plan.date, plan.time,
     plan.timestamp, plan.json, plan.null == nil and "" or "null" }, " ")
   if not plans[key] then

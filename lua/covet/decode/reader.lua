@@ -293,6 +293,44 @@ local function fitting_reader(info, form, plan)
   end
 end
 
+-- As the usual readers, for a batch's first row alone, without a loop: that a
+-- loop around calls for one row can be compiled as a whole.
+local function generate_single(info, form, plan, batch)
+  local variables, entries, parts = { "k" }, {}, { "" }
+  for i = 1, form == "value" and 1 or info.count do
+    local column = info.columns[i]
+    local first = sample(batch, i, column.class, usual_kind(column))
+    variables[i + 1], entries[i] = "v" .. i, { position = i }
+    parts[i + 1] = value_source(column.class, plan, format("cell[%d]", i - 1),
+      "v" .. i, first)
+  end
+  parts[1] = "return function(batch)\nlocal cell=batch.cells\nlocal "
+    .. concat(variables, ",") .. "\n"
+  parts[#parts + 1] = "return " .. row_source(info, form, entries) .. "\nend"
+  return compile(concat(parts), plan, info.Record)
+end
+
+local SINGLE_COLUMNS = 40
+
+--- Make a reader of single rows.
+-- @tparam table info of `row.describe`
+-- @tparam string form named, record, array or value
+-- @tparam table plan
+-- @tparam cdata batch a batch with a row, to see what kinds of cells come
+-- @treturn function `read(batch)`: the first row
+function M.single(info, form, plan, batch)
+  if form == "value" or info.count <= SINGLE_COLUMNS
+      and info.bytes <= MAX_NAME_BYTES then
+    return generate_single(info, form, plan, batch)
+  end
+  local read = M.new(info, form, plan)
+  return function(one)
+    local out = {}
+    read(one, out, 0)
+    return out[1]
+  end
+end
+
 --- Make a reader.
 -- @tparam table info of `row.describe`
 -- @tparam string form named, record, array or value

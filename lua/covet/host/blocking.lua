@@ -42,7 +42,7 @@ function M.run()
     trace.usage("covet.run() is called by the main program, not in a task")
   end
   while scheduler.live_count > 0 do
-    if not scheduler.turn() then
+    if not scheduler.turn() and scheduler.live_count > 0 then
       trace.usage("deadlock: no task can go on, and nothing is under way\n%s",
         scheduler.describe_waiting())
     end

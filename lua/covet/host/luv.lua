@@ -17,7 +17,7 @@ local isyieldable, running = coroutine.isyieldable, coroutine.running
 
 local M = setmetatable({ name = "luv" }, { __index = scheduler })
 
-local poll, timer
+local poll, timer, idle
 local pumping = false
 local pump -- runs tasks; below
 
@@ -36,14 +36,19 @@ local function cannot_wait(task)
 end
 
 
+-- When to come back. An idle handle stands for "at once": a timer of 0 that is
+-- set in its own callback would keep libuv from polling.
 local function arm()
-  local left = scheduler.time_to_sleep(core.timeout())
-  if left then
+  local busy = core.pending() > 0
+  local left = scheduler.time_to_sleep(busy and core.timeout() or nil)
+  idle:stop()
+  timer:stop()
+  if left and left > 0 then
     timer:start(math.ceil(left * 1000), 0, pump)
-  else
-    timer:stop()
+  elseif left then
+    idle:start(pump)
   end
-  if scheduler.live_count > 0 or core.pending() > 0 then
+  if busy or scheduler.live_count > 0 then
     poll:ref()
   else
     poll:unref()
@@ -63,7 +68,7 @@ end
 -- Come back soon, for a task was made ready outside of `pump`.
 local function kick()
   if not pumping and not ready.is_empty() then
-    timer:start(0, 0, pump)
+    idle:start(pump)
   end
 end
 
@@ -89,7 +94,7 @@ function M.install()
   core.start("caller")
   scheduler.configure(is_own_coroutine, cannot_wait)
   if not poll then
-    poll, timer = uv.new_poll(core.fd()), uv.new_timer()
+    poll, timer, idle = uv.new_poll(core.fd()), uv.new_timer(), uv.new_idle()
     poll:start("r", pump)
     poll:unref()
   end

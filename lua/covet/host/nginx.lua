@@ -4,7 +4,8 @@
 -- after the fork. One light thread, the *reaper*, waits on a socket for the
 -- runtime's wake-up bytes and hands out completions; a request parks on a
 -- semaphore. Tasks that are spawned are light threads of their request, and
--- the request's handler itself is a task as soon as it uses one.
+-- the request's handler itself is a task as soon as it uses one. Unlike on the
+-- other hosts, a spawned task runs at once, up to its first wait.
 --
 -- A request that was aborted leaves its completions behind: they are dropped.
 -- What it owned is closed when its task is collected.
@@ -16,6 +17,7 @@ local park = require "covet.task.park"
 local scope = require "covet.task.scope"
 local trace = require "covet.task.trace"
 local base = require "resty.core.base"
+local ffi = require "ffi"
 local semaphore = require "ngx.semaphore"
 
 local running = coroutine.running
@@ -39,7 +41,11 @@ local READ_TIMEOUT_MS = 86400000
 local M = { name = "nginx" }
 
 local worker -- the process whose runtime was started
-local waiting = {} -- token -> task
+-- An operation's slot stands in the lower bits of its token: small numbers that
+-- are used again. Whole tokens never come again, and a table of 256 of them
+-- would be rebuilt at almost every insertion.
+local SLOTS = 2 ^ 24
+local waiting = {} -- slot -> task
 local orphans = {} -- what aborted requests owned
 local last_turn = 0
 
@@ -49,6 +55,23 @@ outside.waits = false
 
 local KEY = {} -- in ngx.ctx: the tasks of the request by light thread
 local WEAK = { __mode = "k" }
+
+-- nginx's `coroutine` has no `isyieldable`; LuaJIT's C function is asked. A
+-- thread's address is in its text.
+ffi.cdef "int lua_isyieldable(void *L);"
+
+local addresses = setmetatable({}, WEAK)
+
+local function isyieldable()
+  local co = running()
+  local address = addresses[co]
+  if not address then
+    local number = tonumber(tostring(co):match("0x%x+"))
+    address = ffi.cast("void *", ffi.cast("uintptr_t", number))
+    addresses[co] = address
+  end
+  return ffi.C.lua_isyieldable(address) ~= 0
+end
 
 local function pack(...)
   return { n = select("#", ...), ... }
@@ -60,8 +83,8 @@ local function deliver(token, ...)
   if token == nil then
     return false
   end
-  local task = waiting[token]
-  waiting[token] = nil
+  local task = waiting[token % SLOTS]
+  waiting[token % SLOTS] = nil
   if task then
     task.waits = false
     task.answer = pack(...)
@@ -185,7 +208,7 @@ local function tasks_of_request()
   local tasks = context[KEY]
   if not tasks then
     tasks = setmetatable({}, WEAK)
-    context[KEY] = tasks
+    rawset(context, KEY, tasks)
   end
   return tasks
 end
@@ -209,7 +232,7 @@ function M.enter()
   if not CAN_WAIT[phase] then
     trace.usage("cannot wait in nginx's phase %s: do it in ngx.timer.at(0, ...)"
       .. " or in an earlier phase", phase)
-  elseif not coroutine.isyieldable() then
+  elseif not isyieldable() then
     trace.cannot_wait(trace.barrier())
   end
   M.prepare()
@@ -238,7 +261,8 @@ local function sleep_on(task, due)
   while true do
     local first = first_scope(task)
     local now = core.now()
-    local left = min(due and due - now or LONG, first and first.due - now or LONG)
+    local left = min(due and due - now or LONG,
+      first and first.due - now or LONG)
     if task.semaphore:wait(left > 0 and left or 0) then
       last_turn = core.now()
       return
@@ -280,7 +304,7 @@ function M.wait(token)
     core.abandon(token)
     error(task, 0)
   end
-  waiting[token], task.waits = task, token
+  waiting[token % SLOTS], task.waits = task, token
   if task.pending then
     core.cancel(token)
   end
@@ -298,8 +322,8 @@ end
 function M.pass()
   local now = core.now()
   if now - last_turn > SLICE and CAN_WAIT[ngx.get_phase()]
-    and coroutine.isyieldable() then
-    ngx.sleep(0)
+    and isyieldable() then
+    ngx.sleep(SLICE)
     last_turn = core.now()
   end
 end
@@ -315,13 +339,13 @@ end
 
 local function run_task(task, fn)
   tasks_of_request()[running()] = task
-  ngx.sleep(0) -- it begins when its spawner waits, as on the other hosts
   task.waits = false
   local arguments = task.arguments or { n = 0 }
   if task.pending then
     finish(task, false, task.pending)
   else
-    finish(task, xpcall(fn, scope.keep_stack, unpack(arguments, 1, arguments.n)))
+    finish(task,
+      xpcall(fn, scope.keep_stack, unpack(arguments, 1, arguments.n)))
   end
 end
 
@@ -336,9 +360,15 @@ function M.start(task)
   ngx.thread.spawn(run_task, task, fn)
 end
 
+-- Report a task that failed and that no one has joined since.
+local function report(_, task)
+  if not task.joined then
+    ngx.log(ngx.ERR, trace.report(task))
+  end
+end
+
 function M.unclaimed(task)
-  task.reported = true
-  ngx.log(ngx.ERR, trace.report(task))
+  ngx.timer.at(0, report, task)
 end
 
 function M.claimed() end

@@ -12,7 +12,8 @@
 --   waiting turned out to be impossible
 -- - `unsuspend(task)`
 -- - `sleep(seconds)`
--- - `create(fn)`: what stands in `task.co` of a new task; `start(task)`: run it
+-- - `create(fn)`: what stands in `task.co` of a new task
+-- - `start(task)`: run it
 -- - `pass()`: let others run
 -- - `unclaimed(task)`: it failed and no one waits for it; `claimed(task)`: one
 --   that was reported has been joined after all

@@ -49,7 +49,11 @@ local M = {
 }
 
 local live, failures = M.live, M.failures
-local waiting = {} -- token -> task
+-- An operation's slot stands in the lower bits of its token: small numbers that
+-- are used again. Whole tokens never come again, and a table of 256 of them
+-- would be rebuilt at almost every insertion.
+local SLOTS = 2 ^ 24
+local waiting = {} -- slot -> task
 local current
 local turn_started = 0
 local unreaped = false
@@ -191,8 +195,8 @@ local function deliver(token, ...)
   if token == nil then
     return false
   end
-  local task = waiting[token]
-  waiting[token] = nil
+  local task = waiting[token % SLOTS]
+  waiting[token % SLOTS] = nil
   if task then
     task.waits = false
     if task.nested then
@@ -323,7 +327,7 @@ end
 -- An operation did not succeed, or could not be waited for.
 local function failed(task, token, ok, more, fields, ...)
   if ok == REFUSED then
-    waiting[token] = nil
+    waiting[token % SLOTS] = nil
     task.waits = false
     core.abandon(token)
     trace.cannot_wait(more)
@@ -354,7 +358,7 @@ function M.wait(token)
   if task == nil or not can_yield(task) then
     task, nested = enter_for(token), true
   end
-  waiting[token] = task
+  waiting[token % SLOTS] = task
   task.waits = token
   if task.pending then
     core.cancel(token)

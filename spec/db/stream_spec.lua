@@ -1,0 +1,202 @@
+-- each and stream_query.
+local covet = require "covet"
+local database = require "spec.support.database"
+local fails = require "spec.support.fails"
+
+database.contract("streams", function(d, open)
+  local series = d:sql(d.series)
+
+  for _, size in ipairs { 1, 7, 1000 } do
+    it("chunks of " .. size, function()
+      local n, chunks = 0, 0
+      for chunk in open():stream_query { series, 2500, chunk_size = size } do
+        chunks = chunks + 1
+        assert(#chunk == size or #chunk == 2500 - n, #chunk)
+        for _, row in ipairs(chunk) do
+          n = n + 1
+          assert(row.i == n)
+        end
+      end
+      assert.equal(2500, n)
+      assert.equal(math.ceil(2500 / size), chunks)
+      assert.equal(0, open():get_pool_stats().used)
+    end)
+  end
+
+  it("each gives rows, in both forms of call", function()
+    local n = 0
+    for row in open():each(series, 3000) do
+      n = n + 1
+      assert(row.i == n)
+    end
+    assert.equal(3000, n)
+    for row in open():each { series, 5, rows = "array", chunk_size = 2 } do
+      n = n + row[1]
+    end
+    assert.equal(3015, n)
+  end)
+
+  it("a stream of no rows", function()
+    local empty = "select 1 as a where 1 = 0"
+    for _ in open():stream_query(empty) do
+      error "a chunk"
+    end
+    for _ in open():each(empty) do
+      error "a row"
+    end
+    assert.equal(0, open():get_pool_stats().used)
+  end)
+
+  it("columns() tells the names", function()
+    local stream = open():stream_query(series, 10)
+    stream()
+    assert.same({ "i" }, stream:columns())
+    stream:close()
+  end)
+
+  it("close() frees the connection at once and may be called twice", function()
+    local db = open()
+    local stream = db:stream_query { series, 1000000, chunk_size = 10 }
+    assert.equal(10, #stream())
+    assert.is_true(db:get_pool_stats().used >= 1)
+    stream:close()
+    stream:close()
+    assert.is_nil(stream())
+    assert.equal(1, db:fetch_value "select 1")
+    assert.equal(0, db:get_pool_stats().used)
+  end)
+
+  it("leaving the loop early frees the connection with the task", function()
+    local db = open()
+    covet.spawn(function()
+      for row in db:each(series, 1000000) do
+        if row.i == 3 then
+          return
+        end
+      end
+    end):join()
+    assert.equal(0, db:get_pool_stats().used)
+    local _, err = pcall(function()
+      covet.spawn(function()
+        for _ in db:stream_query(series, 1000000) do
+          error "in the loop"
+        end
+      end):join()
+    end)
+    assert.matches("in the loop", tostring(err))
+    assert.equal(1, db:fetch_value "select 1")
+    assert.equal(0, db:get_pool_stats().used)
+  end)
+
+  it("leaving the loop early frees the connection with the transaction", function()
+    local db = open()
+    db:transaction(function(tx)
+      for row in tx:each(series, 1000000) do
+        if row.i == 3 then
+          break
+        end
+      end
+    end)
+    assert.equal(0, db:get_pool_stats().used)
+  end)
+
+  it("calls are possible inside the loop", function()
+    local db = open()
+    db:with(function(held)
+      local n = 0
+      for row in held:each(series, 20) do
+        n = n + held:fetch_value(d:echo "integer", row.i)
+      end
+      assert.equal(210, n)
+    end)
+  end)
+
+  it("an error in the middle is raised in the loop", function()
+    local db = open()
+    local n = 0
+    local err = fails("invalid_value", function()
+      for chunk in db:stream_query { d.late_error, chunk_size = 100 } do
+        n = n + #chunk
+      end
+    end)
+    assert.is_true(n >= 1000 and n <= 2499, n)
+    assert.is_string(err.sql)
+    assert.equal(0, db:get_pool_stats().used)
+    assert.equal(1, db:fetch_value "select 1")
+  end)
+
+  it("an error at the start is raised by the call", function()
+    local db = open()
+    fails("undefined_table", db, "stream_query", "select * from nonsense")
+    fails("undefined_table", db, "each", "select * from nonsense")
+    fails("usage", db, "stream_query", { series, 5, chunk_size = 0 })
+    fails("usage", db, "stream_query", { series, 5, chunk_size = -1 })
+    fails("usage", db, "stream_query", { series, 5, chunk_size = 1.5 })
+    fails("usage", db, "stream_query", { series, 5, chunk_size = "big" })
+    assert.equal(0, db:get_pool_stats().used)
+  end)
+
+  it("a deadline ends a stream", function()
+    local db = open()
+    local n = 0
+    fails("timeout", function()
+      for _ in db:each { series, 1e9, timeout = 0.1 } do
+        n = n + 1
+      end
+    end)
+    assert.is_true(n > 0)
+    assert.equal(0, db:get_pool_stats().used)
+  end)
+
+  it("a cancelled task leaves its stream", function()
+    local db = open()
+    local n = 0
+    local task = covet.spawn(function()
+      for row in db:each(series, 1e9) do
+        n = row.i
+        covet.sleep(0)
+      end
+    end)
+    covet.sleep(0.02)
+    task:cancel()
+    fails("cancelled", task.join, task)
+    assert.is_true(n > 0)
+    assert.equal(0, db:get_pool_stats().used)
+  end)
+
+  it("a slow reader holds the database back, not the others", function()
+    local db = open()
+    local stream = db:stream_query { series, 5000, chunk_size = 100 }
+    local n = #stream()
+    for _ = 1, 20 do
+      if d.name ~= "SQLite in memory" then
+        assert.equal(1, db:fetch_value "select 1")
+      end
+      covet.sleep(0.001)
+    end
+    for chunk in stream do
+      n = n + #chunk
+    end
+    assert.equal(5000, n)
+  end)
+
+  it("several streams at once", function()
+    local db = open()
+    local count = d.name == "SQLite in memory" and 1 or 3
+    local list = {}
+    for i = 1, count do
+      list[i] = i
+    end
+    local sums = covet.each_parallel(list, count, function()
+      local n = 0
+      for chunk in db:stream_query { series, 3000, chunk_size = 50 } do
+        n = n + #chunk
+        covet.sleep(0)
+      end
+      return n
+    end)
+    for _, n in ipairs(sums) do
+      assert.equal(3000, n)
+    end
+  end)
+end)

@@ -1,0 +1,81 @@
+-- The hosts without the command: plain luajit, and a program with luv's loop.
+local process = require "spec.support.process"
+
+-- Run code in plain luajit, which finds covet where this program does.
+local function run(code)
+  local build = process.covet:match("^(.*)/[^/]*$")
+  return process.run {
+    "luajit", "-e", code,
+    env = {
+      LUA_PATH = package.path,
+      LUA_CPATH = ("%s/lua/?.so;%s/?.so;%s"):format(build, build, package.cpath),
+    },
+  }
+end
+
+describe("plain luajit", function()
+  it("waits anywhere, and runs tasks meanwhile", function()
+    local result = run [[
+      local task = require "covet.task"
+      local order = {}
+      task.spawn(function() task.sleep(0.005) order[#order + 1] = "task" end)
+      task.sleep(0.02)
+      table.sort({ 2, 1 }, function(a, b) task.sleep(0.001) return a < b end)
+      for i in coroutine.wrap(function()
+        task.sleep(0.001)
+        coroutine.yield("generator")
+      end) do order[#order + 1] = i end
+      print(task.host(), table.concat(order, " "))
+    ]]
+    assert.equal("blocking\ttask generator\n", result.stdout)
+    assert.equal("", result.stderr)
+  end)
+
+  it("joins, times out and runs what is left", function()
+    local result = run [[
+      local task = require "covet.task"
+      print(task.spawn(function() task.sleep(0.001) return 1, nil end):join())
+      local _, err = pcall(task.timeout, 0.005, task.sleep, 5)
+      print(err.kind)
+      task.spawn(function()
+        coroutine.wrap(function() task.sleep(0.001) end)()
+        print "run"
+      end)
+      task.run()
+    ]]
+    assert.equal("1\tnil\ntimeout\nrun\n", result.stdout)
+    assert.equal("", result.stderr)
+  end)
+
+  it("finds deadlocks", function()
+    local result = run [[
+      local task = require "covet.task"
+      print(select(2, pcall(task.channel().receive, task.channel())))
+    ]]
+    assert.matches("deadlock", result.stdout)
+  end)
+end)
+
+describe("a program with luv's loop", function()
+  it("runs tasks from its callbacks and ends by itself", function()
+    local result = run [[
+      local uv, task = require "luv", require "covet.task"
+      task.use_host "luv"
+      print(select(2, pcall(task.sleep, 1)).kind)
+      task.spawn(function()
+        task.wait(require "covet.core".sleep(0.005))
+        print(task.await(uv.fs_stat, "/").type)
+        print(select(2, pcall(task.timeout, 0.005, task.sleep, 5)).kind)
+      end)
+      local timer = uv.new_timer()
+      timer:start(1, 0, function()
+        timer:close()
+        task.spawn(function() task.sleep(0.001) print "callback" end)
+      end)
+      uv.run()
+      print "end"
+    ]]
+    assert.equal("", result.stderr)
+    assert.equal("usage\ncallback\ndirectory\ntimeout\nend\n", result.stdout)
+  end)
+end)
