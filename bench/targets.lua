@@ -48,10 +48,7 @@ M.workloads = {
     count = 5000, tiny = 300,
     variants = {
       { name = "sequential", target = 0.7 },
-      { name = "grouped", target = 4,
-        why = "tasks wait in a table keyed by token, and tokens collide in"
-          .. " LuaJIT's hash: with the slot as key 256 tasks were three times"
-          .. " as fast" },
+      { name = "grouped", target = 4 },
     } },
   { name = "W6", what = "bulk load of 1,000,000 records of 4 columns",
     count = 1000000, tiny = 3000,

@@ -15,13 +15,13 @@ db:execute [[
 local function fields(line)
   local list, after = {}, 0
   repeat
-    local value, piece, quote = nil, nil, ""
-    value, after = line:match('^([^",]*)()', after + 1)
-    while line:sub(after, after) == '"' do
-      piece, after = line:match('^"([^"]*)"()', after)
-      value, quote = value .. quote .. piece, '"'
+    local plain, at = line:match('^([^",]*)()', after + 1)
+    local parts = {}
+    while line:sub(at, at) == '"' do
+      parts[#parts + 1], at = line:match('^"([^"]*)"()', at)
     end
-    list[#list + 1] = value
+    list[#list + 1] = parts[1] and table.concat(parts, '"') or plain
+    after = at
   until after > #line
   return list
 end

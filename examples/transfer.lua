@@ -3,8 +3,7 @@
 local folder = arg[0]:match "^(.*/)" or ""
 local path = os.tmpname()
 
--- Two adapters of one file stand for two programs.
-local db, other = covet.sqlite(path), covet.sqlite(path)
+local db, other = covet.sqlite(path), covet.sqlite(path) -- as two programs would
 db:execute "create table stock (iata text primary key, crates int check (crates >= 0))"
 local places = {}
 for line in io.lines(folder .. "data/airports.ndjson") do
@@ -31,7 +30,7 @@ local function run(side, fn)
     if not fine then
       if err.retry ~= "safe" then error(err, 0) end
       again = again + 1
-      covet.sleep(math.random() / 1000)
+      covet.sleep(0.001)
     end
   until fine
 end

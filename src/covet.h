@@ -168,6 +168,7 @@ COVET_EXPORT void covet_batch_free(covet_batch *batch);
   X(POOL_CLOSED, "pool_closed")                                                \
   X(BREAKER_OPEN, "breaker_open")                                              \
   X(USAGE, "usage")                                                            \
+  X(SYSTEM, "system")                                                          \
   X(DATABASE_ERROR, "database_error")
 
 typedef enum covet_error_kind {

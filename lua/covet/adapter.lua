@@ -309,7 +309,7 @@ end
 -- @tparam table passed names of the options that the driver reads
 -- @treturn table
 function M.new(class, url, checked, passed)
-  core.start(task.host() == "nginx" and "thread" or "caller")
+  task.prepare()
   local list = {}
   for _, name in ipairs(passed) do
     if checked[name] ~= nil then

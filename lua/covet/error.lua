@@ -48,7 +48,7 @@ for kind in ([[
   read_only too_many_connections out_of_memory disk_full corrupt interrupted
   timeout cancelled connection_failed connection_lost commit_unknown
   transaction_aborted protocol_error tls_error unsupported pool_timeout
-  pool_exhausted pool_closed breaker_open usage database_error
+  pool_exhausted pool_closed breaker_open usage system database_error
 ]]):gmatch("%S+") do
   M.KINDS[kind] = true
 end

@@ -136,6 +136,9 @@ static void on_opened(sqlite_job *job)
   unsigned role = connection->role;
   sqlite_connection opened = {.role = role};
 
+  if (!failed && role == SQLITE_WRITER) {
+    adapter->writer = connection;
+  }
   if (!failed && role == SQLITE_INLINE) {
     adapter->reader = connection;
   }
@@ -161,15 +164,25 @@ static void on_no_thread(covet_post *post)
   on_opened(COVET_CONTAINER(post, sqlite_job, post));
 }
 
+/* The loop's reader needs a worker only to be opened and closed: the writer's
+ * does that too. */
+static sqlite_connection *worker_of(sqlite_connection *connection)
+{
+  sqlite_connection *writer = connection->adapter->writer;
+
+  return connection->role == SQLITE_INLINE && writer != NULL ? writer
+                                                             : connection;
+}
+
 static void open_connection(covet_connection *base)
 {
   sqlite_connection *connection = sqlite_connection_of(base);
 
+  connection->job.connection = connection;
   connection->job.run = run_open;
   connection->job.done = on_opened;
-  if (!sqlite_worker_submit(connection, &connection->job)) {
+  if (!sqlite_worker_submit(worker_of(connection), &connection->job)) {
     fail_thread(&connection->error);
-    connection->job.connection = connection;
     connection->job.post.run = on_no_thread;
     covet_runtime_post(base->adapter->runtime, &connection->job.post);
   }
@@ -194,6 +207,16 @@ static void on_closed(sqlite_job *job)
   covet_connection_closed(&job->connection->base);
 }
 
+/* A thread that cannot be started has nothing open: nothing is lost by closing
+ * here. */
+static void close_here(covet_post *post)
+{
+  sqlite_job *job = COVET_CONTAINER(post, sqlite_job, post);
+
+  job->run(job);
+  job->done(job);
+}
+
 static void close_connection(covet_connection *base)
 {
   sqlite_connection *connection = sqlite_connection_of(base);
@@ -208,7 +231,13 @@ static void close_connection(covet_connection *base)
   }
   connection->job.run = run_close;
   connection->job.done = on_closed;
-  (void) sqlite_worker_submit(connection, &connection->job);
+  if (!sqlite_worker_submit(worker_of(connection), &connection->job)) {
+    connection->job.post.run = close_here;
+    covet_runtime_post(base->adapter->runtime, &connection->job.post);
+  }
+  if (connection == adapter->writer) {
+    adapter->writer = NULL;
+  }
 }
 
 /* --- Operations ------------------------------------------------------------------------- */

@@ -145,6 +145,7 @@ struct sqlite_adapter {
   bool wal;            /* the journal mode that the database really has */
   bool commits_inline; /* a commit does not wait for the disk */
   covet_stmt_cache habits;
+  sqlite_connection *writer;
   sqlite_connection *reader; /* of the loop's thread */
   unsigned reads_in_row;
   bool sharing; /* `reader` has a read transaction open */
@@ -186,7 +187,8 @@ void sqlite_fault(sqlite_connection *connection, covet_op *op, int code,
 int sqlite_worker_init(sqlite_connection *connection);
 void sqlite_worker_deinit(sqlite_connection *connection);
 
-/** Have a job done; false when the thread cannot be started. */
+/** Have a job (which may be another connection's) done by this connection's
+ *  worker; false when the thread cannot be started. */
 bool sqlite_worker_submit(sqlite_connection *connection, sqlite_job *job);
 
 /** Wake the worker if it waits for a database lock. */

@@ -38,6 +38,7 @@ void sqlite_checkpoint_if_due(sqlite_connection *writer)
   if (checkpointer->checkpointing) {
     return;
   }
+  checkpointer->checkpoint.connection = checkpointer;
   checkpointer->checkpoint.run = run_checkpoint;
   checkpointer->checkpoint.done = on_checkpointed;
   checkpointer->checkpointing =

@@ -145,17 +145,18 @@ static int set_journal_mode(sqlite_connection *connection)
 static int set_pragmas(sqlite_connection *connection)
 {
   const sqlite_options *options = &connection->adapter->options;
-  char sql[256];
+  char sql[64];
   int code = SQLITE_OK;
 
+  (void) sqlite3_db_config(connection->db, SQLITE_DBCONFIG_ENABLE_FKEY,
+                           options->foreign_keys, NULL);
+  (void) sqlite3_wal_autocheckpoint(connection->db, 0);
   if (connection->role == SQLITE_WRITER) {
     code = set_journal_mode(connection);
   }
   if (code == SQLITE_OK) {
-    (void) snprintf(sql, sizeof(sql),
-                    "PRAGMA synchronous=%s; PRAGMA foreign_keys=%d; "
-                    "PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=memory",
-                    options->synchronous, options->foreign_keys);
+    (void) snprintf(sql, sizeof(sql), "PRAGMA synchronous=%s",
+                    options->synchronous);
     code = sqlite_do(connection, sql);
   }
   if (code == SQLITE_OK && connection->role == SQLITE_INLINE) {

@@ -70,7 +70,6 @@ bool sqlite_worker_submit(sqlite_connection *connection, sqlite_job *job)
     }
     connection->has_thread = true;
   }
-  job->connection = connection;
   job->post.run = on_reported;
   uv_mutex_lock(&connection->lock);
   queue_push(&connection->jobs, &job->node);

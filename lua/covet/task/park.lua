@@ -7,8 +7,8 @@
 -- - `enter()`: the current task if it may wait here (and whether it has to
 --   wait without being left), else raises
 -- - `wait(token)`: wait for an operation of the core
--- - `suspend(task, timeout, nested)`: come back when `unsuspend` was called or the
---   time is over (which calls `task:on_due()`); the answer is a message when
+-- - `suspend(task, timeout, nested)`: come back when `unsuspend` was called or
+--   the time is over (which calls `task:on_due()`); the answer is a message when
 --   waiting turned out to be impossible
 -- - `unsuspend(task)`
 -- - `sleep(seconds)`
