@@ -2,7 +2,6 @@
 -- refuses, by reason: covet examples/import.lua
 local folder = arg[0]:match "^(.*/)" or ""
 local path = os.tmpname()
-
 local db = covet.sqlite(path)
 db:execute [[
   create table countries (code text primary key check (length(code) = 2),

@@ -325,7 +325,7 @@ function M.new(class, url, checked, passed)
     handle = handle, lease = 0, inside = 0, database = class.database,
     dialect = class.database, statements = {}, statement_count = 0,
     open_transactions = 0, listeners = {}, watched = false,
-    holders = setmetatable({}, { __mode = "k" }), single = {},
+    holders = setmetatable({}, { __mode = "kv" }), single = {},
     defaults = call.resolve({}, {}), name = checked.name or url,
     ambient = checked.ambient, slow_query = checked.slow_query,
     acquire_timeout = checked.acquire_timeout,

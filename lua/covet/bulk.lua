@@ -49,8 +49,19 @@ local function place_in_all(fields, before)
   return fields
 end
 
+-- "parameter 2: ..." of a record is its column.
+local function name_column(fields, columns)
+  local number = columns and tostring(fields.message):match "^parameter (%d+):"
+  if number then
+    fields.column = columns[tonumber(number)]
+    fields.message = ("column %s%s"):format(fields.column,
+      fields.message:sub(#"parameter " + #number + 1))
+  end
+end
+
 local function settle(session, parsed, before, ok, _, fields, affected)
   if not ok then
+    name_column(fields, parsed.columns)
     session:fail(place_in_all(fields, before), parsed)
   end
   return affected
@@ -292,8 +303,8 @@ function M.copy_records(session, name, records, given)
   for _, column in ipairs(names) do
     known[column] = true
   end
-  local parsed = call.parse(session.adapter,
-    insert_text(session, name, given.schema, names))
+  local parsed = setmetatable({ columns = names }, { __index = call.parse(
+    session.adapter, insert_text(session, name, given.schema, names)) })
   local timeout = given.timeout or session.defaults.timeout
     or session.adapter.command_timeout
   return session:transaction(function(tx)

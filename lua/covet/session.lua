@@ -309,12 +309,15 @@ end
 
 --- Insert and answer the new id.
 function methods:execute_insert(text, ...)
-  local parsed, _, id = execute(self:enter(text), text, ...)
-  if (parsed.verb or parsed.keyword) ~= "INSERT" and
+  local session = self:enter(text)
+  local first = type(text) == "table" and text[1] or text
+  local parsed = type(first) == "string" and call.parse(self.adapter, first)
+  if parsed and (parsed.verb or parsed.keyword) ~= "INSERT" and
       parsed.keyword ~= "REPLACE" then
     caller.usage("execute_insert runs INSERT, not %s",
       parsed.keyword or "nothing")
   end
+  local _, _, id = execute(session, text, ...)
   return id
 end
 
@@ -395,6 +398,20 @@ end
 --- A view whose methods answer `nil, err` in place of raising.
 function M.try(session)
   return setmetatable({ [Try] = session }, Try)
+end
+
+-- --- What depends on the database ----------------------------------------------------------
+
+-- The class of the adapter knows how; leases and transactions ask it.
+for _, name in ipairs {
+  "table_exists", "get_table_info", "get_table_list", "get_database_list",
+  "get_version", "get_indexes", "get_foreign_keys", "optimize_table",
+  "analyze_table", "backup", "create_function", "open_blob", "listen",
+  "notify", "copy_from_query", "copy_to_table", "copy_from_table",
+} do
+  methods[name] = function(self, ...)
+    return getmetatable(self.adapter).__index[name](self, ...)
+  end
 end
 
 -- --- Errors ---------------------------------------------------------------------------------

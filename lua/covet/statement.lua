@@ -20,18 +20,16 @@ for _, name in ipairs {
   "execute", "fetch_all", "fetch_one", "fetch_value", "fetch_column",
   "fetch_columns", "execute_insert", "execute_many", "each", "stream_query",
 } do
-  Statement[name] = function(self, first, ...)
-    local session = self.session
-    if type(first) == "table" and first.params and select("#", ...) == 0 then
+  Statement[name] = function(self, ...)
+    local session, first = self.session, (...)
+    if type(first) == "table" and first.params and select("#", ...) == 1 then
       local given = { self.sql }
       for key, value in pairs(first) do
         given[key] = value
       end
       return session[name](session, given)
-    elseif first == nil and select("#", ...) == 0 and self.count == 0 then
-      return session[name](session, self.sql)
     end
-    return session[name](session, self.sql, first, ...)
+    return session[name](session, self.sql, ...)
   end
 end
 

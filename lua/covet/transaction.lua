@@ -113,6 +113,13 @@ end
 -- Streams end, hooks are settled, the one around it is the task's again.
 local function leave(self, state)
   self.state = state
+  local inner = self.inner
+  while inner do
+    if inner.state == "open" then
+      leave(inner, state)
+    end
+    inner = inner.older
+  end
   while self.owned and next(self.owned) do
     local resource = next(self.owned)
     self.owned[resource] = nil
@@ -307,7 +314,9 @@ end
 local function begin_nested(outer, checked)
   local self = make(outer.connection, outer, checked)
   self.savepoint_name = "covet_" .. self.depth
-  return start(self, "SAVEPOINT " .. self.savepoint_name, CONTROL + INSIDE)
+  start(self, "SAVEPOINT " .. self.savepoint_name, CONTROL + INSIDE)
+  self.older, outer.inner = outer.inner, self
+  return self
 end
 
 local function begin_on(connection, owns, checked)
@@ -338,7 +347,7 @@ end
 -- @treturn table the transaction
 function M.begin(from, given)
   local self = begin(from, check_options(given))
-  local info = debug.getinfo(caller.level() + 1, "Sl")
+  local info = debug.getinfo(caller.level(), "Sl")
   self.begun_at = info and info.short_src .. ":" .. info.currentline
   self.held = true
   return self

@@ -251,7 +251,8 @@ void covet_op_set_lease(covet_op *op, covet_lease lease)
 
 void covet_op_set_timeout(covet_op *op, uint64_t timeout_ms)
 {
-  op->timeout_us = timeout_ms * 1000;
+  op->timeout_us =
+      timeout_ms < UINT64_MAX / 1000 ? timeout_ms * 1000 : UINT64_MAX;
 }
 
 void covet_op_set_chunk(covet_op *op, uint32_t rows)

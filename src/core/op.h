@@ -88,7 +88,7 @@ struct covet_op {
   bool counted;   /* among the runtime's pending ones */
   bool carried;   /* the loop's thread is at what was asked */
   bool armed;     /* somebody waits for news */
-  bool finished;  /* told */
+  atomic_bool finished; /* told */
   bool abandoned; /* freed by its owner: nobody takes the news */
   covet_result result;
   covet_error *error; /* NULL: none */

@@ -53,7 +53,8 @@ static void set_timer(covet_runtime *rt, uint64_t at_us)
   uint64_t delay_us = at_us > now ? at_us - now : 0;
 
   uv_update_time(rt->loop);
-  uv_timer_start(&rt->timer, on_timer, (delay_us + 999) / 1000, 0);
+  uv_timer_start(&rt->timer, on_timer,
+                 delay_us / 1000 + (delay_us % 1000 != 0), 0);
   rt->timer_us = at_us;
 }
 
@@ -86,11 +87,14 @@ static void on_timer(uv_timer_t *timer)
 void covet_op_start_deadline(covet_op *op)
 {
   covet_runtime *rt = op->runtime;
+  uint64_t now;
 
   if (op->timeout_us == 0 || op->heap_index != 0) {
     return;
   }
-  op->deadline_us = covet_now_us() + op->timeout_us;
+  now = covet_now_us();
+  op->deadline_us =
+      op->timeout_us < UINT64_MAX - now ? now + op->timeout_us : UINT64_MAX;
   if (covet_deadlines_add(&rt->deadlines, op) == 0 &&
       op->deadline_us < rt->timer_us) {
     set_timer(rt, op->deadline_us);
@@ -445,14 +449,15 @@ int covet_submit(covet_op *op)
   return 0;
 }
 
-/* Whether the loop's thread is done with a finished operation; if not, put_down
- * brings it back to the completion queue. */
+/* Whether the loop's thread is done with a finished operation; if not, it stands
+ * on the completion queue again, or put_down brings it back there. */
 static bool is_at_rest(covet_op *op)
 {
   bool at_rest;
 
   uv_mutex_lock(&op->runtime->lock);
-  at_rest = !node_queued(&op->inbox_node) && !op->carried;
+  at_rest = !node_queued(&op->inbox_node) && !node_queued(&op->ready_node) &&
+            !op->carried;
   uv_mutex_unlock(&op->runtime->lock);
   return at_rest;
 }
@@ -795,6 +800,7 @@ int covet_runtime_new(const covet_runtime_options *options,
     return COVET_ENOMEM;
   }
   init_state(rt, options);
+  rt->turn_us = covet_now_us();
   if (uv_mutex_init(&rt->lock) != 0 ||
       covet_shape_table_init(&rt->shapes) != 0) {
     covet_error_set(error, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
@@ -810,7 +816,6 @@ int covet_runtime_new(const covet_runtime_options *options,
     free_memory(rt);
     return COVET_ESYSTEM;
   }
-  rt->turn_us = covet_now_us();
   *runtime = rt;
   return 0;
 }

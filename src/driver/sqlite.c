@@ -204,6 +204,9 @@ static void run_close(sqlite_job *job)
 
 static void on_closed(sqlite_job *job)
 {
+  if (job->connection == job->connection->adapter->writer) {
+    job->connection->adapter->writer = NULL;
+  }
   covet_connection_closed(&job->connection->base);
 }
 
@@ -234,9 +237,6 @@ static void close_connection(covet_connection *base)
   if (!sqlite_worker_submit(worker_of(connection), &connection->job)) {
     connection->job.post.run = close_here;
     covet_runtime_post(base->adapter->runtime, &connection->job.post);
-  }
-  if (connection == adapter->writer) {
-    adapter->writer = NULL;
   }
 }
 

@@ -137,8 +137,11 @@ local function poll(problem)
 end
 
 local function read_bytes(socket)
-  while not is_done() do
+  while true do
     hand_out()
+    if is_done() then -- only now: nothing would wake it once more
+      return
+    end
     local _, problem = socket:receiveany(4096)
     if problem then
       return problem

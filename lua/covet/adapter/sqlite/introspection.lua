@@ -26,10 +26,15 @@ local function check_name(name)
   return name
 end
 
+-- Whatever rows the caller asks for: these are read here.
+local function plain(session)
+  return session:with_options { rows = "named", types = {} }
+end
+
 --- Whether a table or view of that name exists.
 function methods:table_exists(name, given)
   local schema = schema_of(given)
-  return self:fetch_value(("select 1 from %s.sqlite_schema where "
+  return plain(self):fetch_value(("select 1 from %s.sqlite_schema where "
     .. "type in ('table', 'view') and name = ? collate nocase"):format(
     self:quote_identifier(schema)), check_name(name)) ~= nil
 end
@@ -38,7 +43,7 @@ end
 -- notnull, dflt_value, pk) and name, type, nullable, default, primary_key,
 -- position.
 function methods:get_table_info(name, given)
-  local rows = self:fetch_all(
+  local rows = plain(self):fetch_all(
     "select cid, name, type, \"notnull\", dflt_value, pk "
       .. "from pragma_table_xinfo(?, ?) where hidden <> 1 order by cid",
     check_name(name), schema_of(given))
@@ -53,30 +58,30 @@ end
 
 --- The names of the tables (not of views), in order.
 function methods:get_table_list(given)
-  return (self:fetch_column(("select name from %s.sqlite_schema where "
+  return (plain(self):fetch_column(("select name from %s.sqlite_schema where "
     .. "type = 'table' and name not like 'sqlite\\_%%' escape '\\' "
     .. "order by name"):format(self:quote_identifier(schema_of(given)))))
 end
 
 --- The names of the databases on a connection: main and what is attached.
 function methods:get_database_list()
-  return (self:fetch_column "select name from pragma_database_list order by seq")
+  return (plain(self):fetch_column "select name from pragma_database_list order by seq")
 end
 
 --- "SQLite 3.40.1".
 function methods:get_version()
-  return "SQLite " .. self:fetch_value "select sqlite_version()"
+  return "SQLite " .. plain(self):fetch_value "select sqlite_version()"
 end
 
 --- The indexes of a table: name, unique, primary_key, partial, columns.
 function methods:get_indexes(name, given)
   local schema = schema_of(given)
-  local rows = self:fetch_all("select name, \"unique\", origin, partial "
+  local rows = plain(self):fetch_all("select name, \"unique\", origin, partial "
     .. "from pragma_index_list(?, ?) order by name", check_name(name), schema)
   for _, row in ipairs(rows) do
     row.unique, row.partial = row.unique == 1, row.partial == 1
     row.primary_key = row.origin == "pk"
-    row.columns = self:fetch_column(
+    row.columns = plain(self):fetch_column(
       "select coalesce(name, '') from pragma_index_info(?, ?) order by seqno",
       row.name, schema)
   end
@@ -87,7 +92,7 @@ end
 -- on_delete.
 function methods:get_foreign_keys(name, given)
   local keys, by_id = {}, {}
-  for _, row in ipairs(self:fetch_all("select id, \"table\", \"from\", \"to\", "
+  for _, row in ipairs(plain(self):fetch_all("select id, \"table\", \"from\", \"to\", "
     .. "on_update, on_delete from pragma_foreign_key_list(?, ?) "
     .. "order by id, seq", check_name(name), schema_of(given))) do
     local key = by_id[row.id]

@@ -1,0 +1,312 @@
+-- Leased connections, prepared statements, the life of an adapter.
+local covet = require "covet"
+local database = require "spec.support.database"
+local fails = require "spec.support.fails"
+local wait = require "spec.support.wait"
+
+database.contract("leases", function(d, open)
+  local function used()
+    return open():get_pool_stats().used
+  end
+
+  it("acquire and release, in both forms", function()
+    local db = open()
+    local held = db:acquire()
+    assert.equal(1, used())
+    assert.equal(1, held:fetch_value "select 1")
+    db:release(held)
+    assert.equal(0, used())
+    held = db:acquire { timeout = 1 }
+    held:release()
+    assert.equal(0, used())
+  end)
+
+  it("double release and use after release are told", function()
+    local db = open()
+    local held = db:acquire()
+    held:release()
+    fails("usage", held, "release")
+    fails("usage", db, "release", held)
+    fails("usage", held, "fetch_all", "select 1")
+    fails("usage", held, "execute", "select 1")
+    fails("usage", held, "transaction", function() end)
+    fails("usage", held, "begin")
+    fails("usage", held, "stream_query", "select 1")
+    fails("usage", held, "prepare", "select 1")
+    held:close()
+    fails("usage", db, "release", 7)
+    fails("usage", db, "release", {})
+    fails("usage", db, "release", db)
+    fails("usage", db, "acquire", { timout = 1 })
+    assert.equal(0, used())
+    assert.equal(1, db:fetch_value "select 1")
+  end)
+
+  it("a view of a lease is that lease", function()
+    local db = open()
+    local held = db:acquire()
+    local view = held:with_options { rows = "array" }
+    assert.same({ 1 }, view:fetch_one "select 1")
+    held:release()
+    fails("usage", view, "fetch_one", "select 1")
+    held = db:acquire()
+    view = held:with_options { rows = "array" }
+    db:release(view)
+    fails("usage", held, "fetch_one", "select 1")
+    assert.equal(0, used())
+  end)
+
+  it("with passes results through and gives back at errors", function()
+    local db = open()
+    local function count(...)
+      return select("#", ...), ...
+    end
+    local n, a, b = count(db:with(function(held)
+      return held:fetch_value "select 7", nil
+    end))
+    assert.equal(2, n)
+    assert.equal(7, a)
+    assert.is_nil(b)
+    local _, err = pcall(db.with, db, function()
+      error "mine"
+    end)
+    assert.matches("mine", tostring(err))
+    assert.equal(0, used())
+    fails("usage", db, "with")
+    fails("usage", db, "with", { timeout = 1 })
+    fails("usage", db, "with", 7)
+    db:with({ read_only = true }, function(held)
+      assert.equal(1, held:fetch_value "select 1")
+    end)
+  end)
+
+  it("a lease has all methods of the adapter", function()
+    local db = open()
+    db:execute(("create table t (id %s primary key, v %s)"):format(d.types.integer, d.types.text))
+    local function check(session)
+      for _, name in ipairs { "execute", "fetch_all", "fetch_one", "fetch_value", "fetch_column",
+        "fetch_columns", "execute_insert", "execute_many", "copy_records_to_table", "each",
+        "stream_query", "prepare", "transaction", "begin", "with_options", "quote_identifier",
+        "quote_literal", "columns", "table_exists", "get_table_info", "get_table_list",
+        "get_database_list", "get_version", "get_indexes", "get_foreign_keys", "analyze_table",
+        "optimize_table" } do
+        assert.equal("function", type(session[name]), name)
+      end
+      assert.is_true(session:table_exists "t")
+      assert.equal("id", session:get_table_info("t")[1].name)
+      assert.equal("string", type(session:get_version()))
+      assert.same({ "t" }, session:get_table_list())
+      assert.equal(1, session:copy_records_to_table("t", { { 1, "a" } }))
+      session:execute "delete from t"
+    end
+    check(db)
+    db:with(check)
+    db:transaction(check)
+  end)
+
+  it("a lease goes back at the end of its task", function()
+    local db = open()
+    covet.spawn(function()
+      db:acquire()
+    end):join()
+    assert.equal(0, used())
+    pcall(function()
+      covet.spawn(function()
+        db:acquire()
+        error "the task dies"
+      end):join()
+    end)
+    assert.equal(0, used())
+    local task = covet.spawn(function()
+      db:acquire()
+      covet.sleep(10)
+    end)
+    covet.sleep(0.005)
+    task:cancel()
+    pcall(task.join, task)
+    assert.equal(0, used())
+  end)
+
+  it("a forgotten lease is taken back by the collector", function()
+    local db = open()
+    local function forget()
+      covet.spawn(function()
+        require("covet.task").current():disown(db:acquire())
+      end):join()
+    end
+    forget()
+    assert.is_true(wait.until_true(function()
+      collectgarbage()
+      return used() == 0
+    end, 2))
+    assert.equal(1, db:fetch_value "select 1")
+  end)
+
+  it("what a lease left open is rolled back", function()
+    local db = open()
+    db:execute(("create table t (id %s)"):format(d.types.integer))
+    local held = db:acquire()
+    held:execute "begin"
+    held:execute "insert into t values (1)"
+    held:release()
+    assert.equal(0, db:fetch_value "select count(*) from t")
+  end)
+
+  it("a task that would wait for itself is told", function()
+    local db = open()
+    if d.name ~= "SQLite in memory" then
+      return
+    end
+    local held = db:acquire()
+    fails("pool_exhausted", db, "acquire")
+    held:release()
+  end)
+
+  it("acquire has a deadline and waiters are served in turn", function()
+    local db = open()
+    if d.dialect ~= "sqlite" then
+      return
+    end
+    local held = db:acquire()
+    local err
+    covet.spawn(function()
+      err = fails("pool_timeout", db, "acquire", { timeout = 0.02 })
+    end):join()
+    assert.equal("queue", err.phase)
+    local order, tasks = {}, {}
+    for i = 1, 20 do
+      tasks[i] = covet.spawn(function()
+        db:with(function()
+          order[#order + 1] = i
+        end)
+      end)
+    end
+    covet.sleep(0.005)
+    held:release()
+    for i = 1, 20 do
+      tasks[i]:join()
+    end
+    for i = 1, 20 do
+      assert.equal(i, order[i])
+    end
+  end)
+end)
+
+database.contract("prepared statements", function(d, open)
+  it("tell parameters and columns", function()
+    local db = open()
+    db:execute(("create table t (id %s, name %s)"):format(d.types.integer, d.types.text))
+    local statement = db:prepare(d:sql "select id, name as n from t where id = ? or name = ?")
+    assert.equal(2, #statement.parameters)
+    assert.equal(2, #statement.columns)
+    assert.equal("id", statement.columns[1].name)
+    assert.equal("n", statement.columns[2].name)
+    assert.equal("string", type(statement.columns[1].type))
+    statement = db:prepare "select :a, :b"
+    assert.equal("a", statement.parameters[1].name)
+    assert.equal("b", statement.parameters[2].name)
+    fails("syntax_error", db, "prepare", "selec 1")
+    fails("undefined_table", db, "prepare", "select * from nonsense")
+  end)
+
+  it("have the fetch methods", function()
+    local db = open()
+    db:execute(("create table t (id %s primary key, name %s)"):format(d.types.integer, d.types.text))
+    local insert = db:prepare(d:sql "insert into t values (?, ?)")
+    assert.equal(1, insert:execute(1, "a").affected_rows)
+    assert.equal(1, insert:execute(2, nil).affected_rows)
+    assert.equal(2, insert:execute_many { { 3, "c" }, { 4, "d" } })
+    if d.dialect ~= "postgresql" then
+      assert.equal(5, insert:execute_insert(5, "e"))
+    end
+    local select_one = db:prepare(d:sql "select id, name from t where id = ?")
+    assert.same({ id = 1, name = "a" }, select_one:fetch_one(1))
+    assert.same({ { id = 2 } }, select_one:fetch_all(2))
+    assert.equal(3, select_one:fetch_value(3))
+    assert.same({ 4 }, (select_one:fetch_column(4)))
+    assert.equal(1, select_one:fetch_columns(4).n)
+    assert.is_nil(select_one:fetch_one(nil))
+    for row in select_one:each(1) do
+      assert.equal("a", row.name)
+    end
+    for chunk in select_one:stream_query(1) do
+      assert.equal(1, #chunk)
+    end
+    local named = db:prepare "select name from t where id = :id"
+    assert.equal("c", named:fetch_value { params = { id = 3 } })
+    local plain = db:prepare "select count(*) from t where id < 3"
+    assert.equal(2, plain:fetch_value())
+    fails("usage", select_one, "fetch_one")
+    fails("usage", select_one, "fetch_one", 1, 2)
+    select_one:close()
+    assert.equal(0, db:get_pool_stats().used)
+  end)
+
+  it("live through a change of the table", function()
+    local db = open()
+    db:execute(("create table t (id %s)"):format(d.types.integer))
+    db:execute "insert into t values (1)"
+    local all = db:prepare "select * from t"
+    assert.same({ id = 1 }, all:fetch_one())
+    db:execute(("alter table t add column name %s"):format(d.types.text))
+    db:execute "update t set name = 'a'"
+    assert.same({ id = 1, name = "a" }, all:fetch_one())
+    assert.same({ { id = 1, name = "a" } }, db:fetch_all "select * from t")
+    db:execute "drop table t"
+    fails("undefined_table", all, "fetch_one")
+  end)
+end)
+
+database.contract("an adapter's life", function(d, open)
+  it("disconnect may be called twice; the next call connects again", function()
+    local db = open()
+    db:disconnect()
+    db:disconnect()
+    assert.equal(0, db:get_pool_stats().size)
+    if d.name ~= "SQLite in memory" then
+      db:connect()
+      assert.equal(1, db:fetch_value "select 1")
+      db:disconnect()
+    end
+    assert.equal(1, db:fetch_value "select 1")
+  end)
+
+  it("connect answers the adapter and may be called twice", function()
+    local db = open()
+    assert.equal(db, db:connect())
+    assert.equal(db, db:connect())
+  end)
+
+  it("a lease does not survive disconnect", function()
+    local db = open()
+    local held = db:acquire()
+    local task = covet.spawn(function()
+      db:disconnect(0.05)
+    end)
+    covet.sleep(0.1)
+    local _, err = held.try:fetch_value "select 1"
+    assert.is_true(covet.is(err, "usage", "pool_closed", "connection_lost", "cancelled"), tostring(err))
+    pcall(held.release, held)
+    task:join()
+    assert.equal(0, db:get_pool_stats().used)
+  end)
+
+  it("disconnect waits for what is under way, with a deadline", function()
+    local db = open()
+    local task = covet.spawn(function()
+      return (d:sql(d.series)), db:fetch_value(
+        d:sql("select count(*) from (" .. d.series .. ") s"), 200000)
+    end)
+    covet.sleep(0)
+    db:disconnect(10)
+    local _, count = task:join()
+    assert.equal(200000, count)
+    local cut = covet.spawn(function()
+      return db.try:fetch_value(d.slow)
+    end)
+    covet.sleep(0.02)
+    db:disconnect(0.05)
+    local _, err = cut:join()
+    assert.is_true(covet.is(err, "cancelled", "pool_closed", "connection_lost", "interrupted"), tostring(err))
+  end)
+end)
