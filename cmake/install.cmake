@@ -23,6 +23,15 @@ if(EXISTS "${CMAKE_SOURCE_DIR}/docs/covet.1")
   install(FILES docs/covet.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endif()
 
+if(TARGET covet)
+  install(FILES docs/completions/covet.bash RENAME covet
+    DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions")
+  install(FILES docs/completions/_covet
+    DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions")
+  install(FILES docs/completions/covet.fish
+    DESTINATION "${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d")
+endif()
+
 # covet.pc finds the prefix from where it stands, so that `cmake --install
 # --prefix` and moved trees stay right.
 cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX

@@ -46,6 +46,23 @@ for _, name in ipairs(EVENT_NAMES) do
   EVENTS[name] = true
 end
 
+-- Connections open and close by themselves: what has happened since the last
+-- look is told with the next call.
+local function tell_connections(adapter)
+  local listeners = adapter.listeners
+  if not listeners.connect and not listeners.close then
+    return
+  end
+  local stats = core.stats(adapter.handle)
+  for _ = adapter.told_created + 1, stats.created do
+    adapter:emit("connect", { size = stats.size })
+  end
+  for _ = adapter.told_destroyed + 1, stats.destroyed do
+    adapter:emit("close", { size = stats.size })
+  end
+  adapter.told_created, adapter.told_destroyed = stats.created, stats.destroyed
+end
+
 -- --- Connecting ---------------------------------------------------------------------
 
 local function check(self, ok, _, fields)
@@ -59,6 +76,7 @@ end
 -- @treturn table the adapter itself
 function Adapter:connect()
   check(self, task.finish(core.connect(self.handle, self.acquire_timeout)))
+  tell_connections(self.adapter)
   if not self.forget_exit then
     self.forget_exit = task.on_exit(function()
       self:disconnect()
@@ -77,6 +95,7 @@ function Adapter:disconnect(timeout)
   end
   check(self, task.finish(core.disconnect(self.handle,
     timeout or DISCONNECT_SECONDS)))
+  tell_connections(self.adapter)
 end
 
 Adapter.close = Adapter.disconnect
@@ -233,6 +252,7 @@ function Adapter:emit(name, event)
 end
 
 function Adapter:note_query(parsed, started)
+  tell_connections(self.adapter)
   local seconds = core.now() - started
   local event = { sql = parsed.text, seconds = seconds }
   self:emit("query", event)
@@ -324,7 +344,7 @@ function M.new(class, url, checked, passed)
   local self = {
     handle = handle, lease = 0, inside = 0, database = class.database,
     dialect = class.database, statements = {}, statement_count = 0,
-    open_transactions = 0, listeners = {}, watched = false,
+    open_transactions = 0, listeners = {}, told_created = 0, told_destroyed = 0, watched = false,
     holders = setmetatable({}, { __mode = "kv" }), single = {},
     defaults = call.resolve({}, {}), name = checked.name or url,
     ambient = checked.ambient, slow_query = checked.slow_query,

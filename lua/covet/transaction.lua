@@ -338,7 +338,12 @@ local function begin(from, checked)
   end
   local connection = from:acquire { read_only = checked.read_only or false,
     timeout = checked.timeout }
-  return begin_on(connection, true, checked)
+  local fine, self = pcall(begin_on, connection, true, checked)
+  if not fine then
+    connection:close()
+    error(self, 0)
+  end
+  return self
 end
 
 --- Begin a transaction that is ended by `commit` or `rollback`.
@@ -366,17 +371,16 @@ end
 local function attempt(from, checked, fn)
   local self = begin(from, checked)
   local outcome = pack(xpcall(fn, keep_traceback, self))
-  if not outcome.ok then
-    if self.state == "open" then
-      leave(self, "rolled back")
-      undo(self)
-      release(self)
-    end
-  elseif self.state == "open" then
+  if outcome.ok and self.state == "open" then
     local fine, err = pcall(self.commit, self)
     if not fine then
-      return { ok = false, n = 1, err }
+      outcome = { ok = false, n = 1, err }
     end
+  end
+  if self.state == "open" then -- fn raised, or the commit was interrupted
+    leave(self, "rolled back")
+    undo(self)
+    release(self)
   end
   return outcome
 end

@@ -75,7 +75,7 @@ local function run_console(path, block)
     assert.equal("", process.run({ false, "setup.lua", cwd = place }).stderr)
   end
   for _, one in ipairs(sessions(block.text)) do
-    local result = process.run { "sh", "-c", one.command .. " 2>&1", cwd = place, limit = 60,
+    local result = process.run { "sh", "-c", "{ " .. one.command .. "\n} 2>&1", cwd = place, limit = 60,
       env = { PATH = BIN .. ":" .. os.getenv "PATH", XDG_STATE_HOME = place } }
     local expected = table.concat(one.output, "\n")
     assert.is_true(fits(expected, result.stdout) or expected == "" and result.stdout == "",
@@ -91,7 +91,7 @@ local function run_c(path, block)
     ("cc -std=c11 -Wall -Wextra -Werror -I'%s/src' page.c -o page -L'%s' -lcovet "
       .. "-Wl,-rpath,'%s' -Wl,--unresolved-symbols=ignore-in-shared-libs"):format(ROOT, BIN, BIN),
     cwd = place, limit = 60 }
-  assert.is_true(compiled.status == 0, path .. ": " .. describe(compiled))
+  assert.is_true(compiled.status == 0, path .. ": " .. report(compiled))
   local result = process.run { place .. "/page", cwd = place, limit = 60,
     env = { LD_PRELOAD = preload or false } }
   assert.is_true(result.status == 0 and result.stderr == "", path .. ": " .. report(result))

@@ -307,6 +307,11 @@ static int check(sqlite_connection *connection, covet_op *op,
     *outcome = SQLITE_TO_WRITER;
     return 1;
   }
+  if ((op->flags & COVET_QUERY_MANY) && given != 0 &&
+      op->param_count % given != 0) {
+    sqlite_refuse(op, COVET_ERROR_USAGE, "the list's last row is incomplete");
+    return 1;
+  }
   if (!(op->flags & COVET_QUERY_DESCRIBE) && (uint32_t) wanted != given) {
     covet_error_set(covet_op_fault(op), COVET_ERROR_USAGE,
                     "the statement takes %d parameter%s, %u %s given", wanted,

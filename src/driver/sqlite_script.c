@@ -101,6 +101,9 @@ sqlite_outcome sqlite_run_script(sqlite_connection *connection, covet_op *op)
   size_t offset = 0;
   int code = SQLITE_OK;
 
+  if (memchr(op->sql, '\0', op->sql_length) != NULL) {
+    return sqlite_refuse(op, COVET_ERROR_USAGE, "a NUL byte in the SQL text");
+  }
   if (op->lease != 0) {
     connection->dirty = true; /* whatever it did */
   }
