@@ -192,14 +192,14 @@ function M.first(batch, mode)
 end
 
 -- Decode one batch with the collector at rest if that is worth it.
-local function read_batch(batch, form, types, out, n)
+local function read_batch(batch, form, types, out, n, kept)
   local read = M.reader(batch.shape, form, types)
   if batch.row_count < PAUSE_ROWS then
     return read(batch, out, n)
   end
   local mark = collector.pause()
   local fine, last = pcall(read, batch, out, n)
-  collector.resume(mark)
+  collector.resume(mark, kept)
   if not fine then
     rethrow(last, 0)
   end
@@ -227,15 +227,16 @@ end
 -- @tparam[opt] table types a plan
 -- @tparam[opt] table out the list to append to
 -- @tparam[opt=0] number n the last index in use
+-- @tparam[opt] boolean kept whether the rows of several deliveries are kept
 -- @treturn table the list
 -- @treturn number the last index in use
-function M.rows(batch, form, types, out, n)
+function M.rows(batch, form, types, out, n, kept)
   form, types = form or "named", types or default_plan
   out, n = out or {}, n or 0
   batch = batch and ffi.cast(BATCH, batch)
   while batch ~= nil do
     local following = batch.next
-    local fine, last = pcall(read_batch, batch, form, types, out, n)
+    local fine, last = pcall(read_batch, batch, form, types, out, n, kept)
     if form ~= "lazy" and free_batch then
       free_batch(batch)
     end

@@ -150,7 +150,7 @@ local names_of = setmetatable({}, { __mode = "k" })
 -- Decode a delivery; when that raises, nothing is left behind.
 local function decode_rows(batch, mode, out, n, token, more)
   local fine, list, last = pcall(decode.rows, batch, mode.form, mode.types, out,
-    n)
+    n, true)
   if fine then
     return list, last
   end

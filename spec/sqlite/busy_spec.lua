@@ -194,7 +194,7 @@ describe("SQLite beside another process", function()
     local result = process.run { "sqlite3", path, "alter table t add column b default 7", limit = 10 }
     assert.equal(0, result.status)
     assert.same({ a = 1, b = 7 }, db:fetch_one "select * from t")
-    db:execute("insert into t values (?, ?)", 2, 8)
+    db:execute("insert into t (a, b) values (?, ?)", 2, 8)
     assert.same({ a = 2, b = 8 }, db:fetch_one "select * from t where a = 2")
   end)
 end)

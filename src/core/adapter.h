@@ -42,7 +42,6 @@ struct covet_connection {
   covet_lane *lane;
   covet_connection_state state;
   uint32_t index; /* in the adapter's table */
-  uint64_t loans;
   covet_lease lease;      /* 0: not lent */
   covet_op *owner;        /* BUSY: the operation that has it */
   covet_op *running;      /* what the driver is at */

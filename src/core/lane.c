@@ -329,7 +329,9 @@ void covet_lane_resume(covet_op *op)
 
 static covet_lease new_lease(covet_connection *connection)
 {
-  return (++connection->loans << LEASE_INDEX_BITS) | (connection->index + 1);
+  uint64_t loan = ++connection->adapter->runtime->loans;
+
+  return (loan << LEASE_INDEX_BITS) | (connection->index + 1);
 }
 
 static void give(covet_connection *connection, covet_op *op)

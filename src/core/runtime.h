@@ -51,6 +51,7 @@ struct covet_runtime {
   /* the loop's thread */
   covet_deadlines deadlines;
   covet_queue adapters;
+  uint64_t loans; /* leases so far: none is ever given twice */
   covet_shape_table shapes;
 
   /* the caller's thread */

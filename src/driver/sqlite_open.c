@@ -223,7 +223,6 @@ void sqlite_close(sqlite_connection *connection)
 {
   sqlite_blobs_close(connection);
   covet_stmt_cache_clear(&connection->statements);
-  connection->op = NULL;
   if (connection->db != NULL) {
     (void) sqlite3_close_v2(connection->db);
     connection->db = NULL;

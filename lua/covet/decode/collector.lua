@@ -17,13 +17,16 @@ local FACTOR, MAX_STEP = 4, 8192
 -- Little, because a stream whose chunks are dropped runs twice as fast while
 -- its heap stays in the processor's cache (2 MB) than with a lazy collector.
 local MIN_GROWTH = 1024
+-- The same where the rows are kept, as in `fetch_all`: a cycle amid such a
+-- result would find all of it in use.
+local KEPT_GROWTH = 65536
 -- For "restart": wait as after a cycle. The default begins one at once.
 local KEEP_WAITING = -1
 
 local M = {}
 
 local can_ask = pcall(collectgarbage, "isrunning")
-local limit, in_cycle = MIN_GROWTH, false
+local limit, in_use, in_cycle = MIN_GROWTH, 0, false
 
 --- Stop the collector.
 -- @treturn number|nil what to hand to `resume`; nil when it was stopped
@@ -38,12 +41,14 @@ end
 
 --- Start it again and do the work that is due.
 -- @tparam number|nil mark what `pause` answered
-function M.resume(mark)
+-- @tparam[opt] boolean kept whether the rows are for a result that keeps them
+function M.resume(mark, kept)
   if not mark then
     return
   end
   local count = collectgarbage "count"
-  if not in_cycle and count < limit then
+  local most = kept and max(limit, in_use + KEPT_GROWTH) or limit
+  if not in_cycle and count < most then
     collectgarbage("restart", KEEP_WAITING)
     return
   end
@@ -52,6 +57,7 @@ function M.resume(mark)
   if collectgarbage("step", min((count - mark) * FACTOR, MAX_STEP)) then
     in_cycle = false
     count = collectgarbage "count"
+    in_use = count
     limit = max(2 * count, count + MIN_GROWTH)
   end
 end
