@@ -22,7 +22,7 @@ static double now(void)
   struct timespec time;
 
   clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+  return (double) time.tv_sec + (double) time.tv_nsec / 1e9;
 }
 
 /* Run the program once; answers its peak memory in KB, -1 if it failed. */
@@ -70,6 +70,6 @@ int main(int argc, char **argv)
   seconds = now() - start;
   printf("{\"workload\":\"start\",\"seconds\":%.6f,\"count\":%ld,"
          "\"milliseconds\":%.3f,\"peak_rss_kb\":%ld}\n",
-         seconds, count, seconds / (double)count * 1000, peak);
+         seconds, count, seconds / (double) count * 1000, peak);
   return 0;
 }

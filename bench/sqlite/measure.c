@@ -11,7 +11,7 @@ double measure_now(void)
   struct timespec now;
 
   clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+  return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
 }
 
 /* Not getrusage: its figure begins with what the forking parent had. */
@@ -39,7 +39,7 @@ void measure_print(const char *workload, const measure_result *result)
   printf("{\"workload\":\"%s\",\"seconds\":%.6f,\"count\":%ld,\"rate\":%.1f,"
          "\"peak_rss_kb\":%ld,\"check\":%.2f}\n",
          workload, result->seconds, result->count,
-         (double)result->count / result->seconds, measure_peak_rss_kb(),
+         (double) result->count / result->seconds, measure_peak_rss_kb(),
          result->check);
 }
 

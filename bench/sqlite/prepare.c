@@ -19,7 +19,7 @@ static int is_prepared(sqlite3 *db, long items, long wide)
 {
   char sql[160];
 
-  if ((int)measure_number(db, "pragma user_version") != LAYOUT_VERSION) {
+  if ((int) measure_number(db, "pragma user_version") != LAYOUT_VERSION) {
     return 0;
   }
   snprintf(sql, sizeof(sql),
@@ -38,7 +38,7 @@ static void fill_items(sqlite3 *db, long count)
     int length = snprintf(name, sizeof(name), "item %ld", id);
     sqlite3_bind_int64(insert, 1, id);
     sqlite3_bind_text(insert, 2, name, length, SQLITE_STATIC);
-    sqlite3_bind_double(insert, 3, (double)(id % 1000) * 0.25);
+    sqlite3_bind_double(insert, 3, (double) (id % 1000) * 0.25);
     measure_run(db, insert);
   }
   sqlite3_finalize(insert);
@@ -54,7 +54,7 @@ static void bind_wide(sqlite3_stmt *insert, long id)
   length = snprintf(text, sizeof(text), "city %ld", id % 997);
   sqlite3_bind_text(insert, 3, text, length, SQLITE_TRANSIENT);
   sqlite3_bind_int(insert, 4, id % 3 == 0);
-  sqlite3_bind_double(insert, 5, (double)(id % 1000) * 0.25);
+  sqlite3_bind_double(insert, 5, (double) (id % 1000) * 0.25);
   length = snprintf(text, sizeof(text), "2026-%02ld-%02ld %02ld:%02ld:%02ld+00",
                     id % 12 + 1, id % 28 + 1, id % 24, id / 60 % 60, id % 60);
   sqlite3_bind_text(insert, 6, text, length, SQLITE_TRANSIENT);

@@ -27,7 +27,7 @@ static void run_point_selects(const char *path, long count,
                               measure_result *result)
 {
   sqlite3 *db = measure_open(path);
-  long items = (long)measure_number(db, "select items from about");
+  long items = (long) measure_number(db, "select items from about");
   sqlite3_stmt *select =
       measure_prepare(db, "select id, name, price from items where id = ?");
   long long random = 1;
@@ -39,7 +39,7 @@ static void run_point_selects(const char *path, long count,
     if (sqlite3_step(select) != SQLITE_ROW) {
       measure_fail("W1: a row is missing", db);
     }
-    result->check += (double)sqlite3_column_int64(select, 0);
+    result->check += (double) sqlite3_column_int64(select, 0);
     if (sqlite3_column_text(select, 1) != NULL) {
       result->check += sqlite3_column_bytes(select, 1);
     }
@@ -72,7 +72,7 @@ static void run_rows(const char *path, long count, measure_result *result)
 
   sqlite3_bind_int64(select, 1, count);
   while (sqlite3_step(select) == SQLITE_ROW) {
-    result->check += (double)sqlite3_column_int64(select, 0) +
+    result->check += (double) sqlite3_column_int64(select, 0) +
                      text_length(select, 1) + text_length(select, 2) +
                      sqlite3_column_int(select, 3) +
                      sqlite3_column_double(select, 4) + text_length(select, 5) +
@@ -115,9 +115,9 @@ static void insert_events(sqlite3 *db, long count, char texts[TEXT_COUNT][32])
     const char *name = texts[i % TEXT_COUNT];
     const char *city = texts[i % 97];
     sqlite3_bind_int64(insert, 1, i);
-    sqlite3_bind_text(insert, 2, name, (int)strlen(name), SQLITE_STATIC);
-    sqlite3_bind_text(insert, 3, city, (int)strlen(city), SQLITE_STATIC);
-    sqlite3_bind_double(insert, 4, (double)(i % 1000) * 0.25);
+    sqlite3_bind_text(insert, 2, name, (int) strlen(name), SQLITE_STATIC);
+    sqlite3_bind_text(insert, 3, city, (int) strlen(city), SQLITE_STATIC);
+    sqlite3_bind_double(insert, 4, (double) (i % 1000) * 0.25);
     measure_run(db, insert);
   }
   sqlite3_finalize(insert);

@@ -20,7 +20,7 @@ local Adapter = {}
 
 local M = {}
 
---- Options that every adapter takes.
+-- Options that every adapter takes: a declaration for covet.options.
 M.OPTIONS = {
   { "acquire_timeout", "seconds", 30, "How long to wait for a connection." },
   { "command_timeout", "seconds", 60, "Deadline of what writes." },

@@ -10,7 +10,7 @@ local sql = require "covet.sql"
 
 local M = {}
 
---- The options of a call, and of `with_options`.
+-- The options of a call, and of `with_options`: a declaration for covet.options.
 M.OPTIONS = {
   { "timeout", "seconds", nil, "Deadline of the call." },
   { "rows", "string", nil, "Row form: named, record, array or lazy." },
@@ -47,6 +47,36 @@ function M.resolve(given, base)
     mode = decode.mode(rows, types),
     value_mode = decode.mode("value", types),
   }
+end
+
+--- The mode of `fetch_column`: an array has no holes, so NULL is a value.
+-- @tparam table resolved options
+-- @treturn table
+function M.column_mode(resolved)
+  local plan = resolved.types
+  if plan.null == nil then
+    local choice = { null = json.null }
+    for _, option in ipairs(decode.TYPES) do
+      local name = option[1]
+      if plan[name] ~= nil then
+        choice[name] = plan[name]
+      end
+    end
+    plan = decode.plan(choice)
+  end
+  return decode.mode("value", plan)
+end
+
+--- The SQL text of a call in either form.
+-- @tparam string|table given
+-- @treturn string
+function M.text_of(given)
+  local text = type(given) == "table" and given[1] or given
+  if type(text) ~= "string" then
+    caller.usage("expected SQL text, or a table with the text first, got %s",
+      type(given) == "table" and "a table without it" or type(given))
+  end
+  return text
 end
 
 -- Texts are few in most programs. Where they are many, the cache starts over.
@@ -114,12 +144,9 @@ end
 -- @treturn table parameters
 -- @treturn number how many
 function M.read(adapter, defaults, given)
-  if type(given) ~= "table" or type(given[1]) ~= "string" then
-    caller.usage("expected SQL text, or a table with the text first, got %s",
-      type(given) == "table" and "a table without it" or type(given))
-  end
+  local text = M.text_of(given)
   local checked = options.check(CALL_OPTIONS, given, "call", caller.level())
-  local parsed = M.parse(adapter, given[1])
+  local parsed = M.parse(adapter, text)
   local list, n
   if checked.params and parsed.names then
     list, n = sql.bind_named(parsed, checked.params, caller.level())

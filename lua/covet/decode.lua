@@ -49,6 +49,9 @@ local M = {}
 -- @see covet.decode.plan.new
 M.plan = plan.new
 
+--- What `types` can choose: see covet.decode.plan.
+M.TYPES = plan.TYPES
+
 --- A plain table of a record or lazy row, keyed by name.
 -- @function table
 -- @see covet.decode.row.table
@@ -212,6 +215,17 @@ local function free_list(batch)
     free_batch(batch)
     batch = following
   end
+end
+
+--- Take the first batch of a delivery off the others.
+-- @tparam number|cdata batch the first `covet_batch *`
+-- @treturn cdata it, alone
+-- @treturn cdata|nil the others
+function M.split(batch)
+  batch = cast(BATCH, batch)
+  local others = batch.next
+  batch.next = nil
+  return batch, others ~= nil and others or nil
 end
 
 --- Free the batches of a delivery.

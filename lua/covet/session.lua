@@ -26,7 +26,7 @@ local stream = require "covet.stream"
 local task = require "covet.task"
 
 local select, type = select, type
-local finish, wait = task.finish, task.wait
+local finish, pass, wait = task.finish, task.pass, task.wait
 local query, query_list, next_news = core.query, core.query_list, core.next
 local FLAGS = core.flags
 local ROWS, ONE, READ_ONLY = FLAGS.ROWS, FLAGS.ONE, FLAGS.READ_ONLY
@@ -147,17 +147,33 @@ end
 -- The columns of results, as long as these live.
 local names_of = setmetatable({}, { __mode = "k" })
 
--- Decode a delivery; when that raises, nothing is left behind.
-local function decode_rows(batch, mode, out, n, token, more)
-  local fine, list, last = pcall(decode.rows, batch, mode.form, mode.types, out,
-    n, true)
-  if fine then
-    return list, last
+-- Decoding failed: nothing of the call is left behind.
+local function give_up(others, token, more)
+  if others then
+    decode.free(others)
   end
   if more then
     core.abandon(token)
   end
-  error(list, 0)
+end
+
+-- A delivery may hold several batches: the other tasks run in between.
+local function decode_delivery(batch, mode, out, n, token, more)
+  local others
+  repeat
+    batch, others = decode.split(batch)
+    local fine, list, last = pcall(decode.rows, batch, mode.form, mode.types,
+      out, n, true)
+    if not fine then
+      give_up(others, token, more)
+      error(list, 0)
+    end
+    n, batch = last, others
+    if batch then
+      pass()
+    end
+  until not batch
+  return out, n
 end
 
 local function all_rows(session, mode, parsed, token, more, batch)
@@ -165,7 +181,7 @@ local function all_rows(session, mode, parsed, token, more, batch)
   while true do
     if batch then
       names = names or decode.names(batch)
-      out, n = decode_rows(batch, mode, out, n, token, more)
+      out, n = decode_delivery(batch, mode, out, n, token, more)
     end
     if not more then
       break
@@ -186,13 +202,13 @@ function methods:fetch_all(text, ...)
   return (all_rows(session, given.mode, parsed, token, more, batch))
 end
 
---- The first column of all rows. NULLs are holes: the second result counts the
--- rows.
+--- The first column of all rows, as an array; NULL is `covet.null`.
 function methods:fetch_column(text, ...)
   local session = self:enter(text)
   local parsed, given, token, more, batch =
     run(session, ROWS, self.adapter.query_timeout, text, ...)
-  return all_rows(session, given.value_mode, parsed, token, more, batch)
+  return (all_rows(session, call.column_mode(given), parsed, token, more,
+    batch))
 end
 
 -- Append a delivery to a columnar result; the batches are taken.
@@ -230,7 +246,7 @@ end
 --- The names of the columns of a result of `fetch_all`.
 -- @tparam table rows
 -- @treturn table a list
-function methods.columns(_, rows)
+function methods:columns(rows)
   local names = names_of[rows]
   if not names then
     caller.usage "columns(rows): rows must be a result of fetch_all"
@@ -310,12 +326,10 @@ end
 --- Insert and answer the new id.
 function methods:execute_insert(text, ...)
   local session = self:enter(text)
-  local first = type(text) == "table" and text[1] or text
-  local parsed = type(first) == "string" and call.parse(self.adapter, first)
-  if parsed and (parsed.verb or parsed.keyword) ~= "INSERT" and
-      parsed.keyword ~= "REPLACE" then
-    caller.usage("execute_insert runs INSERT, not %s",
-      parsed.keyword or "nothing")
+  local parsed = call.parse(self.adapter, call.text_of(text))
+  local verb = parsed.verb or parsed.keyword
+  if verb ~= "INSERT" and verb ~= "REPLACE" then
+    caller.usage("execute_insert runs INSERT, not %s", verb or "nothing")
   end
   local _, _, id = execute(session, text, ...)
   return id

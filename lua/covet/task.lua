@@ -79,6 +79,12 @@ function M.finish(token, ...)
   return host.wait(token)
 end
 
+--- Let the other tasks run if this one has been at it for a millisecond: for
+-- long work between two waits. Never raises.
+function M.pass()
+  host.pass()
+end
+
 --- Wait some time.
 -- @tparam number seconds 0: let the other tasks run once
 function M.sleep(seconds)

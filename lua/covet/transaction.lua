@@ -20,7 +20,7 @@ local class
 
 local M = {}
 
---- The options of a transaction.
+-- The options of a transaction: a declaration for covet.options.
 M.OPTIONS = {
   { "isolation", "string", nil, "read_uncommitted, read_committed, "
     .. "repeatable_read or serializable, in any case." },

@@ -173,7 +173,9 @@ static void give_up_acquires(covet_mode mode)
     unit_slot slot;
 
     covet_op_set_data(op, &slot);
-    if (covet_submit(op) == 0 && i % 2) {
+    if (covet_submit(op) == 1) { /* told at once: it is the caller's */
+      unit_release(&u, covet_op_result(op)->lease);
+    } else if (i % 2) {
       covet_cancel(op);
     }
     covet_op_free(op);

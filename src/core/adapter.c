@@ -105,7 +105,7 @@ static void route(covet_adapter *adapter, covet_op *op)
     covet_op_finish(op);
     return;
   }
-  if (op->lease != 0) {
+  if (op->lease != 0 || op->type == COVET_OP_RELEASE) {
     covet_lease_enqueue(op);
     return;
   }

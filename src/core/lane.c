@@ -224,6 +224,11 @@ static void suspend(covet_connection *connection, covet_op *op)
   covet_deadlines_remove(&op->runtime->deadlines, op);
   if (connection->state == COVET_CONNECTION_LENT) {
     queue_push(&connection->suspended, &op->node);
+    if (connection->lease == 0) { /* on its way back: nobody reads on */
+      int none = COVET_STOP_NONE;
+
+      atomic_compare_exchange_strong(&op->stop, &none, COVET_STOP_CANCEL);
+    }
   }
   if (reader_waits(op)) {
     covet_lane_resume(op);
@@ -257,6 +262,10 @@ static void settle(covet_connection *connection, covet_op *op, covet_step step)
   case COVET_STEP_MOVE:
     put_back(connection);
     op->connection = NULL;
+    if (covet_op_stop_reason(op) != COVET_STOP_NONE) {
+      covet_op_fault_stopped(op);
+      break;
+    }
     covet_lane_enqueue(&connection->adapter->lanes[op->lane], op);
     return;
   case COVET_STEP_DONE:
@@ -321,7 +330,11 @@ void covet_lane_resume(covet_op *op)
   }
   queue_remove(&connection->suspended, &op->node);
   op->state = COVET_OP_QUEUED;
-  queue_push(&connection->queue, &op->node);
+  if (connection->lease == 0) { /* it ends before the release that waits */
+    queue_push_front(&connection->queue, &op->node);
+  } else {
+    queue_push(&connection->queue, &op->node);
+  }
   serve_lease(connection);
 }
 

@@ -206,16 +206,19 @@ static void drain_inbox(covet_runtime *rt)
   }
 }
 
-static void drain_posts(covet_runtime *rt)
+static void take_posts(covet_runtime *rt, covet_queue *posts)
 {
-  covet_queue posts;
+  queue_init(posts);
+  uv_mutex_lock(&rt->lock);
+  queue_move(posts, &rt->posts);
+  uv_mutex_unlock(&rt->lock);
+}
+
+static void run_posts(covet_queue *posts)
+{
   covet_node *node;
 
-  queue_init(&posts);
-  uv_mutex_lock(&rt->lock);
-  queue_move(&posts, &rt->posts);
-  uv_mutex_unlock(&rt->lock);
-  while ((node = queue_pop(&posts)) != NULL) {
+  while ((node = queue_pop(posts)) != NULL) {
     covet_post *post = COVET_CONTAINER(node, covet_post, node);
 
     post->run(post);
@@ -237,9 +240,12 @@ static void turn_end(covet_runtime *rt)
 static void on_wake(uv_async_t *wake)
 {
   covet_runtime *rt = wake->data;
+  covet_queue posts;
 
-  drain_posts(rt);
+  /* An adapter's farewell is a post: what was submitted before it goes first. */
+  take_posts(rt, &posts);
   drain_inbox(rt);
+  run_posts(&posts);
   uv_mutex_lock(&rt->lock);
   if (rt->stopping) {
     uv_stop(rt->loop);
@@ -518,15 +524,31 @@ covet_batch *covet_op_take(covet_op *op, int *more)
   return batches;
 }
 
+/* Whether somebody who always finds news at once has kept the loop from running
+ * for too long. */
+static bool holds_up(covet_runtime *rt)
+{
+  return rt->mode == COVET_CALLER_LOOP &&
+         covet_now_us() - rt->turn_us > TURN_US;
+}
+
 int covet_op_next(covet_op *op)
 {
   covet_runtime *rt = op->runtime;
   bool news;
+  bool later = false;
 
   uv_mutex_lock(&rt->lock);
   news = op->finished || op->batch_count > 0;
   op->armed = !news;
+  if (news && holds_up(rt)) {
+    later = true;
+    (void) push_ready(rt, op);
+  }
   uv_mutex_unlock(&rt->lock);
+  if (later) {
+    return 0;
+  }
   if (news) {
     if (op->finished) {
       count_out(op);

@@ -98,10 +98,7 @@ static covet_connection *connection_new(covet_adapter *base, unsigned lane)
 static void connection_free(covet_connection *base)
 {
   sqlite_connection *connection = sqlite_connection_of(base);
-  sqlite_adapter *adapter = connection->adapter;
 
-  adapter->base->cache_hits += connection->statements.hits;
-  adapter->base->cache_misses += connection->statements.misses;
   sqlite_worker_deinit(connection);
   covet_stmt_cache_deinit(&connection->statements);
   free(connection);
@@ -135,6 +132,8 @@ static void on_opened(sqlite_job *job)
   bool failed = error.kind != COVET_ERROR_NONE;
   unsigned role = connection->role;
   sqlite_connection opened = {.role = role};
+  bool next = adapter->connecting &&
+              (role == SQLITE_WRITER || role == SQLITE_INLINE);
 
   if (!failed && role == SQLITE_WRITER) {
     adapter->writer = connection;
@@ -145,10 +144,13 @@ static void on_opened(sqlite_job *job)
   if (!failed && role == SQLITE_CHECKPOINTER) {
     adapter->checkpointer = connection;
   }
+  if (failed && next) {
+    connect_next(adapter, &opened, &error);
+    next = false; /* the adapter may go with its last connection */
+  }
   covet_connection_opened(&connection->base, failed ? &error : NULL);
-  if (adapter->connecting &&
-      (role == SQLITE_WRITER || role == SQLITE_INLINE)) {
-    connect_next(adapter, &opened, failed ? &error : NULL);
+  if (next) {
+    connect_next(adapter, &opened, NULL);
   }
 }
 
@@ -170,8 +172,10 @@ static sqlite_connection *worker_of(sqlite_connection *connection)
 {
   sqlite_connection *writer = connection->adapter->writer;
 
-  return connection->role == SQLITE_INLINE && writer != NULL ? writer
-                                                             : connection;
+  return connection->role == SQLITE_INLINE && writer != NULL &&
+                 writer->base.state != COVET_CONNECTION_CLOSING
+             ? writer
+             : connection;
 }
 
 static void open_connection(covet_connection *base)
@@ -344,6 +348,7 @@ static covet_step after_run(sqlite_connection *connection, covet_op *op,
                             sqlite_outcome outcome)
 {
   connection->op = NULL;
+  sqlite_note_cache(connection);
   if (connection->role == SQLITE_WRITER) {
     sqlite_end_sharing(connection->adapter);
     sqlite_checkpoint_if_due(connection);
@@ -400,6 +405,7 @@ static sqlite_outcome run_group_on_loop(sqlite_connection *connection)
 
   connection->on_loop = true;
   connection->limited = false;
+  connection->over_budget = false;
   connection->locked_out = false;
   outcome = sqlite_run_group(connection);
   connection->on_loop = false;
@@ -443,13 +449,14 @@ static covet_step execute(covet_connection *base, covet_op *op)
 
 /* The operation's own flag is what ends it; SQLite's interrupt only makes that
  * quicker inside long steps, and would hit streams that rest on the connection
- * as well. */
+ * as well; while a blob is open it would last. */
 static void cancel(covet_connection *base, covet_op *op)
 {
   sqlite_connection *connection = sqlite_connection_of(base);
 
   if (queue_empty(&connection->group) && queue_empty(&base->suspended) &&
-      base->running == op && connection->db != NULL) {
+      base->running == op && op->type == COVET_OP_QUERY &&
+      connection->blobs == NULL && connection->db != NULL) {
     sqlite3_interrupt(connection->db);
   }
   sqlite_worker_nudge(connection);

@@ -112,9 +112,11 @@ struct sqlite_connection {
   bool checkpointing;
 
   covet_op *op;         /* being run */
+  sqlite3_stmt *stepping; /* its statement, NULL: it must not be interrupted */
   covet_queue group;    /* operations that share a commit */
+  bool beginning;       /* all of the group wait for the lock */
   sqlite_outcome outcome;
-  covet_error error;    /* of opening */
+  covet_error error;    /* of opening, or of a function's state */
   bool on_loop;         /* `op` runs on the loop's thread */
   bool over_budget;
   bool locked_out;      /* a lock was not free and there was no waiting */
@@ -240,6 +242,9 @@ sqlite_verb sqlite_verb_of(const char *sql, size_t length);
 /** Run `connection->op`, on whichever thread has the connection. */
 sqlite_outcome sqlite_run(sqlite_connection *connection);
 
+/** sqlite3_step, to be interrupted by the operation's end or its budget. */
+int sqlite_step(sqlite_connection *connection, sqlite_statement *statement);
+
 /** Deliver the next rows of an open statement. */
 sqlite_outcome sqlite_run_rows(sqlite_connection *connection, covet_op *op,
                                sqlite_statement *statement);
@@ -252,6 +257,10 @@ sqlite_outcome sqlite_run_script(sqlite_connection *connection, covet_op *op);
 sqlite_outcome sqlite_run_many(sqlite_connection *connection, covet_op *op,
                                sqlite_statement *statement);
 sqlite_outcome sqlite_run_group(sqlite_connection *connection);
+
+/** Whether one of those that wait for the database's lock is to end. */
+bool sqlite_any_stopped(const sqlite_connection *connection);
+
 sqlite_outcome sqlite_run_call(sqlite_connection *connection, covet_op *op);
 
 /** Append the statement's present row to a batch. Returns SQLite's code. */
@@ -272,6 +281,9 @@ sqlite_habit *sqlite_habit_of(sqlite_adapter *adapter, const covet_op *op);
 
 /** Learn from an operation that has run. On the loop's thread. */
 void sqlite_learn(sqlite_connection *connection, const covet_op *op);
+
+/** Count what the statement cache was asked. On the loop's thread. */
+void sqlite_note_cache(sqlite_connection *connection);
 
 /** Whether the operation may run on the loop's thread on this connection. */
 bool sqlite_fits_loop(sqlite_connection *connection, const covet_op *op);

@@ -220,7 +220,8 @@ void sqlite_fault(sqlite_connection *connection, covet_op *op, int code,
   covet_error *error;
   int at = sqlite3_error_offset(connection->db);
 
-  if ((code & 0xFF) == SQLITE_INTERRUPT &&
+  /* a stopped operation's wait for a lock ends as if the lock was not given */
+  if (((code & 0xFF) == SQLITE_INTERRUPT || (code & 0xFF) == SQLITE_BUSY) &&
       covet_op_stop_reason(op) != COVET_STOP_NONE) {
     covet_op_fault_stopped(op);
     return;
@@ -235,7 +236,12 @@ void sqlite_fault(sqlite_connection *connection, covet_op *op, int code,
   if (at >= 0) {
     error->position = (int64_t) offset + at + 1;
   }
-  if (connection->lock_us != 0 && error->kind == COVET_ERROR_LOCK_TIMEOUT) {
+  if (code == SQLITE_BUSY && connection->lock_us == 0) {
+    /* it did not even wait: two transactions that read want to write */
+    error->kind = COVET_ERROR_DEADLOCK;
+    covet_error_text(error->hint, sizeof(error->hint),
+                     "begin it with mode = \"immediate\"", SIZE_MAX);
+  } else if (error->kind == COVET_ERROR_LOCK_TIMEOUT) {
     covet_error_text(error->detail, sizeof(error->detail),
                      "another process holds the lock", SIZE_MAX);
   }

@@ -132,13 +132,12 @@ static int bind_function(sqlite_connection *connection,
 {
   bound_function *bound = calloc(1, sizeof(*bound));
   int flags = SQLITE_UTF8 | SQLITE_DIRECTONLY;
-  covet_error error;
 
   if (bound == NULL) {
     return SQLITE_NOMEM;
   }
   bound->definition = definition;
-  bound->state = definition->open(definition->definition, &error);
+  bound->state = definition->open(definition->definition, &connection->error);
   if (bound->state == NULL) {
     free(bound);
     return SQLITE_ERROR;
@@ -159,6 +158,7 @@ int sqlite_functions_update(sqlite_connection *connection)
   sqlite_adapter *adapter = connection->adapter;
   int code = SQLITE_OK;
 
+  memset(&connection->error, 0, sizeof(connection->error));
   uv_mutex_lock(&adapter->functions_lock);
   while (code == SQLITE_OK &&
          connection->functions < atomic_load(&adapter->function_count)) {

@@ -66,6 +66,16 @@ static void learn_read(sqlite_habit *habit, uint64_t took_us)
   }
 }
 
+void sqlite_note_cache(sqlite_connection *connection)
+{
+  covet_adapter *base = connection->adapter->base;
+
+  base->cache_hits += connection->statements.hits;
+  base->cache_misses += connection->statements.misses;
+  connection->statements.hits = 0;
+  connection->statements.misses = 0;
+}
+
 void sqlite_learn(sqlite_connection *connection, const covet_op *op)
 {
   sqlite_habit *habit;
@@ -176,6 +186,7 @@ static sqlite_outcome run_here(sqlite_connection *connection, covet_op *op,
   }
   connection->on_loop = false;
   connection->op = NULL;
+  sqlite_note_cache(connection);
   return outcome;
 }
 

@@ -21,6 +21,12 @@ static int on_progress(void *data)
 {
   sqlite_connection *connection = data;
 
+  /* SQLite asks once more when the statement has done its work and, perhaps, been
+   * committed: then there is nothing left to interrupt. */
+  if (connection->stepping == NULL ||
+      !sqlite3_stmt_busy(connection->stepping)) {
+    return 0;
+  }
   if (connection->op != NULL &&
       covet_op_stop_reason(connection->op) != COVET_STOP_NONE &&
       connection->op->type != COVET_OP_RELEASE) {
@@ -49,15 +55,14 @@ static int on_busy(void *data, int attempts)
     connection->locked_out = true;
     return 0;
   }
-  if (attempts == 0 || connection->lock_us == 0) {
+  if (connection->lock_us == 0) {
     connection->lock_us = now;
   }
   if (now - connection->lock_us >=
       connection->adapter->options.busy_timeout_us) {
     return 0;
   }
-  if (connection->op != NULL &&
-      covet_op_stop_reason(connection->op) != COVET_STOP_NONE) {
+  if (sqlite_any_stopped(connection)) {
     return 0;
   }
   for (int i = 0; i < attempts && wait < LONGEST_WAIT_US; i++) {

@@ -10,7 +10,7 @@
 enum {
   AHEAD = 4,                 /* deliveries that may stand untaken */
   FIRST_ROWS = 256,          /* so that the reader starts early */
-  CHUNK_ROWS = 1000,
+  CHUNK_ROWS = 500,          /* decoded in less than a millisecond */
   CHUNK_BYTES = 1024 * 1024, /* a delivery is complete at this size too */
   LOOP_ROWS = 16             /* first size of a batch on the loop's thread */
 };
@@ -104,11 +104,14 @@ static uint32_t rows_wanted(const sqlite_connection *connection,
 static covet_batch *new_batch(sqlite_connection *connection,
                               const covet_op *op, sqlite_statement *statement)
 {
+  uint32_t wanted;
+
   if (!sqlite_statement_shape(connection, statement)) {
     return NULL;
   }
+  wanted = rows_wanted(connection, op, statement);
   return covet_batch_new(statement->shape,
-                         rows_wanted(connection, op, statement));
+                         wanted < CHUNK_ROWS ? wanted : CHUNK_ROWS);
 }
 
 /* A batch that is handed over before the statement has ended. On the loop's
@@ -151,6 +154,16 @@ static bool enough(const covet_op *op, const sqlite_statement *statement)
          statement->rows > 0;
 }
 
+int sqlite_step(sqlite_connection *connection, sqlite_statement *statement)
+{
+  int code;
+
+  connection->stepping = statement->handle;
+  code = sqlite3_step(statement->handle);
+  connection->stepping = NULL;
+  return code;
+}
+
 sqlite_outcome sqlite_run_rows(sqlite_connection *connection, covet_op *op,
                                sqlite_statement *statement)
 {
@@ -158,7 +171,7 @@ sqlite_outcome sqlite_run_rows(sqlite_connection *connection, covet_op *op,
   int code = SQLITE_ROW;
 
   while (code == SQLITE_ROW && !enough(op, statement)) {
-    code = sqlite3_step(statement->handle);
+    code = sqlite_step(connection, statement);
     if (code == SQLITE_ROW) {
       code = take_row(connection, op, statement, &batch);
     }
@@ -403,6 +416,10 @@ sqlite_outcome sqlite_run(sqlite_connection *connection)
   if (connection->functions !=
           atomic_load(&connection->adapter->function_count) &&
       sqlite_functions_update(connection) != SQLITE_OK) {
+    if (connection->error.kind != COVET_ERROR_NONE) {
+      return sqlite_refuse(op, connection->error.kind,
+                           connection->error.message);
+    }
     sqlite_fault(connection, op, sqlite3_extended_errcode(connection->db), 0);
     return SQLITE_RAN;
   }

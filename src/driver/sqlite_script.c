@@ -55,7 +55,7 @@ static int run_statement(script *s, sqlite_statement *statement)
   statement->total_before = sqlite3_total_changes64(connection->db);
   statement->id_before = sqlite3_last_insert_rowid(connection->db);
   do {
-    code = sqlite3_step(statement->handle);
+    code = sqlite_step(connection, statement);
     statement->rows += code == SQLITE_ROW;
   } while (code == SQLITE_ROW);
   if (code != SQLITE_DONE) {
@@ -112,6 +112,10 @@ sqlite_outcome sqlite_run_script(sqlite_connection *connection, covet_op *op)
     const char *tail = end;
     const char *text;
 
+    if (covet_op_stop_reason(op) != COVET_STOP_NONE) {
+      covet_op_fault_stopped(op); /* SQLite asks only in long statements */
+      break;
+    }
     offset = (size_t) (at - op->sql);
     code = sqlite3_prepare_v2(connection->db, at, (int) (end - at) + 1,
                               &statement.handle, &tail);
@@ -137,13 +141,13 @@ sqlite_outcome sqlite_run_script(sqlite_connection *connection, covet_op *op)
 
 /* --- Lists of parameters ----------------------------------------------------------------- */
 
-static int run_row(covet_op *op, sqlite_statement *statement,
-                   const covet_cell *cells, uint32_t width)
+static int run_row(sqlite_connection *connection, covet_op *op,
+                   sqlite_statement *statement, const covet_cell *cells)
 {
-  int code = sqlite_bind(op, statement, cells, width);
+  int code = sqlite_bind(op, statement, cells, op->width);
 
   while (code == SQLITE_OK || code == SQLITE_ROW) {
-    code = sqlite3_step(statement->handle);
+    code = sqlite_step(connection, statement);
   }
   if (code == SQLITE_DONE) {
     return sqlite3_reset(statement->handle);
@@ -168,8 +172,8 @@ static int run_rows(sqlite_connection *connection, covet_op *op,
 
   for (uint32_t row = 0; row < rows; row++) {
     int64_t before = sqlite3_total_changes64(connection->db);
-    int code = run_row(op, statement,
-                       op->params + (size_t) row * op->width, op->width);
+    int code = run_row(connection, op, statement,
+                       op->params + (size_t) row * op->width);
 
     if (code != SQLITE_OK) {
       fault_row(connection, op, code, row);
@@ -272,6 +276,19 @@ static bool run_together(sqlite_connection *connection)
   return true;
 }
 
+bool sqlite_any_stopped(const sqlite_connection *connection)
+{
+  covet_op *op =
+      connection->beginning ? op_at(queue_first(&connection->group)) : NULL;
+
+  while (op != NULL && covet_op_stop_reason(op) == COVET_STOP_NONE) {
+    op = op_at(queue_after(&connection->group, &op->node));
+  }
+  return op != NULL ||
+         (connection->op != NULL &&
+          covet_op_stop_reason(connection->op) != COVET_STOP_NONE);
+}
+
 static void fail_all(sqlite_connection *connection, int code)
 {
   for (covet_op *op = op_at(queue_first(&connection->group)); op != NULL;
@@ -282,21 +299,44 @@ static void fail_all(sqlite_connection *connection, int code)
   }
 }
 
+/* False when a deferred constraint refuses: only each alone shows whose it is. */
+static bool commit_group(sqlite_connection *connection)
+{
+  int code = sqlite_do(connection, "COMMIT");
+
+  if ((code & 0xFF) == SQLITE_CONSTRAINT) {
+    return false;
+  }
+  if (code != SQLITE_OK) {
+    fail_all(connection, code);
+    (void) sqlite_do(connection, "ROLLBACK");
+  }
+  return true;
+}
+
 /* A statement that fails undoes its own work only; what undoes all of it (a full
  * disk, ON CONFLICT ROLLBACK, a cancel) is seen by the transaction being gone. */
 sqlite_outcome sqlite_run_group(sqlite_connection *connection)
 {
   covet_op *first = op_at(queue_first(&connection->group));
+  bool given_up;
   int code;
 
   connection->op = first;
+  connection->beginning = true;
   code = sqlite_do(connection, "BEGIN IMMEDIATE");
+  given_up = sqlite_any_stopped(connection);
+  connection->beginning = false;
   if (code != SQLITE_OK) {
     if (connection->on_loop && connection->locked_out) {
       return SQLITE_ELSEWHERE;
     }
-    fail_all(connection, code);
-  } else if (!run_together(connection)) {
+    if (given_up) {
+      run_alone(connection); /* one gave up waiting, not all of them */
+    } else {
+      fail_all(connection, code);
+    }
+  } else if (!run_together(connection) || !commit_group(connection)) {
     if (!sqlite3_get_autocommit(connection->db)) {
       (void) sqlite_do(connection, "ROLLBACK");
     }
@@ -306,9 +346,6 @@ sqlite_outcome sqlite_run_group(sqlite_connection *connection)
       return SQLITE_ELSEWHERE;
     }
     run_alone(connection);
-  } else if ((code = sqlite_do(connection, "COMMIT")) != SQLITE_OK) {
-    fail_all(connection, code);
-    (void) sqlite_do(connection, "ROLLBACK");
   }
   connection->op = first;
   return SQLITE_RAN;

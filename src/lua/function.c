@@ -192,10 +192,16 @@ static int step_function(void *state, void **context,
   if (call_slot(L, SLOT_FIRST, 1, arguments, count, error) != 0) {
     return -1;
   }
-  if (*context == NULL) {
-    *context = (void *) (intptr_t) luaL_ref(L, LUA_REGISTRYINDEX);
-  } else {
+  if (*context != NULL && !lua_isnil(L, -1)) {
     lua_rawseti(L, LUA_REGISTRYINDEX, (int) (intptr_t) *context);
+    return 0;
+  }
+  if (*context != NULL) { /* nil has no place of its own in the registry */
+    luaL_unref(L, LUA_REGISTRYINDEX, (int) (intptr_t) *context);
+    *context = NULL;
+  }
+  if (!lua_isnil(L, -1)) {
+    *context = (void *) (intptr_t) luaL_ref(L, LUA_REGISTRYINDEX);
   }
   return 0;
 }

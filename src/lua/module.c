@@ -321,26 +321,29 @@ static int l_adapter(lua_State *L)
 
 static int l_connect(lua_State *L)
 {
+  uint64_t timeout_ms = duration(L, 2, 1e3); /* raises: before there is an op */
   covet_op *op = checked(L, covet_op_connect(covetL_adapter(L, 1)));
 
-  covet_op_set_timeout(op, duration(L, 2, 1e3));
+  covet_op_set_timeout(op, timeout_ms);
   return covetL_submit(L, covetL_binding(L), op);
 }
 
 static int l_disconnect(lua_State *L)
 {
+  uint64_t timeout_ms = duration(L, 2, 1e3);
   covet_op *op = checked(L, covet_op_disconnect(covetL_adapter(L, 1)));
 
-  covet_op_set_timeout(op, duration(L, 2, 1e3));
+  covet_op_set_timeout(op, timeout_ms);
   return covetL_submit(L, covetL_binding(L), op);
 }
 
 static int l_acquire(lua_State *L)
 {
+  uint64_t timeout_ms = duration(L, 3, 1e3);
   covet_op *op = checked(
       L, covet_op_acquire(covetL_adapter(L, 1), lua_toboolean(L, 2)));
 
-  covet_op_set_timeout(op, duration(L, 3, 1e3));
+  covet_op_set_timeout(op, timeout_ms);
   return covetL_submit(L, covetL_binding(L), op);
 }
 

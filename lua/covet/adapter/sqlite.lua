@@ -75,21 +75,24 @@ end
 local class = adapter.class("sqlite", SQLite)
 class.database = "sqlite"
 
--- { foreign_keys = 1 } and { "PRAGMA ..." } as one text.
+-- { foreign_keys = 1 } and { "PRAGMA ..." } as one text: first what has a name,
+-- then the statements in their order.
 local function pragma_text(pragmas)
   local list = {}
   for name, value in pairs(pragmas) do
-    if type(name) == "number" then
-      list[#list + 1] = tostring(value)
-    elseif not name:match "^[%w_.]+$" then
+    local named = type(name) == "string"
+    if named and not name:match "^[%w_.]+$" then
       caller.usage("pragmas: %q is no name of a pragma", name)
-    elseif type(value) == "boolean" then
+    elseif named and type(value) == "boolean" then
       list[#list + 1] = ("PRAGMA %s = %d"):format(name, value and 1 or 0)
-    else
+    elseif named then
       list[#list + 1] = ("PRAGMA %s = %s"):format(name, tostring(value))
     end
   end
   table.sort(list)
+  for _, statement in ipairs(pragmas) do
+    list[#list + 1] = tostring(statement)
+  end
   return table.concat(list, "; ")
 end
 

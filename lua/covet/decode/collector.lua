@@ -12,7 +12,7 @@ local collectgarbage, max, min = collectgarbage, math.max, math.min
 
 -- Kilobytes of step for each kilobyte decoded, and the most at a time (some
 -- milliseconds).
-local FACTOR, MAX_STEP = 4, 8192
+local FACTOR, MAX_STEP = 3, 2048
 -- A cycle starts when the heap has doubled and grown by so much, kilobytes.
 -- Little, because a stream whose chunks are dropped runs twice as fast while
 -- its heap stays in the processor's cache (2 MB) than with a lazy collector.

@@ -31,7 +31,7 @@ end
 
 local MOMENT = one_of("string", "epoch", "table")
 
---- What `types` may hold: a declaration for covet.options.
+-- What `types` may hold: a declaration for covet.options.
 M.TYPES = {
   { "int8", "string", "exact",
     "Integers: exact (a number within 2^53, else int64 cdata), or all of them "

@@ -34,7 +34,13 @@ local function invoke(session, name, flags, timeout, on_row, ...)
     if a then
       local rows = decode.rows(a, array.form, array.types)
       for i = 1, #rows do
-        on_row(rows[i])
+        local fine, err = pcall(on_row, rows[i])
+        if not fine then
+          if more then
+            core.abandon(token)
+          end
+          error(err, 0)
+        end
       end
     end
     if not more then
@@ -174,8 +180,8 @@ function Blob:close()
   if self.closed then
     return
   end
-  local owned = self.owned
-  if owned or self.connection.lease_held then
+  local owned, session = self.owned, self.connection
+  if owned or session.lease_held or session.state == "open" then
     blob_call(self, "blob_close", ignore)
   end
   self.closed = true
