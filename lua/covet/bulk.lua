@@ -12,7 +12,7 @@ local options = require "covet.options"
 local sql = require "covet.sql"
 local task = require "covet.task"
 
-local MANY = core.flags.MANY
+local MANY, READ_ONLY = core.flags.MANY, core.flags.READ_ONLY
 local NEEDS_ENCODING = -100
 local BATCH = 2000
 
@@ -34,9 +34,10 @@ local function encode_rows(rows, n, width)
 end
 
 local function submit(session, flags, parsed, rows, n, timeout)
-  return core.query_list(session.adapter.handle, session.lease,
-    MANY + session.inside + flags, timeout, 0, parsed.text, rows, n,
-    parsed.count)
+  flags = bit.bor(MANY, session.inside, flags,
+    session.defaults.read_only and READ_ONLY or 0)
+  return core.query_list(session.adapter.handle, session.lease, flags, timeout,
+    0, parsed.text, rows, n, parsed.count)
 end
 
 -- "in row 12 of the list" counts within its batch: make it count in all.
@@ -223,7 +224,9 @@ end
 local function check_named(row, known, number)
   for key in pairs(row) do
     if not known[key] then
-      refuse_record(number, "there is no column %s", tostring(key))
+      refuse_record(number, "there is no column %s among those to be written "
+        .. "(of the first record, unless columns = {...} is given)",
+        tostring(key))
     end
   end
 end

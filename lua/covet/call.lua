@@ -10,13 +10,32 @@ local sql = require "covet.sql"
 
 local M = {}
 
+local FORMS = { "named", "record", "array", "lazy" }
+
+local function is_form(value)
+  for _, form in ipairs(FORMS) do
+    if form == value then
+      return true
+    end
+  end
+  local nearest = options.nearest(value, FORMS)
+  return nil, "must be named, record, array or lazy"
+    .. (nearest and (" (did you mean %q?)"):format(nearest) or "")
+end
+
+local function is_positive(value)
+  return value >= 1, "must be at least 1"
+end
+
 -- The options of a call, and of `with_options`: a declaration for covet.options.
 M.OPTIONS = {
   { "timeout", "seconds", nil, "Deadline of the call." },
-  { "rows", "string", nil, "Row form: named, record, array or lazy." },
+  { "rows", "string", nil, "Row form: named, record, array or lazy.",
+    check = is_form },
   { "types", "table", nil, "What database types become." },
   { "read_only", "boolean", nil, "Refuse a statement that writes." },
-  { "chunk_size", "integer", nil, "Rows in a chunk of a stream." },
+  { "chunk_size", "integer", nil, "Rows in a chunk of a stream.",
+    check = is_positive },
 }
 
 local CALL_OPTIONS = { { "params", "table", nil, "Values of :name." } }
@@ -33,9 +52,6 @@ function M.resolve(given, base)
   local rows = given.rows or base.rows or "named"
   local types = given.types and decode.plan(given.types, caller.level())
     or base.types or decode.plan()
-  if rows == "value" then
-    caller.usage "rows: must be named, record, array or lazy"
-  end
   local read_only = given.read_only
   if read_only == nil then
     read_only = base.read_only
@@ -148,7 +164,9 @@ function M.read(adapter, defaults, given)
   local checked = options.check(CALL_OPTIONS, given, "call", caller.level())
   local parsed = M.parse(adapter, text)
   local list, n
-  if checked.params and parsed.names then
+  if checked.params and given[2] ~= nil then
+    caller.usage "give either params or values by position, not both"
+  elseif checked.params and parsed.names then
     list, n = sql.bind_named(parsed, checked.params, caller.level())
   elseif checked.params then
     caller.usage "params is for statements with :name parameters"

@@ -10,7 +10,7 @@ local M = {}
 local OWN = debug.getinfo(1, "S").source:match "^(@.*)caller%.lua$"
 
 --- The level of the first function that is not covet's, counted from the
--- function that calls this.
+-- function that calls this; beyond the stack when a tail call has replaced it.
 -- @treturn number
 function M.level()
   local level = 2
@@ -20,7 +20,14 @@ function M.level()
     level = level + 1
     info = debug.getinfo(level, "S")
   end
-  return info and level - 1 or 2
+  return level - 1
+end
+
+--- The caller's place.
+-- @treturn string|nil "file:line"
+function M.where()
+  local info = debug.getinfo(M.level(), "Sl")
+  return info and info.short_src .. ":" .. info.currentline or nil
 end
 
 --- Raise an error of kind "usage" at the caller's place.

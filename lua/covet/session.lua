@@ -25,7 +25,7 @@ local statement = require "covet.statement"
 local stream = require "covet.stream"
 local task = require "covet.task"
 
-local select, type = select, type
+local bor, select, type = bit.bor, select, type
 local finish, pass, wait = task.finish, task.pass, task.wait
 local query, query_list, next_news = core.query, core.query_list, core.next
 local FLAGS = core.flags
@@ -45,28 +45,29 @@ M.methods = methods
 -- Submit. Answers the statement, the options, the token and the completion.
 local function submit(session, flags, timeout, text, ...)
   local adapter, defaults = session.adapter, session.defaults
-  flags = flags + session.inside
+  flags = bor(flags, session.inside)
   if type(text) == "string" then
     local parsed = adapter.statements[text] or call.parse(adapter, text)
     if parsed.names or parsed.count ~= select("#", ...) then
       call.refuse_count(parsed, select("#", ...))
     end
     if defaults.read_only then
-      flags = flags + READ_ONLY
+      flags = bor(flags, READ_ONLY)
     end
     return parsed, defaults, query(adapter.handle, session.lease, flags,
       defaults.timeout or timeout, 0, parsed.text, ...)
   end
   local parsed, given, list, n = call.read(adapter, defaults, text)
   if given.read_only then
-    flags = flags + READ_ONLY
+    flags = bor(flags, READ_ONLY)
   end
   return parsed, given, query_list(adapter.handle, session.lease, flags,
     given.timeout or timeout, given.chunk_size or 0, parsed.text, list, n)
 end
 
 -- Run a call until there is the first news of it. No varargs on the way back:
--- LuaJIT would not compile them.
+-- LuaJIT would not compile them. The last result is when it began, if anyone
+-- wants to know.
 local function run(session, flags, timeout, text, ...)
   local started = session.adapter.watched and core.now()
   local parsed, given, token, ok, more, a, b, c =
@@ -86,14 +87,16 @@ local function run(session, flags, timeout, text, ...)
   elseif started and not more then
     session.adapter:note_query(parsed, started)
   end
-  return parsed, given, token, more, a, b, c
+  return parsed, given, token, more, a, b, c, started
 end
 
 -- The next news of a call.
-local function proceed(session, parsed, token)
+local function proceed(session, parsed, token, started)
   local ok, more, a, b, c = finish(next_news(token))
   if not ok then
-    session:fail(a, parsed)
+    session:fail(a, parsed, started)
+  elseif started and not more then
+    session.adapter:note_query(parsed, started)
   end
   return more, a, b, c
 end
@@ -102,13 +105,13 @@ end
 
 -- What follows the first news of a call for one row. A worker may deliver the
 -- row before the statement has ended.
-local function one_row(session, parsed, given, token, more, batch, mode)
+local function one_row(session, parsed, started, token, more, batch, mode)
   local row, found
   if batch then
     row, found = decode.first(batch, mode)
   end
   while more do
-    more, batch = proceed(session, parsed, token)
+    more, batch = proceed(session, parsed, token, started)
     if batch and not found then
       row, found = decode.first(batch, mode)
     end
@@ -119,18 +122,18 @@ end
 --- The first row, or nil.
 function methods:fetch_one(text, ...)
   local session = self:enter(text)
-  local parsed, given, token, more, batch =
+  local parsed, given, token, more, batch, _, _, started =
     run(session, ONE_ROW, self.adapter.query_timeout, text, ...)
   if not more then
     return batch and (decode.first(batch, given.mode)) or nil
   end
-  return (one_row(session, parsed, given, token, more, batch, given.mode))
+  return (one_row(session, parsed, started, token, more, batch, given.mode))
 end
 
 --- The first column of the first row; nil when there is no row.
 function methods:fetch_value(text, ...)
   local session = self:enter(text)
-  local parsed, given, token, more, batch =
+  local parsed, given, token, more, batch, _, _, started =
     run(session, ONE_ROW, self.adapter.query_timeout, text, ...)
   if not more then
     if batch then
@@ -138,7 +141,7 @@ function methods:fetch_value(text, ...)
     end
     return nil
   end
-  return (one_row(session, parsed, given, token, more, batch,
+  return (one_row(session, parsed, started, token, more, batch,
     given.value_mode))
 end
 
@@ -176,7 +179,7 @@ local function decode_delivery(batch, mode, out, n, token, more)
   return out, n
 end
 
-local function all_rows(session, mode, parsed, token, more, batch)
+local function all_rows(session, mode, parsed, started, token, more, batch)
   local out, n, names = {}, 0, nil
   while true do
     if batch then
@@ -186,7 +189,7 @@ local function all_rows(session, mode, parsed, token, more, batch)
     if not more then
       break
     end
-    more, batch = proceed(session, parsed, token)
+    more, batch = proceed(session, parsed, token, started)
   end
   if names then
     names_of[out] = names
@@ -197,18 +200,18 @@ end
 --- All rows, as an array.
 function methods:fetch_all(text, ...)
   local session = self:enter(text)
-  local parsed, given, token, more, batch =
+  local parsed, given, token, more, batch, _, _, started =
     run(session, ROWS, self.adapter.query_timeout, text, ...)
-  return (all_rows(session, given.mode, parsed, token, more, batch))
+  return (all_rows(session, given.mode, parsed, started, token, more, batch))
 end
 
 --- The first column of all rows, as an array; NULL is `covet.null`.
 function methods:fetch_column(text, ...)
   local session = self:enter(text)
-  local parsed, given, token, more, batch =
+  local parsed, given, token, more, batch, _, _, started =
     run(session, ROWS, self.adapter.query_timeout, text, ...)
-  return (all_rows(session, call.column_mode(given), parsed, token, more,
-    batch))
+  return (all_rows(session, call.column_mode(given), parsed, started, token,
+    more, batch))
 end
 
 -- Append a delivery to a columnar result; the batches are taken.
@@ -229,7 +232,7 @@ end
 --- A columnar result: typed arrays. See covet.columns.
 function methods:fetch_columns(text, ...)
   local session = self:enter(text)
-  local parsed, given, token, more, batch =
+  local parsed, given, token, more, batch, _, _, started =
     run(session, ROWS, self.adapter.query_timeout, text, ...)
   local builder
   while true do
@@ -239,7 +242,7 @@ function methods:fetch_columns(text, ...)
     if not more then
       return builder and builder:finish() or columns.empty()
     end
-    more, batch = proceed(session, parsed, token)
+    more, batch = proceed(session, parsed, token, started)
   end
 end
 
@@ -285,22 +288,29 @@ local function exact(value)
 end
 
 local function execute(session, text, ...)
-  local parsed, _, token, more, batch, affected, id =
+  local parsed, _, token, more, batch, affected, id, started =
     run(session, 0, session.adapter.command_timeout, text, ...)
   while more do
-    more, batch, affected, id = proceed(session, parsed, token)
+    more, batch, affected, id = proceed(session, parsed, token, started)
   end
   assert(batch == nil)
   return parsed, exact(affected), exact(id)
 end
 
-local function execute_script(session, text)
-  local ok, more, fields, affected, id = finish(query(session.adapter.handle,
-    session.lease, FLAGS.SCRIPT + session.inside,
-    session.defaults.timeout or session.adapter.command_timeout, 0, text))
+local function execute_script(session, parsed, given)
+  local adapter, flags = session.adapter, bor(FLAGS.SCRIPT, session.inside)
+  local started = adapter.watched and core.now()
+  if given.read_only then
+    flags = bor(flags, READ_ONLY)
+  end
+  local ok, more, fields, affected, id = finish(query(adapter.handle,
+    session.lease, flags, given.timeout or adapter.command_timeout, 0,
+    parsed.text))
   assert(not more)
   if not ok then
-    session:fail(fields, { text = text })
+    session:fail(fields, parsed, started)
+  elseif started then
+    adapter:note_query(parsed, started)
   end
   return { affected_rows = exact(affected), last_insert_id = exact(id),
     command = "SCRIPT" }
@@ -310,10 +320,12 @@ end
 -- @treturn table `affected_rows`, `last_insert_id`, `command`
 function methods:execute(text, ...)
   local session = self:enter(text)
-  if type(text) == "string" and select("#", ...) == 0 then
-    local parsed = call.parse(self.adapter, text)
+  if select("#", ...) == 0 then
+    local parsed = call.parse(self.adapter, call.text_of(text))
     if parsed.statements > 1 and parsed.count == 0 then
-      return execute_script(session, text)
+      return execute_script(session, parsed, type(text) == "string"
+        and session.defaults
+        or select(2, call.read(self.adapter, session.defaults, text)))
     end
   end
   local parsed, affected, id = execute(session, text, ...)
@@ -430,7 +442,7 @@ end
 
 -- --- Errors ---------------------------------------------------------------------------------
 
---- Raise what the core reported.
+--- Raise what the core reported; a mistake of usage with the caller's place.
 -- @tparam table fields
 -- @tparam table parsed
 -- @tparam number|nil started when the call began
@@ -438,6 +450,9 @@ function methods:fail(fields, parsed, started)
   local adapter = self.adapter
   fields.sql = fields.sql or parsed and parsed.text
   fields.database = adapter.database
+  if fields.kind == "usage" then
+    fields.where = fields.where or caller.where()
+  end
   local err = errors.with_traceback(errors.new(fields))
   if adapter.watched then
     adapter:note_error(err, parsed, started)

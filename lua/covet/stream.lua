@@ -5,7 +5,6 @@
 -- frees its connection at once.
 -- @module covet.stream
 
-local caller = require "covet.caller"
 local core = require "covet.core"
 local decode = require "covet.decode"
 local ffi = require "ffi"
@@ -29,16 +28,28 @@ local function disown(self)
 end
 
 --- End the stream: its statement ends and its connection is free again. May be
--- called twice.
+-- called twice. A task that waits for the next chunk gets nil.
 function Stream:close()
   local batch, token = self.batch, self.token
-  self.batch, self.token, self.rows = nil, nil, nil
+  self.batch, self.token, self.rows, self.chunk = nil, nil, nil, nil
   self.closed = true
   disown(self)
   if batch ~= nil then
     decode.free(batch)
   end
-  if token then
+  if token and self.waiting then
+    core.cancel(token) -- its completion ends that wait
+  elseif token then
+    core.abandon(token)
+  end
+end
+
+-- The stream was closed while a task waited for this news of it.
+local function drop_news(token, ok, more, batch)
+  if ok and batch then
+    decode.free(batch)
+  end
+  if ok and more then
     core.abandon(token)
   end
 end
@@ -57,14 +68,15 @@ end
 -- Make `self.batch` the next batch. False at the end.
 local function next_batch(self)
   while self.batch == nil do
-    if not self.token then
+    local token = self.token
+    if not token then
       return false
     end
-    local ok, more, batch = task.finish(core.next(self.token))
+    self.waiting = true
+    local ok, more, batch = task.finish(core.next(token))
+    self.waiting = false
     if self.closed then
-      if batch then
-        decode.free(batch)
-      end
+      drop_news(token, ok, more, batch)
       return false
     end
     if not ok then
@@ -157,13 +169,8 @@ local function open(session, submit, read, text, ...)
   self.parsed, self.mode, self.token = parsed, given.mode, token
   self.size = given.chunk_size or CHUNK_SIZE
   self.step = read
-  if self.size < 1 then
-    keep(self, more, batch)
-    self:close()
-    caller.usage("chunk_size must be at least 1, not %d", self.size)
-  end
   keep(self, more, batch)
-  self.task = (session.scope or task.current)()
+  self.task = session.scope and session:scope() or task.current()
   if self.task then
     self.task:own(self)
   end

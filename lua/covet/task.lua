@@ -31,6 +31,7 @@ local M = {
   now = core.now,
   on_exit = exit.on_exit,
   semaphore = semaphore.new,
+  shelter = park.shelter,
   spawn = spawn.spawn,
   timeout = scope.timeout,
 }

@@ -90,6 +90,10 @@ function Transaction:enter()
     caller.usage "a transaction belongs to the task that began it"
   elseif state.state ~= "open" then
     caller.usage("the transaction was %s before", state.state)
+  elseif state.doomed then
+    self:fail { kind = "transaction_aborted", retry = "no", message =
+      "a nested transaction could not be rolled back: nothing of this one can "
+        .. "be committed" }
   end
   return self
 end
@@ -161,16 +165,31 @@ local function commit_text(self)
   return self.savepoint_name and "RELEASE " .. self.savepoint_name or "COMMIT"
 end
 
--- Make undone what was done, whatever state the connection is in.
-local function undo(self)
+-- What cannot be undone alone dooms the transactions around it.
+local function doom(self)
+  local outer = self.parent
+  while outer do
+    outer.doomed = true
+    outer = outer.parent
+  end
+end
+
+local function roll_back(self)
   if self.savepoint_name then
     local ok = control(self, "ROLLBACK TO " .. self.savepoint_name)
-    if ok then
-      control(self, "RELEASE " .. self.savepoint_name)
+      and control(self, "RELEASE " .. self.savepoint_name)
+    if not ok then
+      doom(self)
     end
   elseif not self.owns_connection then
     control(self, "ROLLBACK") -- else the release does it
   end
+end
+
+-- Make undone what was done, whatever state the connection is in. A cancelled
+-- task finishes this first: else what it undoes could be committed later.
+local function undo(self)
+  task.shelter(roll_back, self)
 end
 
 --- Commit (of a nested transaction: keep its savepoint's work).

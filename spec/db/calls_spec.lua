@@ -50,10 +50,9 @@ database.contract("calls", function(d, open)
       "select age from people where id = 2", types = { null = covet.null } })
   end)
 
-  it("fetch_column gives the first column and the number of rows", function()
-    local list, n = db:fetch_column "select age, id from people order by id"
-    assert.equal(3, n)
-    assert.same({ [1] = 30, [3] = 50 }, list)
+  it("fetch_column gives the first column, NULL being covet.null", function()
+    assert.same({ 30, covet.null, 50 }, db:fetch_column "select age, id from people order by id")
+    assert.equal(1, select("#", db:fetch_column "select 1"))
     local text = d:sql "select name from people where id < ? order by id"
     assert.same({ "ann", "bob" }, (db:fetch_column { text, 3 }))
     assert.same({ "ann", "bob" }, (db:fetch_column(text, 3)))

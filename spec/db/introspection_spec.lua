@@ -96,7 +96,8 @@ end)
 database.contract("quoting", function(d, open)
   it("identifiers go through the database and back", function()
     local db = open()
-    for _, name in ipairs { "plain", "select", "a b", 'a"b', "a`b", "a'b", "é", "a.b", "a;b", "--", "%s", "?" } do
+    for _, name in ipairs { "plain", "select", "a b", 'a"b', "a`b", "a'b", "é", "a.b", "a;b", "--", "%s",
+      "?" } do
       local quoted = db:quote_identifier(name)
       db:execute(("create table %s (%s integer)"):format(quoted, quoted))
       assert.is_true(db:table_exists(name))
@@ -120,8 +121,8 @@ database.contract("quoting", function(d, open)
         assert.equal(value, db:fetch_value(text))
       end
     end
-    assert.equal("9223372036854775807",
-      tostring(db:fetch_value { "select " .. db:quote_literal(9223372036854775807LL), types = { int8 = "string" } }))
+    assert.equal("9223372036854775807", tostring(db:fetch_value {
+      "select " .. db:quote_literal(9223372036854775807LL), types = { int8 = "string" } }))
     assert.is_nil(db:fetch_value("select " .. db:quote_literal(nil)))
     assert.is_nil(db:fetch_value("select " .. db:quote_literal(covet.null)))
     assert.equal("\0\255a", db:fetch_value("select " .. db:quote_literal(covet.bytes "\0\255a")))

@@ -102,7 +102,8 @@ database.contract("writing", function(d, open)
     assert.equal(5000, count())
     assert.equal(2500, db:fetch_value "select price from items where id = 5000")
     assert.equal(0, db:execute_many(d:sql(insert), {}))
-    assert.equal(2, db:execute_many(d:sql "update items set price = ? where id = ?", { { 1, 1 }, { 2, 2 }, { 3, -3 } }))
+    assert.equal(2, db:execute_many(d:sql "update items set price = ? where id = ?",
+      { { 1, 1 }, { 2, 2 }, { 3, -3 } }))
   end)
 
   it("execute_many takes NULLs, named parameters and int64", function()

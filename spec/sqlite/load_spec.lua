@@ -113,7 +113,8 @@ describe("SQLite under load", function()
 
   it("leaving loops early leaks nothing", function()
     db = covet.sqlite(tmp.path()):connect()
-    local series = "with recursive n(i) as (select 1 union all select i + 1 from n) select i, hex(randomblob(50)) as b from n"
+    local series = "with recursive n(i) as (select 1 union all select i + 1 from n) "
+      .. "select i, hex(randomblob(50)) as b from n"
     covet.each_parallel(numbers(60), 6, function(i)
       covet.spawn(function()
         for row in db:each(series) do
@@ -184,7 +185,8 @@ describe("SQLite under load", function()
     db = covet.sqlite(path):connect()
     db:execute "create table t (a)"
     for _ = 1, 200 do
-      db:execute_many("insert into t values (zeroblob(?))", { { 100000 }, { 100000 }, { 100000 }, { 100000 } })
+      db:execute_many("insert into t values (zeroblob(?))",
+        { { 100000 }, { 100000 }, { 100000 }, { 100000 } })
       covet.sleep(0)
     end
     local file = io.open(path .. "-wal")

@@ -84,7 +84,8 @@ describe("SQLite options", function()
   end)
 
   it("sets pragmas on every connection", function()
-    open { pragmas = { cache_size = -1234, recursive_triggers = true }, synchronous = "full", foreign_keys = false }
+    open { pragmas = { cache_size = -1234, recursive_triggers = true }, synchronous = "full",
+      foreign_keys = false }
     local function check(session)
       assert.equal(-1234, session:fetch_value "pragma cache_size")
       assert.equal(1, session:fetch_value "pragma recursive_triggers")
@@ -265,7 +266,8 @@ describe("SQLite connections", function()
       list[i] = i
     end
     covet.each_parallel(list, 50, function()
-      db:fetch_value "with recursive n(i) as (select 1 union all select i + 1 from n where i < 20000) select count(*) from n"
+      db:fetch_value("with recursive n(i) as (select 1 union all select i + 1 from n where i < 20000) "
+        .. "select count(*) from n")
       db:execute "insert into t values (5)"
     end)
     assert.is_true(db:get_pool_stats().size <= 3, tostring(db:get_pool_stats().size))

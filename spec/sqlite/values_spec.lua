@@ -14,12 +14,14 @@ local REALS = { "0.5", "-0.5", "0.1", "1e300", "-1e300", "1e-300", "1.7976931348
 local TEXTS = { "''", "'a'", "'it''s'", "'é'", "'漢字'", "char(10)", "char(0)", "'a' || char(0) || 'b'",
   "cast(x'ff' as text)", "cast(x'c328' as text)", "'\\'", "hex('x')", "char(0x10ffff)", "printf('%s', 'x')",
   "date('2024-02-29')", "json('{\"a\":[1,null]}')" }
-local BLOBS = { "x''", "x'00'", "x'00ff'", "x'616263'", "zeroblob(3)", "cast('a' as blob)" }
+local BLOBS = {
+  "x''", "x'00'", "x'00ff'", "x'616263'", "zeroblob(3)", "cast('a' as blob)" }
 
 local function ask(expressions)
   local parts = {}
   for i, expression in ipairs(expressions) do
-    parts[i] = ("select typeof(v), quote(v), hex(v), hex(ieee754_to_blob(v)) from (select %s as v);"):format(expression)
+    parts[i] = ("select typeof(v), quote(v), hex(v), hex(ieee754_to_blob(v)) from (select %s as v);")
+      :format(expression)
   end
   local result = process.run { "sqlite3", "-batch", "-separator", "\t", ":memory:",
     stdin = table.concat(parts, "\n"), limit = 10 }
@@ -94,19 +96,20 @@ describe("SQLite values beside the sqlite3 command", function()
     local path = tmp.path()
     local file = covet.sqlite(path)
     file:execute "create table t (v)"
-    local values = { 0, 1, -1, 2 ^ 53, 9007199254740993LL, -9223372036854775807LL - 1LL, 0.5, -0.0, 1e300, "", "é",
-      "a\0b", covet.bytes "\0\255", true, false, "\255" }
+    local values = { 0, 1, -1, 2 ^ 53, 9007199254740993LL, -9223372036854775807LL - 1LL, 0.5, -0.0, 1e300,
+      "", "é", "a\0b", covet.bytes "\0\255", true, false, "\255" }
     for _, value in ipairs(values) do
       file:execute("insert into t values (?)", value)
     end
     file:execute("insert into t values (?)", nil)
     file:disconnect()
-    local result = process.run { "sqlite3", "-batch", path, "select typeof(v), hex(v) from t order by rowid", limit = 10 }
+    local result = process.run { "sqlite3", "-batch", path,
+      "select typeof(v), hex(v) from t order by rowid", limit = 10 }
     assert.equal(table.concat({
       "integer|30", "integer|31", "integer|2D31", "integer|39303037313939323534373430393932",
       "integer|39303037313939323534373430393933", "integer|2D39323233333732303336383534373735383038",
-      "real|302E35", "real|" .. to_hex "0.0", "real|" .. to_hex "1.0e+300", "text|", "text|C3A9", "text|610062",
-      "blob|00FF", "integer|31", "integer|30", "text|FF", "null|",
+      "real|302E35", "real|" .. to_hex "0.0", "real|" .. to_hex "1.0e+300", "text|", "text|C3A9",
+      "text|610062", "blob|00FF", "integer|31", "integer|30", "text|FF", "null|",
     }, "\n") .. "\n", (result.stdout:gsub("real|2D302E30", "real|302E30")))
   end)
 
@@ -127,17 +130,20 @@ describe("SQLite values beside the sqlite3 command", function()
   it("a value is what it is, whatever its column says", function()
     db:execute "create table t (i integer, r real, t text, b boolean, j json, n numeric)"
     db:execute "insert into t values ('x', 'y', 'z', 'maybe', 'no json {', 'many')"
-    assert.same({ i = "x", r = "y", t = "z", b = "maybe", j = "no json {", n = "many" }, db:fetch_one "select * from t")
+    assert.same({ i = "x", r = "y", t = "z", b = "maybe", j = "no json {", n = "many" },
+      db:fetch_one "select * from t")
     db:execute "delete from t"
     db:execute "insert into t values (x'00', x'01', x'02', x'03', x'04', x'05')"
-    assert.same({ i = "\0", r = "\1", t = "\2", b = "\3", j = "\4", n = "\5" }, db:fetch_one "select * from t")
+    assert.same({ i = "\0", r = "\1", t = "\2", b = "\3", j = "\4", n = "\5" },
+      db:fetch_one "select * from t")
     local columns = db:fetch_columns "select 1 as v union all select 2"
     assert.equal(2, columns.v:get(2))
   end)
 
   it("a column of several types in fetch_columns", function()
     local ok, err = pcall(function()
-      local columns = db:fetch_columns "select 1 as v union all select 'x' union all select 0.5 union all select null"
+      local columns = db:fetch_columns(
+        "select 1 as v union all select 'x' union all select 0.5 union all select null")
       assert.equal("1", tostring(columns.v:get(1)))
       assert.equal("x", columns.v:get(2))
       assert.equal("0.5", tostring(columns.v:get(3)))

@@ -53,7 +53,7 @@ static const fault faults[] = {
     {"SELECT \"absent\" FROM p", COVET_ERROR_UNDEFINED_COLUMN, "", "absent", "",
      8},
     {"INSERT INTO p (absent) VALUES (1)", COVET_ERROR_UNDEFINED_COLUMN, "",
-     "absent", "", 16},
+     "absent", "", 0},
     {"SELECT absent(1)", COVET_ERROR_UNDEFINED_FUNCTION, "", "", "", 8},
     {"SELECT lower()", COVET_ERROR_UNDEFINED_FUNCTION, "", "", "", 8},
     {"SELECT x FROM (SELECT 1 x) a, (SELECT 2 x) b",

@@ -45,7 +45,7 @@ covet_batch *covet_batch_new(const covet_shape *shape, uint32_t capacity)
 static bool grow(owned_batch *own)
 {
   size_t size = sizeof(covet_cell) * own->base.shape->column_count;
-  uint32_t capacity = own->capacity * 2;
+  uint32_t capacity = own->capacity < 8 ? 16 : own->capacity * 2;
   covet_cell *cells = own->cells_apart
                           ? realloc(own->base.cells, size * capacity)
                           : malloc(size * capacity);

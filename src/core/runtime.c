@@ -431,6 +431,7 @@ int covet_submit(covet_op *op)
                     "this handle was made before a fork; the child process "
                     "must make its own");
     op->finished = true;
+    op->told = true; /* the lock may be held for ever in a child */
     return COVET_EFORKED;
   }
   op->submitted = true;
@@ -499,7 +500,7 @@ covet_batch *covet_op_take(covet_op *op, int *more)
   covet_batch *batches;
   bool going_on;
 
-  if (rt->mode == COVET_CALLER_LOOP && op->finished) {
+  if ((rt->mode == COVET_CALLER_LOOP || op->told) && op->finished) {
     batches = op->first; /* nobody else has it any more */
     op->first = NULL;
     op->last = NULL;

@@ -80,7 +80,7 @@ covet_stmt *covet_stmt_cache_find(covet_stmt_cache *cache, const char *sql,
     cache->misses++;
     return NULL;
   }
-  if (cache->lifetime_us != 0 &&
+  if (cache->lifetime_us != 0 && now_us > stmt->prepared_us &&
       now_us - stmt->prepared_us > cache->lifetime_us) {
     covet_stmt_cache_evict(cache, stmt);
     cache->misses++;

@@ -350,7 +350,7 @@ static covet_step after_run(sqlite_connection *connection, covet_op *op,
   connection->op = NULL;
   sqlite_note_cache(connection);
   if (connection->role == SQLITE_WRITER) {
-    sqlite_end_sharing(connection->adapter);
+    sqlite_note_write(connection->adapter);
     sqlite_checkpoint_if_due(connection);
   }
   tell_group(connection, op);

@@ -297,6 +297,9 @@ bool sqlite_run_now(covet_adapter *adapter, covet_op *op);
 /** End the read transaction that reads on the loop's thread share. */
 void sqlite_end_sharing(sqlite_adapter *adapter);
 
+/** Before a write is told: reads of all adapters shall see it. */
+void sqlite_note_write(sqlite_adapter *adapter);
+
 /* --- sqlite_checkpoint.c -------------------------------------------------------------- */
 
 /** After a write: start a checkpoint beside it when the WAL has grown. */

@@ -11,7 +11,8 @@ enum {
   QUICK_READ_US = 40,
   QUICK_WRITE_US = 200,
   HEAVY_PREPARE_US = 1000,
-  SMALL_TRANSACTION = 64 /* changed rows that may be committed here */
+  SMALL_TRANSACTION = 64, /* changed rows that may be committed here */
+  SHARING_US = 1000      /* age of a read transaction that reads share */
 };
 
 /* --- Habits -------------------------------------------------------------------------- */
@@ -202,10 +203,15 @@ sqlite_outcome sqlite_run_on_loop(sqlite_connection *connection, covet_op *op)
  * and before any write is told, so that everyone sees what they know of. */
 static void share(sqlite_adapter *adapter)
 {
+  if (adapter->sharing &&
+      covet_now_us() - adapter->sharing_since_us > SHARING_US) {
+    sqlite_end_sharing(adapter); /* the loop has not run for so long */
+  }
   if (adapter->sharing || !adapter->wal || ++adapter->reads_in_row < 2) {
     return;
   }
   adapter->sharing = sqlite_do(adapter->reader, "BEGIN") == SQLITE_OK;
+  adapter->sharing_since_us = covet_now_us();
 }
 
 void sqlite_end_sharing(sqlite_adapter *adapter)
@@ -214,6 +220,20 @@ void sqlite_end_sharing(sqlite_adapter *adapter)
   if (adapter->sharing) {
     adapter->sharing = false;
     (void) sqlite_do(adapter->reader, "COMMIT");
+  }
+}
+
+void sqlite_note_write(sqlite_adapter *adapter)
+{
+  covet_queue *adapters = &adapter->base->runtime->adapters;
+  covet_node *node = queue_first(adapters);
+
+  for (; node != NULL; node = queue_after(adapters, node)) {
+    covet_adapter *other = COVET_CONTAINER(node, covet_adapter, node);
+
+    if (other->driver == &covet_sqlite_driver) {
+      sqlite_end_sharing(sqlite_of(other)); /* it may be of the same file */
+    }
   }
 }
 
@@ -251,7 +271,7 @@ bool sqlite_run_now(covet_adapter *base, covet_op *op)
     return false;
   }
   if (!habit->read_only) {
-    sqlite_end_sharing(adapter);
+    sqlite_note_write(adapter);
     sqlite_checkpoint_if_due(connection);
   }
   return true;

@@ -9,6 +9,7 @@
 
 enum {
   AHEAD = 4,                 /* deliveries that may stand untaken */
+  FIRST_ROOM = 1000,         /* rows, however large a chunk was asked for */
   FIRST_ROWS = 256,          /* so that the reader starts early */
   CHUNK_ROWS = 500,          /* decoded in less than a millisecond */
   CHUNK_BYTES = 1024 * 1024, /* a delivery is complete at this size too */
@@ -406,7 +407,9 @@ sqlite_outcome sqlite_run(sqlite_connection *connection)
 
   connection->ran_known = false;
   if (op->type == COVET_OP_RELEASE) {
-    connection->base.broken |= !sqlite_reset(connection);
+    if (!sqlite_reset(connection)) { /* else it stays the loop's to set */
+      connection->base.broken = true;
+    }
     return SQLITE_RAN;
   }
   if (covet_op_stop_reason(op) != COVET_STOP_NONE && op->driver == NULL) {

@@ -167,6 +167,29 @@ static int l_sleep(lua_State *L)
       L, state, checked(L, covet_op_sleep(covetL_runtime(L), delay_us)));
 }
 
+/* An abandoned operation that borrows from Lua: drop what it has; it is freed as
+ * soon as it has ended, else it stands on the completion queue again. */
+static void drain_abandoned(lua_State *L, binding *state, covet_op *op)
+{
+  int more;
+
+  do {
+    covet_batch *batch = covet_op_take(op, &more);
+
+    while (batch != NULL) {
+      covet_batch *next = batch->next;
+
+      covet_batch_free(batch);
+      batch = next;
+    }
+    if (!more) {
+      covetL_drop_anchor(L, state, op);
+      covet_op_free(op);
+      return;
+    }
+  } while (covet_op_next(op) != 0);
+}
+
 static int l_reap(lua_State *L)
 {
   binding *state = covetL_binding(L);
@@ -177,20 +200,7 @@ static int l_reap(lua_State *L)
   }
   while ((op = covet_reap(state->runtime)) != NULL) {
     if (covet_op_data(op) == (void *) ANCHORED_ABANDONED) {
-      covet_batch *batch = covet_op_take(op, NULL);
-
-      while (batch != NULL) {
-        covet_batch *next = batch->next;
-
-        covet_batch_free(batch);
-        batch = next;
-      }
-      if (covet_op_finished(op)) {
-        covetL_drop_anchor(L, state, op);
-        covet_op_free(op);
-      } else {
-        (void) covet_op_next(op);
-      }
+      drain_abandoned(L, state, op);
       continue;
     }
     lua_pushnumber(L, (lua_Number) covet_op_token(op));
@@ -245,7 +255,7 @@ static int l_abandon(lua_State *L)
   /* it still reads strings that Lua owns: they stay until its end is reaped */
   covet_op_set_data(op, (void *) ANCHORED_ABANDONED);
   covet_cancel(op);
-  (void) covet_op_next(op);
+  drain_abandoned(L, covetL_binding(L), op);
   return 0;
 }
 

@@ -130,6 +130,11 @@ end
 function M.interrupt(task, err, rank)
   if task.outcome or task.shielded then
     return
+  elseif task.sheltered then
+    if not task.held or rank < task.held_rank then
+      task.held, task.held_rank = err, rank
+    end
+    return
   end
   if task.pending and task.rank <= rank then
     return
@@ -143,10 +148,42 @@ function M.interrupt(task, err, rank)
   end
 end
 
+local function leave_shelter(task, fine, ...)
+  task.sheltered = nil
+  if task.held then
+    task.pending, task.rank = task.held, task.held_rank
+    task.held = nil
+  end
+  if not fine then
+    error((...), 0)
+  end
+  return ...
+end
+
+--- Run `fn(...)`, what must not be left half done: an interruption of the task
+-- waits until it has ended. What it waits for needs a deadline of its own.
+-- @tparam function fn
+-- @return what `fn` returned
+function M.shelter(fn, ...)
+  local task = M.host.current()
+  if not task or task.sheltered then
+    return fn(...)
+  end
+  task.sheltered = true
+  if task.pending then
+    task.held, task.held_rank = task.pending, task.rank
+    task.pending = false
+  end
+  return leave_shelter(task, pcall(fn, ...))
+end
+
 --- Take back what `interrupt` left and the task has not seen.
 -- @tparam table task
 -- @param err
 function M.forgive(task, err)
+  if err ~= nil and rawequal(task.held, err) then
+    task.held = nil
+  end
   if err ~= nil and rawequal(task.pending, err) then
     task.pending = false
   end
