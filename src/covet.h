@@ -502,6 +502,10 @@ typedef struct covet_function {
               int count, covet_error *error);
   int (*finish)(void *state, void **context, covet_cell *result,
                 covet_error *error);
+  /** May be NULL. The function should end when `stopped(data)` is not 0: its
+   *  statement was cancelled. Valid as long as `state`. */
+  void (*watch)(void *state, int (*stopped)(const void *data),
+                const void *data);
   void (*close)(void *state);
   void (*release)(void *definition); /* when the adapter goes */
 } covet_function;

@@ -33,8 +33,8 @@ local function encode_rows(rows, n, width)
   return encoded
 end
 
-local function submit(session, flags, parsed, rows, n, timeout)
-  flags = bit.bor(MANY, session.inside, flags,
+local function submit(session, parsed, rows, n, timeout)
+  local flags = bit.bor(MANY, session.inside,
     session.defaults.read_only and READ_ONLY or 0)
   return core.query_list(session.adapter.handle, session.lease, flags, timeout,
     0, parsed.text, rows, n, parsed.count)
@@ -72,7 +72,7 @@ end
 local function send(session, parsed, rows, n, timeout, before)
   local function begun(token, ok, more, fields, affected)
     if token == nil and not ok and fields.code == NEEDS_ENCODING then
-      return begun(submit(session, 0, parsed,
+      return begun(submit(session, parsed,
         encode_rows(rows, n, parsed.count), n, timeout))
     end
     if token == nil then
@@ -81,7 +81,7 @@ local function send(session, parsed, rows, n, timeout, before)
     end
     return { token = token, before = before }
   end
-  return begun(submit(session, 0, parsed, rows, n, timeout))
+  return begun(submit(session, parsed, rows, n, timeout))
 end
 
 local function wait_for(session, parsed, sent)
@@ -224,9 +224,7 @@ end
 local function check_named(row, known, number)
   for key in pairs(row) do
     if not known[key] then
-      refuse_record(number, "there is no column %s among those to be written "
-        .. "(of the first record, unless columns = {...} is given)",
-        tostring(key))
+      refuse_record(number, "there is no column %s", tostring(key))
     end
   end
 end

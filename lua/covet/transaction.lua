@@ -13,6 +13,7 @@ local session = require "covet.session"
 local task = require "covet.task"
 
 local CONTROL, INSIDE = core.flags.TRANSACTION, core.flags.INSIDE
+local READ_ONLY = core.flags.READ_ONLY
 local FIRST_BACKOFF, LONGEST_BACKOFF = 0.01, 1
 
 local Transaction = {}
@@ -117,12 +118,11 @@ end
 -- Streams end, hooks are settled, the one around it is the task's again.
 local function leave(self, state)
   self.state = state
-  local inner = self.inner
-  while inner do
-    if inner.state == "open" then
-      leave(inner, state)
-    end
-    inner = inner.older
+  if self.inner then
+    leave(self.inner, state)
+  end
+  if self.parent then
+    self.parent.inner = nil
   end
   while self.owned and next(self.owned) do
     local resource = next(self.owned)
@@ -148,9 +148,17 @@ end
 
 -- --- Ends --------------------------------------------------------------------------
 
+-- All are called, whatever one of them raises; the first error is raised then.
 local function run_hooks(hooks)
+  local failed, first = false, nil
   for i = 1, #hooks do
-    hooks[i]()
+    local fine, err = xpcall(hooks[i], errors.with_traceback)
+    if not fine and not failed then
+      failed, first = true, err
+    end
+  end
+  if failed then
+    error(first, 0)
   end
 end
 
@@ -196,6 +204,9 @@ end
 function Transaction:commit()
   self:enter()
   self = root(self)
+  if self.inner and self.inner.held then
+    self.inner:close "return" -- forgotten
+  end
   local ok, _, fields = control(self, commit_text(self), CONTROL + INSIDE)
   if not ok then
     undo(self)
@@ -272,6 +283,11 @@ end
 
 -- --- Beginnings ------------------------------------------------------------------------
 
+--- What owns the streams that are opened on this session.
+function Transaction:scope()
+  return root(self)
+end
+
 -- Streams that are opened in the transaction end with it.
 function Transaction:own(resource)
   self.owned = self.owned or {}
@@ -285,7 +301,11 @@ function Transaction:disown(resource)
 end
 
 local function make(connection, parent, checked)
-  local defaults = connection.defaults
+  local defaults = (parent or connection).defaults
+  local inside = parent and parent.inside or INSIDE
+  if checked.read_only then
+    inside = bit.bor(inside, READ_ONLY) -- options of a call cannot undo it
+  end
   if checked.timeout or checked.read_only then
     local merged = {}
     for key, value in pairs(defaults) do
@@ -295,16 +315,12 @@ local function make(connection, parent, checked)
     merged.read_only = checked.read_only or merged.read_only
     defaults = merged
   end
-  local self = session.new({
-    adapter = connection.adapter, lease = connection.lease, inside = INSIDE,
+  return session.new({
+    adapter = connection.adapter, lease = connection.lease, inside = inside,
     defaults = defaults, connection = connection, parent = parent,
     task = task.current(), state = "open", hooks = {},
     depth = parent and parent.depth + 1 or 0,
   }, class)
-  self.scope = function()
-    return self
-  end
-  return self
 end
 
 local function enlist(self)
@@ -331,10 +347,13 @@ local function start(self, text, flags)
 end
 
 local function begin_nested(outer, checked)
+  while outer.inner do -- savepoints are a stack
+    outer = outer.inner
+  end
   local self = make(outer.connection, outer, checked)
   self.savepoint_name = "covet_" .. self.depth
   start(self, "SAVEPOINT " .. self.savepoint_name, CONTROL + INSIDE)
-  self.older, outer.inner = outer.inner, self
+  outer.inner = self
   return self
 end
 
@@ -348,11 +367,11 @@ local function begin(from, checked)
   local class_of = getmetatable(from)
   if class_of == class then
     return begin_nested(root(from), checked)
-  elseif from.lease_held then
-    return begin_on(from, false, checked)
   end
   local joined = ambient(from.adapter)
-  if joined then
+  if from.lease_held and not (joined and joined.lease == from.lease) then
+    return begin_on(from, false, checked)
+  elseif joined then
     return begin_nested(joined, checked)
   end
   local connection = from:acquire { read_only = checked.read_only or false,
@@ -371,8 +390,7 @@ end
 -- @treturn table the transaction
 function M.begin(from, given)
   local self = begin(from, check_options(given))
-  local info = debug.getinfo(caller.level(), "Sl")
-  self.begun_at = info and info.short_src .. ":" .. info.currentline
+  self.begun_at = caller.where()
   self.held = true
   return self
 end
@@ -401,6 +419,7 @@ local function attempt(from, checked, fn)
     undo(self)
     release(self)
   end
+  outcome.committed = self.state == "committed" -- a hook raised
   return outcome
 end
 
@@ -433,7 +452,8 @@ function M.run(from, given, fn)
     local outcome = attempt(from, checked, fn)
     if outcome.ok then
       return unpack(outcome, 1, outcome.n)
-    elseif not worth_retrying(outcome[1], tries, checked) then
+    elseif outcome.committed
+      or not worth_retrying(outcome[1], tries, checked) then
       error(outcome[1], 0)
     end
     from.adapter:emit("retry", { attempt = tries, error = outcome[1] })

@@ -277,6 +277,22 @@ database.contract("an adapter's life", function(d, open)
     assert.equal(db, db:connect())
   end)
 
+  it("connections that are opened and closed are told", function()
+    local other = d:open()
+    local opened, closed = 0, 0
+    other:on("connect", function()
+      opened = opened + 1
+    end)
+    other:on("close", function()
+      closed = closed + 1
+    end)
+    other:disconnect()
+    other:connect()
+    other:disconnect()
+    assert.is_true(opened >= 1, "no connect was told")
+    assert.is_true(closed >= 1, "no close was told")
+  end)
+
   it("a lease does not survive disconnect", function()
     local db = open()
     local held = db:acquire()

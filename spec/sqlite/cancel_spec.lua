@@ -211,6 +211,68 @@ describe("SQLite and tasks that end", function()
     db:disconnect()
   end)
 
+  it("a task may die between any two calls, whatever it holds", function()
+    local db = open()
+    local blob_id
+    local function script(mark)
+      local held = db:acquire { read_only = true }
+      mark()
+      local stream = db:stream_query { SERIES, chunk_size = 10 }
+      mark()
+      stream()
+      mark()
+      local inner = held:each(SERIES)
+      mark()
+      inner()
+      mark()
+      local tx = db:begin()
+      mark()
+      tx:execute "insert into log values ('never')"
+      mark()
+      tx:each(SERIES)()
+      mark()
+      local nested = tx:begin()
+      mark()
+      nested:execute "insert into log values ('never')"
+      nested:after_commit(function()
+        error "not to be run"
+      end)
+      mark()
+      db:transaction(function()
+        mark()
+        db:execute "insert into log values ('never')"
+        mark()
+      end)
+      mark()
+      tx:rollback()
+      mark()
+      db:transaction(function(outer)
+        outer:open_blob("t", "a", blob_id):read(0, 1)
+        mark()
+      end)
+    end
+    local k = 0
+    local died
+    repeat
+      blob_id = db:execute_insert "insert into t values (zeroblob(10), 1)"
+      k = k + 1
+      local count = 0
+      local task = covet.spawn(function()
+        script(function()
+          count = count + 1
+          if count == k then
+            error "the task dies"
+          end
+        end)
+      end)
+      local ok, err = pcall(task.join, task)
+      died = not ok
+      assert.is_true(ok or tostring(err):find "the task dies" ~= nil, tostring(err))
+      check(db, "death " .. k)
+    until not died
+    assert.equal(16, k)
+  end)
+
   it("a thousand tasks are cancelled at random places", function()
     local db = open()
     local tasks = {}

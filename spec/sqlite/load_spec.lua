@@ -85,6 +85,33 @@ describe("SQLite under load", function()
     assert.equal(500, db:fetch_value "select count(*) from t")
   end)
 
+  it("group_commit: tasks that are cancelled take nobody with them", function()
+    db = covet.sqlite { path = tmp.path(), group_commit = true, synchronous = "full" }:connect()
+    db:execute "create table t (a integer primary key)"
+    local tasks, acknowledged = {}, {}
+    for i = 1, 400 do
+      tasks[i] = covet.spawn(function()
+        db:execute("insert into t values (?)", i)
+        acknowledged[i] = true
+      end)
+    end
+    for i = 2, 400, 2 do
+      if i % 20 == 0 then
+        covet.sleep(0)
+      end
+      tasks[i]:cancel()
+    end
+    for i = 1, 400 do
+      local ok = pcall(tasks[i].join, tasks[i])
+      assert.is_true(ok or i % 2 == 0)
+      assert.is_true(i % 2 == 0 or acknowledged[i])
+    end
+    for i = 1, 400 do
+      assert.is_true(not acknowledged[i] or db:fetch_value("select a from t where a = ?", i) == i)
+    end
+    assert.equal(200, db:fetch_value "select count(*) from t where a % 2 = 1")
+  end)
+
   it("stream_query over 5,000,000 rows stays under 40 MB", function()
     local script = tmp.file([[
       local db = covet.sqlite(arg[1])

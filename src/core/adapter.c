@@ -268,6 +268,7 @@ static void finish_disconnect(covet_adapter *adapter)
 
   adapter->state = COVET_ADAPTER_NEW;
   adapter->disconnect = NULL;
+  atomic_store(&adapter->forced, false);
   if (op != NULL) {
     covet_op_finish(op);
   }
@@ -286,6 +287,7 @@ void covet_adapter_settle(covet_adapter *adapter)
   }
   adapter->settling = true;
   if (forced) {
+    atomic_store(&adapter->forced, true);
     stop_ops(adapter);
     covet_lanes_reclaim(adapter);
   }

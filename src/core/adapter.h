@@ -75,6 +75,7 @@ struct covet_adapter {
   uint32_t connection_capacity;
   bool abandoned; /* free it when it is empty */
   bool settling;  /* covet_adapter_settle is at work */
+  atomic_bool forced; /* closing is over time: no worker waits for a lock */
   covet_post attach;
   covet_post detach;
 

@@ -126,6 +126,7 @@ struct sqlite_connection {
   uint64_t took_us;     /* the last operation's time */
   uint64_t prepare_us;  /* of the last statement, 0: it was in the cache */
   bool ran_read_only;   /* the last statement was */
+  bool called;          /* the last operation called a function of the user's */
   bool ran_known;       /* the last operation came as far as a statement */
   int64_t changes_before; /* total changes when the transaction began */
   int wal_frames;
@@ -313,7 +314,8 @@ void sqlite_checkpoint_in_writer(sqlite_connection *writer);
 int sqlite_add_function(covet_adapter *adapter,
                         const covet_function *definition);
 
-/** Register what the adapter has and this connection has not. */
+/** Register what the adapter has and this connection has not. Returns SQLite's
+ *  code; `connection->error` may say more. */
 int sqlite_functions_update(sqlite_connection *connection);
 void sqlite_functions_free(sqlite_adapter *adapter);
 

@@ -221,7 +221,8 @@ void sqlite_fault(sqlite_connection *connection, covet_op *op, int code,
   int at = sqlite3_error_offset(connection->db);
 
   /* a stopped operation's wait for a lock ends as if the lock was not given */
-  if (((code & 0xFF) == SQLITE_INTERRUPT || (code & 0xFF) == SQLITE_BUSY) &&
+  if (((code & 0xFF) == SQLITE_INTERRUPT || (code & 0xFF) == SQLITE_BUSY ||
+       (code == SQLITE_ERROR && connection->called)) &&
       covet_op_stop_reason(op) != COVET_STOP_NONE) {
     covet_op_fault_stopped(op);
     return;

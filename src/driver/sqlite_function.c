@@ -8,9 +8,32 @@ enum { MOST_ARGUMENTS = 127 }; /* SQLite's own limit */
 
 /* What one connection has of one function. */
 typedef struct bound_function {
+  sqlite_connection *connection;
   const covet_function *definition;
   void *state;
 } bound_function;
+
+static int is_stopped(const void *data)
+{
+  const sqlite_connection *connection = data;
+
+  return connection->op != NULL &&
+         covet_op_stop_reason(connection->op) != COVET_STOP_NONE;
+}
+
+/* Who knows how long the user's function takes: never on the loop's thread. */
+static bool may_call(sqlite3_context *context, bound_function *bound)
+{
+  sqlite_connection *connection = bound->connection;
+
+  connection->called = true;
+  if (!connection->on_loop) {
+    return true;
+  }
+  connection->over_budget = true;
+  sqlite3_result_error(context, "again, on the worker", -1);
+  return false;
+}
 
 static void read_argument(sqlite3_value *value, covet_cell *cell)
 {
@@ -71,6 +94,9 @@ static void on_call(sqlite3_context *context, int count, sqlite3_value **values)
   covet_cell result = {.kind = COVET_NULL, .length = -1};
   covet_error error;
 
+  if (!may_call(context, bound)) {
+    return;
+  }
   for (int i = 0; i < count; i++) {
     read_argument(values[i], &arguments[i]);
   }
@@ -89,6 +115,9 @@ static void on_step(sqlite3_context *context, int count, sqlite3_value **values)
   covet_cell arguments[MOST_ARGUMENTS];
   covet_error error;
 
+  if (!may_call(context, bound)) {
+    return;
+  }
   if (own == NULL) {
     sqlite3_result_error_nomem(context);
     return;
@@ -109,6 +138,9 @@ static void on_final(sqlite3_context *context)
   covet_cell result = {.kind = COVET_NULL, .length = -1};
   covet_error error;
 
+  if (!may_call(context, bound)) {
+    return;
+  }
   if (own == NULL) {
     sqlite3_result_error_nomem(context);
   } else if (bound->definition->finish(bound->state, own, &result, &error) !=
@@ -136,11 +168,15 @@ static int bind_function(sqlite_connection *connection,
   if (bound == NULL) {
     return SQLITE_NOMEM;
   }
+  bound->connection = connection;
   bound->definition = definition;
   bound->state = definition->open(definition->definition, &connection->error);
   if (bound->state == NULL) {
     free(bound);
     return SQLITE_ERROR;
+  }
+  if (definition->watch != NULL) {
+    definition->watch(bound->state, is_stopped, connection);
   }
   if (definition->deterministic) {
     flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;

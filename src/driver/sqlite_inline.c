@@ -12,6 +12,7 @@ enum {
   QUICK_WRITE_US = 200,
   HEAVY_PREPARE_US = 1000,
   SMALL_TRANSACTION = 64, /* changed rows that may be committed here */
+  BULKY_BYTES = 64 * 1024, /* of parameters */
   SHARING_US = 1000      /* age of a read transaction that reads share */
 };
 
@@ -87,7 +88,8 @@ void sqlite_learn(sqlite_connection *connection, const covet_op *op)
   }
   habit->known = true;
   habit->read_only = connection->ran_read_only;
-  habit->heavy |= connection->prepare_us > HEAVY_PREPARE_US;
+  habit->heavy |= connection->called ||
+                  connection->prepare_us > HEAVY_PREPARE_US;
   if (habit->read_only) {
     learn_read(habit, connection->took_us);
   } else {
@@ -113,6 +115,17 @@ static bool transaction_fits(sqlite_connection *connection,
   return habit->verb == SQLITE_VERB_BEGIN || changes < SMALL_TRANSACTION;
 }
 
+/* Many bytes to write take long, however few rows they are. */
+static bool is_bulky(const covet_op *op)
+{
+  size_t bytes = 0;
+
+  for (uint32_t i = 0; i < op->param_count; i++) {
+    bytes += op->params[i].length > 0 ? (size_t) op->params[i].length : 0;
+  }
+  return bytes > BULKY_BYTES;
+}
+
 static bool habit_fits(sqlite_connection *connection, const covet_op *op,
                        const sqlite_habit *habit)
 {
@@ -132,7 +145,8 @@ static bool habit_fits(sqlite_connection *connection, const covet_op *op,
   if (habit->read_only) {
     return !habit->slow;
   }
-  return connection->adapter->commits_inline && habit->quick >= QUICK_RUNS;
+  return connection->adapter->commits_inline && habit->quick >= QUICK_RUNS &&
+         !is_bulky(op);
 }
 
 bool sqlite_fits_loop(sqlite_connection *connection, const covet_op *op)
@@ -164,6 +178,7 @@ static void learn_from_run(sqlite_connection *connection, sqlite_habit *habit,
 {
   if (habit->read_only) {
     habit->slow |= outcome == SQLITE_ELSEWHERE && connection->over_budget;
+    habit->heavy |= connection->called;
     habit->quick = 0;
   } else if (outcome == SQLITE_ELSEWHERE || took_us > QUICK_WRITE_US) {
     habit->quick = 0;

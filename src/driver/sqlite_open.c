@@ -62,7 +62,8 @@ static int on_busy(void *data, int attempts)
       connection->adapter->options.busy_timeout_us) {
     return 0;
   }
-  if (sqlite_any_stopped(connection)) {
+  if (sqlite_any_stopped(connection) ||
+      atomic_load(&connection->adapter->base->forced)) {
     return 0;
   }
   for (int i = 0; i < attempts && wait < LONGEST_WAIT_US; i++) {

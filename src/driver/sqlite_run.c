@@ -13,7 +13,8 @@ enum {
   FIRST_ROWS = 256,          /* so that the reader starts early */
   CHUNK_ROWS = 500,          /* decoded in less than a millisecond */
   CHUNK_BYTES = 1024 * 1024, /* a delivery is complete at this size too */
-  LOOP_ROWS = 16             /* first size of a batch on the loop's thread */
+  LOOP_ROWS = 16,            /* first size of a batch on the loop's thread */
+  LOOP_BYTES = 256 * 1024    /* more of them than this go to the worker */
 };
 
 sqlite_outcome sqlite_refuse(covet_op *op, covet_error_kind kind,
@@ -145,6 +146,11 @@ static int take_row(sqlite_connection *connection, covet_op *op,
   }
   code = sqlite_add_row(*batch, statement->handle);
   statement->rows += code == SQLITE_ROW;
+  if (connection->on_loop && statement->read_only &&
+      covet_batch_bytes(*batch) > LOOP_BYTES) {
+    connection->over_budget = true; /* SQLite counts steps, not bytes */
+    return SQLITE_INTERRUPT;
+  }
   return code;
 }
 
@@ -406,6 +412,7 @@ sqlite_outcome sqlite_run(sqlite_connection *connection)
   covet_op *op = connection->op;
 
   connection->ran_known = false;
+  connection->called = false;
   if (op->type == COVET_OP_RELEASE) {
     if (!sqlite_reset(connection)) { /* else it stays the loop's to set */
       connection->base.broken = true;
@@ -419,6 +426,10 @@ sqlite_outcome sqlite_run(sqlite_connection *connection)
   if (connection->functions !=
           atomic_load(&connection->adapter->function_count) &&
       sqlite_functions_update(connection) != SQLITE_OK) {
+    if (connection->error.kind != COVET_ERROR_NONE) {
+      return sqlite_refuse(op, connection->error.kind,
+                           connection->error.message);
+    }
     if (connection->error.kind != COVET_ERROR_NONE) {
       return sqlite_refuse(op, connection->error.kind,
                            connection->error.message);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <luajit.h>
 #include <lualib.h>
 
 typedef struct definition {
@@ -45,6 +46,47 @@ static int set_error(covet_error *error, const char *text)
 static void close_state(void *state)
 {
   lua_close(state);
+}
+
+/* How a state learns that its statement was cancelled. */
+typedef struct watcher {
+  int (*stopped)(const void *data);
+  const void *data;
+} watcher;
+
+enum { HOOK_STEPS = 10000 };
+
+static const char watcher_key = 'w';
+
+static void on_count(lua_State *L, lua_Debug *info)
+{
+  const watcher *own;
+
+  (void) info;
+  lua_pushlightuserdata(L, (void *) (uintptr_t) &watcher_key);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  own = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  if (own->stopped(own->data)) {
+    luaL_error(L, "interrupted");
+  }
+}
+
+/* Compiled code calls no hooks, so these states are interpreted: a function that
+ * does not end can be stopped. */
+static void watch_state(void *state, int (*stopped)(const void *data),
+                        const void *data)
+{
+  lua_State *L = state;
+  watcher *own;
+
+  lua_pushlightuserdata(L, (void *) (uintptr_t) &watcher_key);
+  own = lua_newuserdata(L, sizeof(*own));
+  own->stopped = stopped;
+  own->data = data;
+  lua_rawset(L, LUA_REGISTRYINDEX);
+  (void) luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+  (void) lua_sethook(L, on_count, LUA_MASKCOUNT, HOOK_STEPS);
 }
 
 static void *open_state(void *data, covet_error *error)
@@ -249,6 +291,7 @@ int covetL_create_function(lua_State *L)
                              .call = call_function,
                              .step = step_function,
                              .finish = finish_function,
+                             .watch = watch_state,
                              .close = close_state,
                              .release = release_definition};
   definition *d = calloc(1, sizeof(*d));
