@@ -14,7 +14,9 @@ local session = require "covet.session"
 local task = require "covet.task"
 local transaction = require "covet.transaction"
 
-local DISCONNECT_SECONDS = 10
+local DISCONNECT_OPTIONS = {
+  { "timeout", "seconds", 10, "How long to wait for what is under way." },
+}
 
 local Adapter = {}
 
@@ -75,11 +77,15 @@ end
 -- too.
 -- @treturn table the adapter itself
 function Adapter:connect()
+  local adapter = self.adapter
   check(self, task.finish(core.connect(self.handle, self.acquire_timeout)))
-  tell_connections(self.adapter)
-  if not self.forget_exit then
-    self.forget_exit = task.on_exit(function()
-      self:disconnect()
+  tell_connections(adapter)
+  if not adapter.forget_exit then
+    local weak = setmetatable({ adapter }, { __mode = "v" })
+    adapter.forget_exit = task.on_exit(function()
+      if weak[1] then
+        weak[1]:disconnect()
+      end
     end, "adapter " .. self.name)
   end
   return self
@@ -89,31 +95,60 @@ end
 -- after `timeout` is cancelled. The adapter can be connected again.
 -- @tparam[opt=10] number timeout seconds
 function Adapter:disconnect(timeout)
-  if self.forget_exit then
-    self.forget_exit()
-    self.forget_exit = nil
+  local adapter = self.adapter
+  timeout = options.check(DISCONNECT_OPTIONS, { timeout = timeout },
+    "disconnect", caller.level()).timeout
+  if adapter.forget_exit then
+    adapter.forget_exit()
+    adapter.forget_exit = nil
   end
-  check(self, task.finish(core.disconnect(self.handle,
-    timeout or DISCONNECT_SECONDS)))
-  tell_connections(self.adapter)
+  check(self, task.finish(core.disconnect(self.handle, timeout)))
+  tell_connections(adapter)
 end
 
 Adapter.close = Adapter.disconnect
 
+local READS = { SELECT = true, VALUES = true, EXPLAIN = true, PRAGMA = true }
+
+-- Whether a call can do with a connection that only reads.
+local function only_reads(adapter, text)
+  local parsed = text and call.parse(adapter, call.text_of(text))
+  local verb = parsed and (parsed.verb or parsed.keyword)
+  return verb == nil or READS[verb] or false
+end
+
+-- The transaction of the task, or the connection that its streams share.
+local function joined_by_task(adapter)
+  local joined = transaction.current(adapter)
+  if joined and joined.state == "open" then
+    return joined
+  end
+  local current = task.current()
+  return current and adapter.shared[current]
+end
+
 --- The session on which a call runs: the task's transaction if it has one.
-function Adapter:enter()
-  if self.adapter.open_transactions == 0 then
+function Adapter:enter(text)
+  local adapter = self.adapter
+  if adapter.claims == 0 then
     return self
   end
-  local joined = transaction.current(self.adapter)
-  if not joined or joined.state ~= "open" then
+  local joined = joined_by_task(adapter)
+  if not joined then
+    adapter:check_holder(only_reads(adapter, text))
     return self
-  elseif rawequal(self, self.adapter) then
+  elseif rawequal(self, adapter) then
     return joined
   end
   local view = joined:with_options {}
   view.defaults = self.defaults
   return view
+end
+
+--- The session for a stream.
+function Adapter:share()
+  return self.adapter.single[true] and task.current() and connection.share(self)
+    or self
 end
 
 -- --- Leases and transactions ------------------------------------------------------------
@@ -175,21 +210,24 @@ end
 
 -- --- What the other modules tell ------------------------------------------------------------
 
-function Adapter:note_transaction(change)
+-- Transactions and leases of tasks: their number, for a quick look.
+function Adapter:note_claim(change)
   local adapter = self.adapter
-  adapter.open_transactions = adapter.open_transactions + change
+  adapter.claims = adapter.claims + change
 end
 
 function Adapter:note_acquire(held)
   local holder = held.task
   if holder and self.adapter.single[held.read_only] then
     self.adapter.holders[holder] = held
+    self:note_claim(1)
   end
 end
 
 function Adapter:note_release(held)
   if held.task and self.adapter.holders[held.task] == held then
     self.adapter.holders[held.task] = nil
+    self:note_claim(-1)
   end
 end
 
@@ -241,8 +279,8 @@ function Adapter:on(name, fn)
 end
 
 function Adapter:emit(name, event)
-  local listeners = self.adapter.listeners[name]
-  for i = 1, listeners and #listeners or 0 do
+  local listeners = { unpack(self.adapter.listeners[name] or {}) }
+  for i = 1, #listeners do
     local fine, err = pcall(listeners[i], event)
     if not fine then
       io.stderr:write(("covet: in a listener of %s: %s\n"):format(name,
@@ -344,7 +382,8 @@ function M.new(class, url, checked, passed)
   local self = {
     handle = handle, lease = 0, inside = 0, database = class.database,
     dialect = class.database, statements = {}, statement_count = 0,
-    open_transactions = 0, listeners = {}, told_created = 0, told_destroyed = 0, watched = false,
+    claims = 0, shared = setmetatable({}, { __mode = "kv" }), listeners = {},
+    told_created = 0, told_destroyed = 0, watched = false,
     holders = setmetatable({}, { __mode = "kv" }), single = {},
     defaults = call.resolve({}, {}), name = checked.name or url,
     ambient = checked.ambient, slow_query = checked.slow_query,

@@ -49,9 +49,23 @@ end
 
 --- As `release`, but a connection that was released is left alone.
 function Connection:close()
-  if self.lease_held then
-    release(self)
+  local held = self.origin or self
+  if self.is_share then
+    self.is_share = nil
+    held.users = held.users - 1
+    if held.users > 0 then
+      return
+    end
+    held.adapter.shared[held.task] = nil
   end
+  if held.lease_held then
+    release(held)
+  end
+end
+
+--- The session for one more stream on this connection.
+function Connection:share()
+  return (self.origin or self).users and M.share(self) or self
 end
 
 --- Run `fn(tx)` in a transaction on this connection.
@@ -104,6 +118,24 @@ function M.acquire(from, given)
   end
   adapter:note_acquire(self)
   return self
+end
+
+--- Take the only connection for a stream or a transaction of this task, whose
+-- calls on the adapter run on it until the last of these is closed.
+-- @tparam table from the session whose options count
+-- @treturn table to be closed
+function M.share(from)
+  local adapter, owner = from.adapter, task.current()
+  local shared = adapter.shared[owner]
+  if not shared then
+    shared = M.acquire(adapter, {})
+    shared.users = 0
+    adapter.shared[owner] = shared
+  end
+  shared.users = shared.users + 1
+  local view = shared:with_options {}
+  view.defaults, view.is_share = from.defaults, true
+  return view
 end
 
 --- Give a connection back, as `connection:release()` does.

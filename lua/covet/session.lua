@@ -366,14 +366,32 @@ end
 
 -- --- Streams and statements -------------------------------------------------------------
 
+-- A stream keeps its connection busy. Where that is the only one, it is shared
+-- with the other calls of the task.
+local function open_stream(self, open, text, ...)
+  local session = self:enter(text)
+  if session.share then
+    session = session:share()
+  end
+  if not session.is_share then
+    return open(session, submit, text, ...)
+  end
+  local fine, made = pcall(open, session, submit, text, ...)
+  if not fine then
+    session:close()
+    error(made, 0)
+  end
+  return made
+end
+
 --- Rows by chunks: `for chunk in db:stream_query{...} do`.
 function methods:stream_query(text, ...)
-  return stream.chunks(self:enter(text), submit, text, ...)
+  return open_stream(self, stream.chunks, text, ...)
 end
 
 --- Rows one by one: `for row in db:each(...) do`.
 function methods:each(text, ...)
-  return stream.rows(self:enter(text), submit, text, ...)
+  return open_stream(self, stream.rows, text, ...)
 end
 
 --- A described statement, with the fetch methods.

@@ -42,6 +42,9 @@ function Stream:close()
   elseif token then
     core.abandon(token)
   end
+  if self.session.is_share then
+    self.session:close()
+  end
 end
 
 -- The stream was closed while a task waited for this news of it.

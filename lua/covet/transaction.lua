@@ -115,6 +115,13 @@ local function control(self, text, flags)
     text))
 end
 
+local function hand_hooks_up(self)
+  local hooks = self.parent.hooks
+  for i = 1, #self.hooks do
+    hooks[#hooks + 1] = self.hooks[i]
+  end
+end
+
 -- Streams end, hooks are settled, the one around it is the task's again.
 local function leave(self, state)
   self.state = state
@@ -123,6 +130,9 @@ local function leave(self, state)
   end
   if self.parent then
     self.parent.inner = nil
+    if state == "committed" then
+      hand_hooks_up(self)
+    end
   end
   while self.owned and next(self.owned) do
     local resource = next(self.owned)
@@ -136,7 +146,7 @@ local function leave(self, state)
     end
   end
   if not self.parent then
-    self.adapter:note_transaction(-1)
+    self.adapter:note_claim(-1)
   end
 end
 
@@ -162,13 +172,6 @@ local function run_hooks(hooks)
   end
 end
 
-local function hand_hooks_up(self)
-  local hooks = self.parent.hooks
-  for i = 1, #self.hooks do
-    hooks[#hooks + 1] = self.hooks[i]
-  end
-end
-
 local function commit_text(self)
   return self.savepoint_name and "RELEASE " .. self.savepoint_name or "COMMIT"
 end
@@ -189,7 +192,7 @@ local function roll_back(self)
     if not ok then
       doom(self)
     end
-  elseif not self.owns_connection then
+  elseif not self.owns_connection or self.connection.is_share then
     control(self, "ROLLBACK") -- else the release does it
   end
 end
@@ -204,9 +207,6 @@ end
 function Transaction:commit()
   self:enter()
   self = root(self)
-  if self.inner and self.inner.held then
-    self.inner:close "return" -- forgotten
-  end
   local ok, _, fields = control(self, commit_text(self), CONTROL + INSIDE)
   if not ok then
     undo(self)
@@ -216,9 +216,7 @@ function Transaction:commit()
   end
   leave(self, "committed")
   release(self)
-  if self.parent then
-    hand_hooks_up(self)
-  else
+  if not self.parent then
     run_hooks(self.hooks)
   end
 end
@@ -234,6 +232,7 @@ end
 
 --- The end of the task: what was forgotten is rolled back, and said.
 function Transaction:close(reason)
+  self = root(self)
   if self.state ~= "open" then
     return
   end
@@ -331,7 +330,7 @@ local function enlist(self)
     self.task:own(self)
   end
   if not self.parent then
-    self.adapter:note_transaction(1)
+    self.adapter:note_claim(1)
   end
 end
 
@@ -374,8 +373,9 @@ local function begin(from, checked)
   elseif joined then
     return begin_nested(joined, checked)
   end
-  local connection = from:acquire { read_only = checked.read_only or false,
-    timeout = checked.timeout }
+  local connection = from.adapter.shared[task.current()] and from:share()
+    or from:acquire { read_only = checked.read_only or false,
+      timeout = checked.timeout }
   local fine, self = pcall(begin_on, connection, true, checked)
   if not fine then
     connection:close()

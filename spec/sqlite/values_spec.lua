@@ -1,5 +1,6 @@
 -- Values against the sqlite3 command: it prints the same literals.
 local covet = require "covet"
+local fails = require "spec.support.fails"
 local ffi = require "ffi"
 local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
@@ -138,6 +139,20 @@ describe("SQLite values beside the sqlite3 command", function()
       db:fetch_one "select * from t")
     local columns = db:fetch_columns "select 1 as v union all select 2"
     assert.equal(2, columns.v:get(2))
+  end)
+
+  it("declared types decide what the types option changes", function()
+    db:execute "create table t (ts timestamp, dt datetime, d date, tm time, j json, b boolean, x text)"
+    db:execute("insert into t values ('2024-02-29 12:00:00', '2024-02-29 12:00:00.25', "
+      .. "'2024-02-29', '12:30:00', '[1]', 1, '2024-02-29')")
+    assert.same({ ts = "2024-02-29 12:00:00", dt = "2024-02-29 12:00:00.25", d = "2024-02-29",
+      tm = "12:30:00", j = { 1 }, b = true, x = "2024-02-29" }, db:fetch_one "select * from t")
+    assert.same({ ts = 1709208000, dt = 1709208000.25, d = 1709164800, tm = 45000, j = "[1]", b = true,
+      x = "2024-02-29" }, db:fetch_one { "select * from t",
+      types = { timestamp = "epoch", date = "epoch", time = "epoch", json = "string" } })
+    local fields = db:fetch_one { "select ts from t", types = { timestamp = "table" } }.ts
+    assert.same({ 2024, 2, 29, 12 }, { fields.year, fields.month, fields.day, fields.hour })
+    fails("usage", db, "fetch_all", { "select 1", types = { timestamp = "epcoh" } })
   end)
 
   it("a column of several types in fetch_columns", function()

@@ -167,12 +167,14 @@ void covet_adapter_dispatch(covet_op *op)
 
 /* --- Connecting ---------------------------------------------------------------------- */
 
-static void close_idle(covet_adapter *adapter)
+/* Close what is idle in the lanes from `first` on. */
+static void close_idle(covet_adapter *adapter, unsigned first)
 {
   for (uint32_t i = 0; i < adapter->connection_count; i++) {
     covet_connection *connection = adapter->connections[i];
 
-    if (connection != NULL && connection->state == COVET_CONNECTION_IDLE) {
+    if (connection != NULL && connection->lane->index >= first &&
+        connection->state == COVET_CONNECTION_IDLE) {
       covet_connection_close(connection);
     }
   }
@@ -189,7 +191,7 @@ void covet_adapter_connected(covet_adapter *adapter, const covet_error *error)
     adapter->state = error == NULL ? COVET_ADAPTER_READY : COVET_ADAPTER_NEW;
   }
   if (error != NULL) {
-    close_idle(adapter);
+    close_idle(adapter, 0);
   }
   while ((node = queue_pop(&waiting)) != NULL) {
     covet_op *op = waiting_op(node);
@@ -219,9 +221,9 @@ static bool anything_lent(const covet_adapter *adapter)
   return false;
 }
 
-static bool anything_open(const covet_adapter *adapter)
+static bool anything_open(const covet_adapter *adapter, unsigned first)
 {
-  for (unsigned i = 0; i < adapter->driver->lane_count; i++) {
+  for (unsigned i = first; i < adapter->driver->lane_count; i++) {
     if (adapter->lanes[i].count > 0) {
       return true;
     }
@@ -292,10 +294,14 @@ void covet_adapter_settle(covet_adapter *adapter)
     covet_lanes_reclaim(adapter);
   }
   if (queue_empty(&adapter->ops) && !anything_lent(adapter)) {
-    close_idle(adapter);
+    /* the first lane last: SQLite's writer then tidies up behind the others */
+    close_idle(adapter, 1);
+    if (!anything_open(adapter, 1)) {
+      close_idle(adapter, 0);
+    }
   }
   adapter->settling = false;
-  if (queue_empty(&adapter->ops) && !anything_open(adapter)) {
+  if (queue_empty(&adapter->ops) && !anything_open(adapter, 0)) {
     finish_disconnect(adapter);
   }
 }

@@ -217,7 +217,8 @@ bool sqlite_reset(sqlite_connection *connection);
 
 /* --- sqlite_statement.c -------------------------------------------------------- */
 
-/** The operation's statement, from the cache or new; NULL: its error is set. */
+/** The operation's statement, from the cache or new; NULL: its error is set, or
+ *  it is to be tried again on the worker. */
 sqlite_statement *sqlite_prepare(sqlite_connection *connection, covet_op *op);
 
 /** Give a statement back. */
@@ -245,6 +246,9 @@ sqlite_outcome sqlite_run(sqlite_connection *connection);
 
 /** sqlite3_step, to be interrupted by the operation's end or its budget. */
 int sqlite_step(sqlite_connection *connection, sqlite_statement *statement);
+
+/** Whether what failed on the loop's thread may succeed on the worker. */
+bool sqlite_can_run_again(const sqlite_connection *connection);
 
 /** Deliver the next rows of an open statement. */
 sqlite_outcome sqlite_run_rows(sqlite_connection *connection, covet_op *op,

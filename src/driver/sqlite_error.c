@@ -114,8 +114,9 @@ static void statement_kind(covet_error *error)
 
     error->kind = COVET_ERROR_UNDEFINED_COLUMN;
     covet_error_text(error->column, sizeof(error->column), name, strlen(name));
-  } else if (strstr(text, "values for") != NULL &&
-             strstr(text, "columns") != NULL) {
+  } else if (strstr(text, " values were supplied") != NULL ||
+             (strstr(text, " values for ") != NULL &&
+              strstr(text, "columns") != NULL)) {
     error->kind = COVET_ERROR_SYNTAX_ERROR;
   }
 }

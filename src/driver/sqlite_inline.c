@@ -225,7 +225,9 @@ static void share(sqlite_adapter *adapter)
   if (adapter->sharing || !adapter->wal || ++adapter->reads_in_row < 2) {
     return;
   }
+  adapter->reader->on_loop = true; /* no waiting for locks */
   adapter->sharing = sqlite_do(adapter->reader, "BEGIN") == SQLITE_OK;
+  adapter->reader->on_loop = false;
   adapter->sharing_since_us = covet_now_us();
 }
 
@@ -234,7 +236,9 @@ void sqlite_end_sharing(sqlite_adapter *adapter)
   adapter->reads_in_row = 0;
   if (adapter->sharing) {
     adapter->sharing = false;
+    adapter->reader->on_loop = true;
     (void) sqlite_do(adapter->reader, "COMMIT");
+    adapter->reader->on_loop = false;
   }
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum {
   BUDGET_US = 50,         /* of an operation on the loop's thread */
@@ -85,6 +86,26 @@ static int on_wal(void *data, sqlite3 *db, const char *name, int frames)
 
 /* --- Opening --------------------------------------------------------------------- */
 
+/* Why a file that does not exist was not made: what is wrong with its folder. */
+static int why_not_made(const sqlite_connection *connection)
+{
+  const sqlite_options *options = &connection->adapter->options;
+  const char *slash = strrchr(options->path, '/');
+  char folder[4096] = ".";
+  size_t length = slash == NULL ? 0 : (size_t) (slash - options->path);
+
+  if (options->read_only || length >= sizeof(folder)) {
+    return ENOENT;
+  }
+  if (length > 0) {
+    memcpy(folder, options->path, length);
+    folder[length] = '\0';
+  } else if (slash != NULL) {
+    folder[0] = '/';
+  }
+  return access(folder, W_OK | X_OK) == 0 ? ENOENT : errno;
+}
+
 /* SQLite says "unable to open database file" whatever the reason is. */
 static void explain_open(sqlite_connection *connection, int code)
 {
@@ -101,7 +122,7 @@ static void explain_open(sqlite_connection *connection, int code)
     return;
   }
   if (stat(path, &info) != 0) {
-    system = errno;
+    system = errno == ENOENT ? why_not_made(connection) : errno;
   } else if (S_ISDIR(info.st_mode)) {
     system = EISDIR;
   }

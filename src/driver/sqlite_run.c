@@ -249,7 +249,9 @@ static void note_session(sqlite_connection *connection,
   }
 }
 
-static bool can_run_again(const sqlite_connection *connection)
+/* Preparing reads the schema, so that even a wrong answer ("no such table") may
+ * come of a lock that was not free. */
+bool sqlite_can_run_again(const sqlite_connection *connection)
 {
   return connection->on_loop &&
          (connection->over_budget || connection->locked_out);
@@ -269,7 +271,7 @@ sqlite_outcome sqlite_run_end(sqlite_connection *connection, covet_op *op,
     if (statement->shape != NULL && op->result.shape == NULL) {
       op->result.shape = covet_shape_retain(statement->shape);
     }
-  } else if (can_run_again(connection)) {
+  } else if (sqlite_can_run_again(connection)) {
     outcome = SQLITE_ELSEWHERE;
   } else {
     sqlite_fault(connection, op, code, 0);
@@ -361,7 +363,7 @@ static sqlite_outcome start(sqlite_connection *connection, covet_op *op)
   int code;
 
   if (statement == NULL) {
-    return SQLITE_RAN;
+    return op->error == NULL ? SQLITE_ELSEWHERE : SQLITE_RAN;
   }
   connection->ran_known = true;
   connection->ran_read_only = statement->read_only;
@@ -426,10 +428,6 @@ sqlite_outcome sqlite_run(sqlite_connection *connection)
   if (connection->functions !=
           atomic_load(&connection->adapter->function_count) &&
       sqlite_functions_update(connection) != SQLITE_OK) {
-    if (connection->error.kind != COVET_ERROR_NONE) {
-      return sqlite_refuse(op, connection->error.kind,
-                           connection->error.message);
-    }
     if (connection->error.kind != COVET_ERROR_NONE) {
       return sqlite_refuse(op, connection->error.kind,
                            connection->error.message);

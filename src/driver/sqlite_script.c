@@ -68,7 +68,7 @@ static int run_statement(script *s, sqlite_statement *statement)
 
 static void end_script(script *s, int code, size_t offset)
 {
-  if (code == SQLITE_OK && s->ours) {
+  if (code == SQLITE_OK && s->ours && s->op->error == NULL) {
     code = sqlite_do(s->connection, "COMMIT");
   }
   if (code != SQLITE_OK && s->op->error == NULL) {
@@ -114,6 +114,7 @@ sqlite_outcome sqlite_run_script(sqlite_connection *connection, covet_op *op)
 
     if (covet_op_stop_reason(op) != COVET_STOP_NONE) {
       covet_op_fault_stopped(op); /* SQLite asks only in long statements */
+      code = SQLITE_INTERRUPT;    /* nothing of it is committed */
       break;
     }
     offset = (size_t) (at - op->sql);

@@ -159,7 +159,9 @@ static sqlite_statement *prepare_new(sqlite_connection *connection,
                             SQLITE_PREPARE_PERSISTENT, &statement->handle,
                             &tail);
   if (code != SQLITE_OK) {
-    sqlite_fault(connection, op, code, 0);
+    if (!sqlite_can_run_again(connection)) {
+      sqlite_fault(connection, op, code, 0);
+    }
   } else if (statement->handle == NULL) {
     refuse(op, "the SQL text holds no statement");
   } else if (skip_blank(tail, text_end) != text_end) {
