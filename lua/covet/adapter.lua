@@ -124,7 +124,7 @@ local function joined_by_task(adapter)
     return joined
   end
   local current = task.current()
-  return current and adapter.shared[current]
+  return current and adapter.shared_by[current]
 end
 
 --- The session on which a call runs: the task's transaction if it has one.
@@ -382,7 +382,7 @@ function M.new(class, url, checked, passed)
   local self = {
     handle = handle, lease = 0, inside = 0, database = class.database,
     dialect = class.database, statements = {}, statement_count = 0,
-    claims = 0, shared = setmetatable({}, { __mode = "kv" }), listeners = {},
+    claims = 0, shared_by = setmetatable({}, { __mode = "kv" }), listeners = {},
     told_created = 0, told_destroyed = 0, watched = false,
     holders = setmetatable({}, { __mode = "kv" }), single = {},
     defaults = call.resolve({}, {}), name = checked.name or url,

@@ -85,6 +85,8 @@ struct covet_op {
   bool live;      /* made, and not recycled yet */
   bool submitted;
   bool told;      /* it ended within covet_submit */
+  bool seen;      /* its owner knows of its end, and of its lease */
+  bool orphan;    /* a release that nobody asked for: see give_back_unseen */
   bool counted;   /* among the runtime's pending ones */
   bool carried;   /* the loop's thread is at what was asked */
   bool armed;     /* somebody waits for news */

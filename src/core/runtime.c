@@ -135,8 +135,24 @@ void covet_op_stop(covet_op *op, covet_stop reason)
   }
 }
 
+static bool has_adapter(covet_runtime *rt, const covet_adapter *adapter)
+{
+  covet_node *node = queue_first(&rt->adapters);
+
+  while (node != NULL &&
+         COVET_CONTAINER(node, covet_adapter, node) != adapter) {
+    node = queue_after(&rt->adapters, node);
+  }
+  return node != NULL;
+}
+
 static void start(covet_op *op)
 {
+  if (op->orphan && !has_adapter(op->runtime, op->adapter)) {
+    op->adapter = NULL; /* it is gone, and its connections with it */
+    covet_op_finish(op);
+    return;
+  }
   if (op->type == COVET_OP_SLEEP) {
     op->state = COVET_OP_RUNNING;
     covet_op_start_deadline(op);
@@ -445,6 +461,7 @@ int covet_submit(covet_op *op)
   rt->submitting = NULL;
   if (op->finished && !turn_is_over(rt)) {
     op->told = true;
+    op->seen = true;
     return 1;
   }
   count_in(op);
@@ -454,6 +471,33 @@ int covet_submit(covet_op *op)
   }
   uv_mutex_unlock(&rt->lock);
   return 0;
+}
+
+/* A connection that was lent to an operation whose owner gave it up before it
+ * knew: nobody else would give it back. */
+static void give_back_unseen(covet_op *op)
+{
+  covet_op *release;
+
+  if (op->type != COVET_OP_ACQUIRE || op->seen || op->result.lease == 0) {
+    return;
+  }
+  release = covet_op_new(op->runtime, COVET_OP_RELEASE);
+  if (release != NULL) {
+    release->adapter = op->adapter;
+    release->lease = op->result.lease;
+    release->orphan = true;
+    (void) covet_submit(release);
+    covet_op_free(release);
+  }
+}
+
+/* Nobody has the operation any more. */
+static void discard(covet_op *op)
+{
+  count_out(op);
+  give_back_unseen(op);
+  covet_op_recycle(op);
 }
 
 /* Whether the loop's thread is done with a finished operation; if not, it stands
@@ -486,10 +530,11 @@ covet_op *covet_reap(covet_runtime *rt)
       count_out(op);
     }
     if (!op->abandoned) {
+      op->seen = op->finished;
       return op;
     }
     if (op->finished && is_at_rest(op)) {
-      covet_op_recycle(op);
+      discard(op);
     }
   }
 }
@@ -552,6 +597,7 @@ int covet_op_next(covet_op *op)
   }
   if (news) {
     if (op->finished) {
+      op->seen = true;
       count_out(op);
     }
     return 1;
@@ -595,8 +641,7 @@ void covet_op_free(covet_op *op)
     return;
   }
   if (!op->submitted || op->told || take_back(op)) {
-    count_out(op);
-    covet_op_recycle(op);
+    discard(op);
   }
 }
 
