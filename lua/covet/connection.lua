@@ -56,7 +56,7 @@ function Connection:close()
     if held.users > 0 then
       return
     end
-    held.adapter.shared[held.task] = nil
+    held.adapter.shared_by[held.task] = nil
   end
   if held.lease_held then
     release(held)
@@ -126,11 +126,11 @@ end
 -- @treturn table to be closed
 function M.share(from)
   local adapter, owner = from.adapter, task.current()
-  local shared = adapter.shared[owner]
+  local shared = adapter.shared_by[owner]
   if not shared then
     shared = M.acquire(adapter, {})
     shared.users = 0
-    adapter.shared[owner] = shared
+    adapter.shared_by[owner] = shared
   end
   shared.users = shared.users + 1
   local view = shared:with_options {}

@@ -373,7 +373,7 @@ local function begin(from, checked)
   elseif joined then
     return begin_nested(joined, checked)
   end
-  local connection = from.adapter.shared[task.current()] and from:share()
+  local connection = from.adapter.shared_by[task.current()] and from:share()
     or from:acquire { read_only = checked.read_only or false,
       timeout = checked.timeout }
   local fine, self = pcall(begin_on, connection, true, checked)
