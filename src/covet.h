@@ -48,11 +48,11 @@ typedef struct covet_op covet_op;
 /** What a function answers; everything below zero is a failure. */
 typedef enum covet_status {
   COVET_OK = 0,
-  COVET_EUSAGE = -1,       /* a mistake of the caller; the text says which */
-  COVET_ENOMEM = -2,       /* out of memory */
-  COVET_ESYSTEM = -3,      /* the operating system refused; the text says what */
+  COVET_EUSAGE = -1,  /* a mistake of the caller; the text says which */
+  COVET_ENOMEM = -2,  /* out of memory */
+  COVET_ESYSTEM = -3, /* the operating system refused; the text says what */
   COVET_EUNSUPPORTED = -4, /* not in this build, or not for this database */
-  COVET_EFORKED = -5       /* the runtime belongs to the process before a fork */
+  COVET_EFORKED = -5 /* the runtime belongs to the process before a fork */
 } covet_status;
 
 /* --- Values, rows, batches -------------------------------------------------- */
@@ -62,13 +62,13 @@ typedef enum covet_status {
 
 /** The kind of a cell, and what a column is declared to hold. */
 typedef enum covet_kind {
-  COVET_NULL = 0,      /* a cell: NULL. A column: nothing is declared */
-  COVET_INTEGER = 1,   /* `integer` */
-  COVET_FLOAT = 2,     /* `number` */
-  COVET_TEXT = 3,      /* `bytes` and `length`, UTF-8 by convention */
-  COVET_BLOB = 4,      /* `bytes` and `length` */
-  COVET_BOOLEAN = 5,   /* `integer` is 0 or 1 */
-  COVET_JSON = 6,      /* as TEXT, from here on: only for columns */
+  COVET_NULL = 0,    /* a cell: NULL. A column: nothing is declared */
+  COVET_INTEGER = 1, /* `integer` */
+  COVET_FLOAT = 2,   /* `number` */
+  COVET_TEXT = 3,    /* `bytes` and `length`, UTF-8 by convention */
+  COVET_BLOB = 4,    /* `bytes` and `length` */
+  COVET_BOOLEAN = 5, /* `integer` is 0 or 1 */
+  COVET_JSON = 6,    /* as TEXT, from here on: only for columns */
   COVET_DATE = 7,
   COVET_TIME = 8,
   COVET_TIMESTAMP = 9
@@ -176,7 +176,7 @@ typedef enum covet_error_kind {
 #define COVET_ERROR_ENUM(name, text) COVET_ERROR_##name,
   COVET_ERROR_KINDS(COVET_ERROR_ENUM)
 #undef COVET_ERROR_ENUM
-  COVET_ERROR_KIND_COUNT
+      COVET_ERROR_KIND_COUNT
 } covet_error_kind;
 
 /** Whether trying again can help, and whether it is safe. */
@@ -202,7 +202,7 @@ typedef struct covet_error {
   covet_error_kind kind;
   covet_retry retry;
   covet_phase phase;
-  int code;        /* the database's own code, 0 if it has none */
+  int code;         /* the database's own code, 0 if it has none */
   int64_t position; /* byte of the SQL that is meant, from 1; 0: not known */
   char sqlstate[6];
   char constraint[128];
@@ -241,8 +241,7 @@ typedef struct covet_runtime_options {
  * Returns 0 and sets `*runtime`, else COVET_ENOMEM or COVET_ESYSTEM.
  */
 COVET_EXPORT int covet_runtime_new(const covet_runtime_options *options,
-                                   covet_runtime **runtime,
-                                   covet_error *error);
+                                   covet_runtime **runtime, covet_error *error);
 
 /**
  * Close every adapter, cancel what is under way, wait until it has ended (at
@@ -318,14 +317,14 @@ COVET_EXPORT void covet_adapter_free(covet_adapter *adapter);
 
 /** What an adapter's connections do at this moment, and did so far. */
 typedef struct covet_adapter_stats {
-  uint32_t size;    /* open connections that can be lent */
-  uint32_t free;    /* of these, idle */
-  uint32_t used;    /* of these, lent or at work */
+  uint32_t size; /* open connections that can be lent */
+  uint32_t free; /* of these, idle */
+  uint32_t used; /* of these, lent or at work */
   uint32_t opening;
   uint32_t waiting; /* operations in the queue */
   uint64_t created;
   uint64_t destroyed;
-  uint64_t queries;       /* operations carried out */
+  uint64_t queries;        /* operations carried out */
   uint64_t inline_queries; /* of these, on the loop's thread */
   uint64_t errors;
   uint64_t timeouts;
@@ -367,15 +366,15 @@ COVET_EXPORT covet_op *covet_op_query(covet_adapter *adapter, const char *sql,
                                       size_t length, unsigned flags);
 
 typedef enum covet_query_flags {
-  COVET_QUERY_ROWS = 1,      /* rows are wanted */
-  COVET_QUERY_SCRIPT = 2,    /* several statements */
-  COVET_QUERY_ONE = 4,       /* the first row is enough */
-  COVET_QUERY_DESCRIBE = 8,  /* prepare only: shape and parameter count */
-  COVET_QUERY_STREAM = 16,   /* deliver chunk by chunk, as covet_op_next asks */
-  COVET_QUERY_MANY = 32,     /* parameters are rows of `width` cells each */
-  COVET_QUERY_READ_ONLY = 64, /* fail if the statement would write */
+  COVET_QUERY_ROWS = 1,     /* rows are wanted */
+  COVET_QUERY_SCRIPT = 2,   /* several statements */
+  COVET_QUERY_ONE = 4,      /* the first row is enough */
+  COVET_QUERY_DESCRIBE = 8, /* prepare only: shape and parameter count */
+  COVET_QUERY_STREAM = 16,  /* deliver chunk by chunk, as covet_op_next asks */
+  COVET_QUERY_MANY = 32,    /* parameters are rows of `width` cells each */
+  COVET_QUERY_READ_ONLY = 64,    /* fail if the statement would write */
   COVET_QUERY_TRANSACTION = 128, /* begins, ends or nests a transaction */
-  COVET_QUERY_INSIDE = 256 /* fail unless a transaction is open */
+  COVET_QUERY_INSIDE = 256       /* fail unless a transaction is open */
 } covet_query_flags;
 
 /** Lend a connection. `read_only`: one that is not meant to write. */

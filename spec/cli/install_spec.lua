@@ -39,7 +39,7 @@ int main(void)
 
 local function run(...)
   local options = { ... }
-  options.timeout = 60
+  options.timeout, options.env = 60, process.foreign
   local result = process.run(options)
   assert(result.status == 0, result.stdout .. result.stderr)
   return result.stdout

@@ -192,6 +192,7 @@ suite("nginx", function()
     folder, port = tmp.dir("nginx"), free_port()
     server = process.start {
       NGINX, "-p", folder, "-c", write_config(), "-e", folder .. "/error.log",
+      env = process.foreign,
     }
     local deadline = task.now() + 10
     repeat

@@ -9,6 +9,8 @@ local function run(code)
     env = {
       LUA_PATH = package.path,
       LUA_CPATH = ("%s/lua/?.so;%s/?.so;%s"):format(build, build, package.cpath),
+      LD_PRELOAD = process.foreign.LD_PRELOAD,
+      ASAN_OPTIONS = process.foreign.ASAN_OPTIONS,
     },
   }
 end

@@ -37,6 +37,14 @@ local function collect(self, pipe, into)
   end)
 end
 
+--- Changes of the environment for programs that load covet's module or
+-- library: in a build with AddressSanitizer its runtime has to come first, and
+-- their own leaks are not ours.
+M.foreign = os.getenv "COVET_SPEC_PRELOAD" and {
+  LD_PRELOAD = os.getenv "COVET_SPEC_PRELOAD",
+  ASAN_OPTIONS = "detect_leaks=0",
+} or {}
+
 --- Start a program.
 -- @tparam table options the program and its arguments by position (`false` at
 -- [1] stands for the `covet` command); `env` (changes), `cwd`, `stdin` (a string: sent,

@@ -355,8 +355,8 @@ static void post(covet_adapter *adapter, covet_post *message)
 static const covet_driver *find_driver(const char *scheme)
 {
   static const char *const schemes[][2] = {
-      {"sqlite", "sqlite"},         {"postgresql", "postgresql"},
-      {"postgres", "postgresql"},   {"mysql", "mysql"},
+      {"sqlite", "sqlite"},       {"postgresql", "postgresql"},
+      {"postgres", "postgresql"}, {"mysql", "mysql"},
       {"mariadb", "mysql"},
   };
 

@@ -14,24 +14,24 @@
 typedef struct covet_lane {
   covet_adapter *adapter;
   unsigned index;
-  unsigned max;         /* connections, all states together */
-  unsigned count;       /* connections that exist */
-  unsigned opening;     /* of these, being opened */
-  covet_queue idle;     /* connections; the last used one at the end */
-  covet_queue waiting;  /* operations */
-  bool hidden;          /* the driver's own; never lent, not in statistics */
-  bool gathering;       /* something waits for the end of the turn */
-  bool pumping;         /* covet_lane_pump is at work */
-  bool posted;          /* `pump` is on its way */
-  covet_post pump;      /* goes on with a long queue in the next turn */
+  unsigned max;        /* connections, all states together */
+  unsigned count;      /* connections that exist */
+  unsigned opening;    /* of these, being opened */
+  covet_queue idle;    /* connections; the last used one at the end */
+  covet_queue waiting; /* operations */
+  bool hidden;         /* the driver's own; never lent, not in statistics */
+  bool gathering;      /* something waits for the end of the turn */
+  bool pumping;        /* covet_lane_pump is at work */
+  bool posted;         /* `pump` is on its way */
+  covet_post pump;     /* goes on with a long queue in the next turn */
 } covet_lane;
 
 typedef enum covet_connection_state {
   COVET_CONNECTION_NEW,
   COVET_CONNECTION_OPENING,
-  COVET_CONNECTION_IDLE,   /* in its lane's `idle` */
-  COVET_CONNECTION_BUSY,   /* one operation of the adapter has it */
-  COVET_CONNECTION_LENT,   /* leased; `lease` is valid */
+  COVET_CONNECTION_IDLE, /* in its lane's `idle` */
+  COVET_CONNECTION_BUSY, /* one operation of the adapter has it */
+  COVET_CONNECTION_LENT, /* leased; `lease` is valid */
   COVET_CONNECTION_CLOSING
 } covet_connection_state;
 
@@ -41,13 +41,13 @@ struct covet_connection {
   covet_adapter *adapter;
   covet_lane *lane;
   covet_connection_state state;
-  uint32_t index; /* in the adapter's table */
-  covet_lease lease;      /* 0: not lent */
-  covet_op *owner;        /* BUSY: the operation that has it */
-  covet_op *running;      /* what the driver is at */
-  covet_queue queue;      /* LENT: operations that come next */
-  covet_queue suspended;  /* LENT: streams that wait for their reader */
-  bool broken;            /* close it instead of using it again */
+  uint32_t index;        /* in the adapter's table */
+  covet_lease lease;     /* 0: not lent */
+  covet_op *owner;       /* BUSY: the operation that has it */
+  covet_op *running;     /* what the driver is at */
+  covet_queue queue;     /* LENT: operations that come next */
+  covet_queue suspended; /* LENT: streams that wait for their reader */
+  bool broken;           /* close it instead of using it again */
 };
 
 typedef enum covet_adapter_state {
@@ -73,8 +73,8 @@ struct covet_adapter {
   covet_connection **connections;
   uint32_t connection_count;
   uint32_t connection_capacity;
-  bool abandoned; /* free it when it is empty */
-  bool settling;  /* covet_adapter_settle is at work */
+  bool abandoned;     /* free it when it is empty */
+  bool settling;      /* covet_adapter_settle is at work */
   atomic_bool forced; /* closing is over time: no worker waits for a lock */
   covet_post attach;
   covet_post detach;

@@ -4,10 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const kind_names[] = {
-    "",
+static const char *const kind_names[] = {"",
 #define KIND_NAME(name, text) text,
-    COVET_ERROR_KINDS(KIND_NAME)
+                                         COVET_ERROR_KINDS(KIND_NAME)
 #undef KIND_NAME
 };
 
@@ -66,7 +65,8 @@ const char *covet_retry_name(covet_retry retry)
 void covet_error_text(char *field, size_t size, const char *text, size_t length)
 {
   if (text == NULL) {
-    length = 0;
+    field[0] = '\0';
+    return;
   }
   length = length == 0 ? 0 : strnlen(text, length < size ? length : size);
   if (length >= size) {

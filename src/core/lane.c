@@ -94,8 +94,8 @@ static int add_to_table(covet_adapter *adapter, covet_connection *connection)
   }
   if (index == adapter->connection_capacity) {
     uint32_t capacity = index == 0 ? 8 : index * 2;
-    covet_connection **table = realloc(
-        adapter->connections, sizeof(covet_connection *) * capacity);
+    covet_connection **table =
+        realloc(adapter->connections, sizeof(covet_connection *) * capacity);
 
     if (table == NULL) {
       return COVET_ENOMEM;
@@ -433,9 +433,8 @@ covet_op *covet_lane_take(covet_lane *lane, bool (*accepts)(const covet_op *))
 static covet_connection *find_lease(covet_adapter *adapter, covet_lease lease)
 {
   uint32_t index = (uint32_t) (lease & ((1U << LEASE_INDEX_BITS) - 1)) - 1;
-  covet_connection *connection = index < adapter->connection_count
-                                     ? adapter->connections[index]
-                                     : NULL;
+  covet_connection *connection =
+      index < adapter->connection_count ? adapter->connections[index] : NULL;
 
   if (connection == NULL || connection->lease != lease) {
     return NULL;

@@ -51,7 +51,7 @@ struct covet_op {
   covet_adapter *adapter;
   covet_connection *connection; /* that runs it */
   void *data;                   /* the caller's */
-  void *driver;                 /* the driver's, while it runs or is suspended */
+  void *driver; /* the driver's, while it runs or is suspended */
 
   covet_op_type type;
   covet_op_state state;
@@ -82,22 +82,22 @@ struct covet_op {
   covet_batch *first;
   covet_batch *last;
   uint32_t batch_count;
-  bool live;      /* made, and not recycled yet */
+  bool live; /* made, and not recycled yet */
   bool submitted;
-  bool told;      /* it ended within covet_submit */
-  bool seen;      /* its owner knows of its end, and of its lease */
-  bool orphan;    /* a release that nobody asked for: see give_back_unseen */
-  bool counted;   /* among the runtime's pending ones */
-  bool carried;   /* the loop's thread is at what was asked */
-  bool armed;     /* somebody waits for news */
+  bool told;    /* it ended within covet_submit */
+  bool seen;    /* its owner knows of its end, and of its lease */
+  bool orphan;  /* a release that nobody asked for: see give_back_unseen */
+  bool counted; /* among the runtime's pending ones */
+  bool carried; /* the loop's thread is at what was asked */
+  bool armed;   /* somebody waits for news */
   atomic_bool finished; /* told */
-  bool abandoned; /* freed by its owner: nobody takes the news */
+  bool abandoned;       /* freed by its owner: nobody takes the news */
   covet_result result;
   covet_error *error; /* NULL: none */
 };
 
 /** A new operation, or NULL. On the caller's thread. */
-covet_op *covet_op_new(covet_runtime *runtime, covet_op_type type);
+covet_op *covet_op_new(covet_runtime *rt, covet_op_type type);
 
 /** Free what the operation holds and keep it for the next one. On the caller's
  *  thread, when it has finished or was never submitted. */

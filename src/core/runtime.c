@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 enum {
-  TURN_US = 1000,    /* answers at once for so long, then the loop runs */
-  TURN_CHECK = 32    /* answers between two looks at the clock */
+  TURN_US = 1000, /* answers at once for so long, then the loop runs */
+  TURN_CHECK = 32 /* answers between two looks at the clock */
 };
 
 uint64_t covet_now_us(void)
@@ -53,8 +53,8 @@ static void set_timer(covet_runtime *rt, uint64_t at_us)
   uint64_t delay_us = at_us > now ? at_us - now : 0;
 
   uv_update_time(rt->loop);
-  uv_timer_start(&rt->timer, on_timer,
-                 delay_us / 1000 + (delay_us % 1000 != 0), 0);
+  uv_timer_start(&rt->timer, on_timer, delay_us / 1000 + (delay_us % 1000 != 0),
+                 0);
   rt->timer_us = at_us;
 }
 
@@ -667,8 +667,7 @@ int covet_runtime_has_handles(covet_runtime *rt)
 
 int covet_runtime_fd(const covet_runtime *rt)
 {
-  return rt->mode == COVET_OWN_THREAD ? rt->ready_fd
-                                      : uv_backend_fd(rt->loop);
+  return rt->mode == COVET_OWN_THREAD ? rt->ready_fd : uv_backend_fd(rt->loop);
 }
 
 static bool has_ready(covet_runtime *rt)
@@ -759,10 +758,9 @@ static void init_state(covet_runtime *rt, const covet_runtime_options *options)
 
 static void start_handles(covet_runtime *rt)
 {
-  uv_handle_t *handles[] = {(uv_handle_t *) &rt->wake,
-                            (uv_handle_t *) &rt->timer,
-                            (uv_handle_t *) &rt->limit,
-                            (uv_handle_t *) &rt->prepare};
+  uv_handle_t *handles[] = {
+      (uv_handle_t *) &rt->wake, (uv_handle_t *) &rt->timer,
+      (uv_handle_t *) &rt->limit, (uv_handle_t *) &rt->prepare};
 
   rt->wake.data = rt;
   rt->timer.data = rt;
@@ -817,10 +815,9 @@ static void on_handle_closed(uv_handle_t *handle)
 
 static void close_handles(covet_runtime *rt)
 {
-  uv_handle_t *handles[] = {(uv_handle_t *) &rt->wake,
-                            (uv_handle_t *) &rt->timer,
-                            (uv_handle_t *) &rt->limit,
-                            (uv_handle_t *) &rt->prepare};
+  uv_handle_t *handles[] = {
+      (uv_handle_t *) &rt->wake, (uv_handle_t *) &rt->timer,
+      (uv_handle_t *) &rt->limit, (uv_handle_t *) &rt->prepare};
 
   if (rt->open_handles == 0) {
     return;

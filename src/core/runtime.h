@@ -35,8 +35,8 @@ struct covet_runtime {
   bool stopping;
   int open_handles;
   uv_async_t wake;
-  uv_timer_t timer; /* deadlines */
-  uv_timer_t limit; /* of one step */
+  uv_timer_t timer;  /* deadlines */
+  uv_timer_t limit;  /* of one step */
   uint64_t timer_us; /* when it fires; UINT64_MAX: not started */
   uv_prepare_t prepare;
   uv_thread_t thread;

@@ -57,7 +57,7 @@ int covet_waker_new(const char *path, covet_waker **out, covet_error *error)
     free(waker);
     return COVET_EUSAGE;
   }
-  strcpy(waker->address.sun_path, path);
+  memcpy(waker->address.sun_path, path, strlen(path) + 1);
   if (open_listener(waker) != 0) {
     covet_error_set(error, COVET_ERROR_CONNECTION_FAILED,
                     "cannot listen at %s: %s", path, strerror(errno));
@@ -73,8 +73,8 @@ int covet_waker_new(const char *path, covet_waker **out, covet_error *error)
 
 static void accept_client(covet_waker *waker)
 {
-  waker->client = accept4(waker->listener, NULL, NULL,
-                          SOCK_NONBLOCK | SOCK_CLOEXEC);
+  waker->client =
+      accept4(waker->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (waker->client >= 0) {
     (void) unlink(waker->address.sun_path);
     close(waker->listener);

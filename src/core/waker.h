@@ -6,8 +6,8 @@
 
 typedef struct covet_waker covet_waker;
 
-/** Listen at `path` (mode 0600; it must not exist). */
-int covet_waker_new(const char *path, covet_waker **waker, covet_error *error);
+/** Listen at `path` (mode 0600; it must not exist); sets `*out`. */
+int covet_waker_new(const char *path, covet_waker **out, covet_error *error);
 
 /** Send a byte to the client, if one has connected. NULL is allowed. */
 void covet_waker_wake(covet_waker *waker);

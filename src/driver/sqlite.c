@@ -20,8 +20,8 @@ static bool is_memory(const char *path)
 static void size_lanes(covet_adapter *base, const sqlite_adapter *adapter)
 {
   base->lanes[SQLITE_WRITER].max = 1;
-  base->lanes[SQLITE_READERS].max = adapter->memory ? 0
-                                                    : adapter->options.readers;
+  base->lanes[SQLITE_READERS].max =
+      adapter->memory ? 0 : adapter->options.readers;
   base->lanes[SQLITE_INLINE].max = 1;
   base->lanes[SQLITE_CHECKPOINTER].max = 1;
   base->lanes[SQLITE_INLINE].hidden = true;
@@ -35,9 +35,8 @@ static int adapter_init(covet_adapter *base, const covet_url *url,
   sqlite_adapter *adapter = calloc(1, sizeof(*adapter));
   int status;
 
-  if (adapter == NULL ||
-      covet_stmt_cache_init(&adapter->habits, HABITS, HABIT_LENGTH, 0, NULL) !=
-          0) {
+  if (adapter == NULL || covet_stmt_cache_init(&adapter->habits, HABITS,
+                                               HABIT_LENGTH, 0, NULL) != 0) {
     free(adapter);
     covet_error_set(error, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
     return COVET_ENOMEM;
@@ -76,11 +75,10 @@ static covet_connection *connection_new(covet_adapter *base, unsigned lane)
   if (connection == NULL) {
     return NULL;
   }
-  if (covet_stmt_cache_init(&connection->statements,
-                            adapter->options.cache_size,
-                            adapter->options.cache_max_length,
-                            adapter->options.cache_lifetime_us,
-                            sqlite_statement_destroy) != 0) {
+  if (covet_stmt_cache_init(
+          &connection->statements, adapter->options.cache_size,
+          adapter->options.cache_max_length, adapter->options.cache_lifetime_us,
+          sqlite_statement_destroy) != 0) {
     free(connection);
     return NULL;
   }
@@ -132,8 +130,8 @@ static void on_opened(sqlite_job *job)
   bool failed = error.kind != COVET_ERROR_NONE;
   unsigned role = connection->role;
   sqlite_connection opened = {.role = role};
-  bool next = adapter->connecting &&
-              (role == SQLITE_WRITER || role == SQLITE_INLINE);
+  bool next =
+      adapter->connecting && (role == SQLITE_WRITER || role == SQLITE_INLINE);
 
   if (!failed && role == SQLITE_WRITER) {
     adapter->writer = connection;
@@ -302,8 +300,7 @@ static void gather(sqlite_connection *connection, covet_op *op)
 {
   queue_push(&connection->group, &op->node);
   while (connection->group.count < GROUP_MOST) {
-    covet_op *other =
-        covet_lane_take(connection->base.lane, is_groupable);
+    covet_op *other = covet_lane_take(connection->base.lane, is_groupable);
 
     if (other == NULL) {
       return;
@@ -391,8 +388,7 @@ static bool group_fits_loop(sqlite_connection *connection)
   covet_node *node = queue_first(&connection->group);
 
   for (; node != NULL; node = queue_after(&connection->group, node)) {
-    if (!sqlite_fits_loop(connection,
-                          COVET_CONTAINER(node, covet_op, node))) {
+    if (!sqlite_fits_loop(connection, COVET_CONTAINER(node, covet_op, node))) {
       return false;
     }
   }

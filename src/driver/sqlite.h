@@ -74,7 +74,7 @@ typedef struct sqlite_statement {
   int64_t total_before; /* changes when it started */
   int64_t id_before;    /* last insert id when it started */
   int64_t rows;         /* it gave */
-  int prepared; /* SQLITE_STMTSTATUS_REPREPARE when `shape` was made */
+  int prepared;         /* SQLITE_STMTSTATUS_REPREPARE when `shape` was made */
 } sqlite_statement;
 
 /** Something for the worker to do. */
@@ -111,27 +111,27 @@ struct sqlite_connection {
   sqlite_job checkpoint; /* beside them */
   bool checkpointing;
 
-  covet_op *op;         /* being run */
+  covet_op *op;           /* being run */
   sqlite3_stmt *stepping; /* its statement, NULL: it must not be interrupted */
-  covet_queue group;    /* operations that share a commit */
-  bool beginning;       /* all of the group wait for the lock */
+  covet_queue group;      /* operations that share a commit */
+  bool beginning;         /* all of the group wait for the lock */
   sqlite_outcome outcome;
-  covet_error error;    /* of opening, or of a function's state */
-  bool on_loop;         /* `op` runs on the loop's thread */
+  covet_error error; /* of opening, or of a function's state */
+  bool on_loop;      /* `op` runs on the loop's thread */
   bool over_budget;
-  bool locked_out;      /* a lock was not free and there was no waiting */
-  bool limited;         /* it has a budget there */
-  uint64_t budget_us;   /* when it must end; 0: it has not been long yet */
-  uint64_t lock_us;     /* since when it waits for a lock; 0: it does not */
-  uint64_t took_us;     /* the last operation's time */
-  uint64_t prepare_us;  /* of the last statement, 0: it was in the cache */
-  bool ran_read_only;   /* the last statement was */
-  bool called;          /* the last operation called a function of the user's */
-  bool ran_known;       /* the last operation came as far as a statement */
+  bool locked_out;     /* a lock was not free and there was no waiting */
+  bool limited;        /* it has a budget there */
+  uint64_t budget_us;  /* when it must end; 0: it has not been long yet */
+  uint64_t lock_us;    /* since when it waits for a lock; 0: it does not */
+  uint64_t took_us;    /* the last operation's time */
+  uint64_t prepare_us; /* of the last statement, 0: it was in the cache */
+  bool ran_read_only;  /* the last statement was */
+  bool called;         /* the last operation called a function of the user's */
+  bool ran_known;      /* the last operation came as far as a statement */
   int64_t changes_before; /* total changes when the transaction began */
   int wal_frames;
-  bool dirty;           /* the session was changed: not for the next borrower */
-  unsigned functions;   /* how many of the adapter's it has */
+  bool dirty;         /* the session was changed: not for the next borrower */
+  unsigned functions; /* how many of the adapter's it has */
   struct sqlite_blob *blobs;
 };
 
@@ -315,8 +315,7 @@ void sqlite_checkpoint_in_writer(sqlite_connection *writer);
 
 /* --- sqlite_function.c, sqlite_call.c ---------------------------------------------------- */
 
-int sqlite_add_function(covet_adapter *adapter,
-                        const covet_function *definition);
+int sqlite_add_function(covet_adapter *base, const covet_function *definition);
 
 /** Register what the adapter has and this connection has not. Returns SQLite's
  *  code; `connection->error` may say more. */

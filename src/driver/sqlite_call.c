@@ -26,8 +26,7 @@ static bool has(const covet_op *op, const char *kinds)
     bool fits = (kinds[i] == 't' && kind == COVET_TEXT) ||
                 (kinds[i] == 'i' && kind == COVET_INTEGER) ||
                 (kinds[i] == 'b' && kind == COVET_BOOLEAN) ||
-                (kinds[i] == 's' &&
-                 (kind == COVET_TEXT || kind == COVET_BLOB));
+                (kinds[i] == 's' && (kind == COVET_TEXT || kind == COVET_BLOB));
 
     if (!fits) {
       return false;
@@ -105,8 +104,8 @@ static sqlite_outcome open_blob(sqlite_connection *connection, covet_op *op)
     return sqlite_refuse(op, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
   }
   code = sqlite3_blob_open(connection->db, "main", table, column,
-                           op->params[2].integer,
-                           (int) op->params[3].integer, &blob->handle);
+                           op->params[2].integer, (int) op->params[3].integer,
+                           &blob->handle);
   if (code != SQLITE_OK) {
     sqlite_fault(connection, op, code, 0);
     free(blob);
@@ -276,10 +275,9 @@ sqlite_outcome sqlite_backup(sqlite_connection *connection, covet_op *op)
   if (path == NULL) {
     return sqlite_refuse(op, COVET_ERROR_USAGE, "backup takes a path");
   }
-  code = sqlite3_open_v2(path, &target,
-                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
-                             SQLITE_OPEN_NOMUTEX,
-                         NULL);
+  code = sqlite3_open_v2(
+      path, &target,
+      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
   backup = code == SQLITE_OK
                ? sqlite3_backup_init(target, "main", connection->db, "main")
                : NULL;

@@ -229,8 +229,7 @@ void sqlite_fault(sqlite_connection *connection, covet_op *op, int code,
     return;
   }
   error = covet_op_fault(op);
-  if (error == &op->runtime->out_of_memory ||
-      error->kind != COVET_ERROR_NONE) {
+  if (error == &op->runtime->out_of_memory || error->kind != COVET_ERROR_NONE) {
     return;
   }
   sqlite_error_fill(error, connection->db, code);

@@ -6,14 +6,14 @@
 #include <string.h>
 
 enum {
-  QUICK_RUNS = 3,        /* short ones in a row before a write moves here */
-  QUICK_AGAIN = 4,       /* short ones in a row before a slow read comes back */
+  QUICK_RUNS = 3,  /* short ones in a row before a write moves here */
+  QUICK_AGAIN = 4, /* short ones in a row before a slow read comes back */
   QUICK_READ_US = 40,
   QUICK_WRITE_US = 200,
   HEAVY_PREPARE_US = 1000,
-  SMALL_TRANSACTION = 64, /* changed rows that may be committed here */
+  SMALL_TRANSACTION = 64,  /* changed rows that may be committed here */
   BULKY_BYTES = 64 * 1024, /* of parameters */
-  SHARING_US = 1000      /* age of a read transaction that reads share */
+  SHARING_US = 1000        /* age of a read transaction that reads share */
 };
 
 /* --- Habits -------------------------------------------------------------------------- */
@@ -49,8 +49,8 @@ static sqlite_habit *new_habit(sqlite_adapter *adapter, const covet_op *op)
 
 sqlite_habit *sqlite_habit_of(sqlite_adapter *adapter, const covet_op *op)
 {
-  covet_stmt *found = covet_stmt_cache_find(
-      &adapter->habits, op->sql, op->sql_length, op->sql_hash, 0);
+  covet_stmt *found = covet_stmt_cache_find(&adapter->habits, op->sql,
+                                            op->sql_length, op->sql_hash, 0);
 
   return found != NULL ? (sqlite_habit *) (void *) found
                        : new_habit(adapter, op);
@@ -88,8 +88,8 @@ void sqlite_learn(sqlite_connection *connection, const covet_op *op)
   }
   habit->known = true;
   habit->read_only = connection->ran_read_only;
-  habit->heavy |= connection->called ||
-                  connection->prepare_us > HEAVY_PREPARE_US;
+  habit->heavy |=
+      connection->called || connection->prepare_us > HEAVY_PREPARE_US;
   if (habit->read_only) {
     learn_read(habit, connection->took_us);
   } else {
@@ -106,8 +106,8 @@ void sqlite_learn(sqlite_connection *connection, const covet_op *op)
 static bool transaction_fits(sqlite_connection *connection,
                              const sqlite_habit *habit)
 {
-  int64_t changes = sqlite3_total_changes64(connection->db) -
-                    connection->changes_before;
+  int64_t changes =
+      sqlite3_total_changes64(connection->db) - connection->changes_before;
 
   if (!connection->adapter->commits_inline) {
     return false;
@@ -129,8 +129,8 @@ static bool is_bulky(const covet_op *op)
 static bool habit_fits(sqlite_connection *connection, const covet_op *op,
                        const sqlite_habit *habit)
 {
-  const unsigned never = COVET_QUERY_SCRIPT | COVET_QUERY_MANY |
-                         COVET_QUERY_DESCRIBE;
+  const unsigned never =
+      COVET_QUERY_SCRIPT | COVET_QUERY_MANY | COVET_QUERY_DESCRIBE;
 
   if ((op->flags & never) || op->driver != NULL) {
     return false;
@@ -257,8 +257,7 @@ void sqlite_note_write(sqlite_adapter *adapter)
 }
 
 /* The connection on which the operation could run at once, or NULL. */
-static sqlite_connection *choose(covet_adapter *base,
-                                 const sqlite_habit *habit)
+static sqlite_connection *choose(covet_adapter *base, const sqlite_habit *habit)
 {
   sqlite_adapter *adapter = sqlite_of(base);
 

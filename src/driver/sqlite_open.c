@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 enum {
-  BUDGET_US = 50,         /* of an operation on the loop's thread */
-  PROGRESS_STEPS = 400,   /* of SQLite's machine between two looks */
-  FIRST_WAIT_US = 500,    /* for a lock; doubled each time */
+  BUDGET_US = 50,       /* of an operation on the loop's thread */
+  PROGRESS_STEPS = 400, /* of SQLite's machine between two looks */
+  FIRST_WAIT_US = 500,  /* for a lock; doubled each time */
   LONGEST_WAIT_US = 20000
 };
 
@@ -112,7 +112,8 @@ static void explain_open(sqlite_connection *connection, int code)
   const char *path = connection->adapter->options.path;
   covet_error *error = &connection->error;
   struct stat info;
-  int system = connection->db == NULL ? 0 : sqlite3_system_errno(connection->db);
+  int system =
+      connection->db == NULL ? 0 : sqlite3_system_errno(connection->db);
 
   sqlite_error_fill(error, connection->db, code);
   error->phase = COVET_PHASE_CONNECT;
@@ -150,8 +151,8 @@ static int set_journal_mode(sqlite_connection *connection)
   int code;
 
   (void) snprintf(sql, sizeof(sql), "PRAGMA journal_mode=%s",
-                  adapter->options.read_only ? "" :
-                  adapter->options.journal_mode);
+                  adapter->options.read_only ? ""
+                                             : adapter->options.journal_mode);
   if (adapter->options.read_only) {
     sql[strlen("PRAGMA journal_mode")] = '\0';
   }
@@ -163,9 +164,9 @@ static int set_journal_mode(sqlite_connection *connection)
   }
   code = sqlite3_finalize(statement);
   adapter->commits_inline =
-      adapter->memory || (adapter->wal &&
-                          (strcmp(adapter->options.synchronous, "normal") == 0 ||
-                           strcmp(adapter->options.synchronous, "off") == 0));
+      adapter->memory ||
+      (adapter->wal && (strcmp(adapter->options.synchronous, "normal") == 0 ||
+                        strcmp(adapter->options.synchronous, "off") == 0));
   return code;
 }
 

@@ -4,14 +4,19 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *const names[] = {
-    "path",          "readers",
-    "journal_mode",  "synchronous",
-    "foreign_keys",  "busy_timeout",
-    "pragmas",       "read_only",
-    "group_commit",  "statement_cache_size",
-    "max_cacheable_statement_size", "max_cached_statement_lifetime",
-    NULL};
+static const char *const names[] = {"path",
+                                    "readers",
+                                    "journal_mode",
+                                    "synchronous",
+                                    "foreign_keys",
+                                    "busy_timeout",
+                                    "pragmas",
+                                    "read_only",
+                                    "group_commit",
+                                    "statement_cache_size",
+                                    "max_cacheable_statement_size",
+                                    "max_cached_statement_lifetime",
+                                    NULL};
 
 static int choice(const covet_option *option, const char *const *allowed,
                   const char **value, covet_error *error)
@@ -102,8 +107,7 @@ static int read_one(sqlite_options *options, covet_arena *arena,
 }
 
 static int read_all(sqlite_options *options, covet_arena *arena,
-                    const covet_option *given, size_t count,
-                    covet_error *error)
+                    const covet_option *given, size_t count, covet_error *error)
 {
   for (size_t i = 0; i < count; i++) {
     int status = read_one(options, arena, &given[i], error);

@@ -103,8 +103,8 @@ static uint32_t rows_wanted(const sqlite_connection *connection,
   return statement->rows == 0 ? FIRST_ROWS : CHUNK_ROWS;
 }
 
-static covet_batch *new_batch(sqlite_connection *connection,
-                              const covet_op *op, sqlite_statement *statement)
+static covet_batch *new_batch(sqlite_connection *connection, const covet_op *op,
+                              sqlite_statement *statement)
 {
   uint32_t wanted;
 
@@ -241,7 +241,8 @@ static void note_session(sqlite_connection *connection,
 
   if (statement->verb == SQLITE_VERB_SESSION ||
       (statement->verb == SQLITE_VERB_PRAGMA && strchr(sql, '=') != NULL) ||
-      (statement->verb == SQLITE_VERB_OTHER && strcasestr(sql, "temp") != NULL)) {
+      (statement->verb == SQLITE_VERB_OTHER &&
+       strcasestr(sql, "temp") != NULL)) {
     connection->dirty = true;
   }
   if (statement->verb == SQLITE_VERB_BEGIN) {
@@ -310,8 +311,7 @@ static int check(sqlite_connection *connection, covet_op *op,
 {
   int wanted = sqlite3_bind_parameter_count(statement->handle);
   const char *text = op->lease == 0 ? needs_lease(connection, statement) : NULL;
-  uint32_t given =
-      op->flags & COVET_QUERY_MANY ? op->width : op->param_count;
+  uint32_t given = op->flags & COVET_QUERY_MANY ? op->width : op->param_count;
 
   *outcome = SQLITE_RAN;
   if (text != NULL) {

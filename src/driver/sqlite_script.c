@@ -160,7 +160,8 @@ static void fault_row(sqlite_connection *connection, covet_op *op, int code,
                       uint32_t row)
 {
   sqlite_fault(connection, op, code, 0);
-  if (op->error != &op->runtime->out_of_memory && op->error->detail[0] == '\0') {
+  if (op->error != &op->runtime->out_of_memory &&
+      op->error->detail[0] == '\0') {
     (void) snprintf(op->error->detail, sizeof(op->error->detail),
                     "in row %u of the list", row + 1);
   }
@@ -196,8 +197,8 @@ sqlite_outcome sqlite_run_many(sqlite_connection *connection, covet_op *op,
                                sqlite_statement *statement)
 {
   bool own = sqlite3_get_autocommit(connection->db) && !statement->read_only;
-  int code = sqlite_do(connection, own ? "BEGIN IMMEDIATE"
-                                       : "SAVEPOINT covet_many");
+  int code =
+      sqlite_do(connection, own ? "BEGIN IMMEDIATE" : "SAVEPOINT covet_many");
 
   if (code != SQLITE_OK) {
     sqlite_fault(connection, op, code, 0);

@@ -41,10 +41,14 @@ static covet_kind declared_kind(const char *type, size_t length)
     const char *name;
     covet_kind kind;
   } kinds[] = {
-      {"boolean", COVET_BOOLEAN},     {"bool", COVET_BOOLEAN},
-      {"json", COVET_JSON},           {"jsonb", COVET_JSON},
-      {"date", COVET_DATE},           {"time", COVET_TIME},
-      {"datetime", COVET_TIMESTAMP},  {"timestamp", COVET_TIMESTAMP},
+      {"boolean", COVET_BOOLEAN},
+      {"bool", COVET_BOOLEAN},
+      {"json", COVET_JSON},
+      {"jsonb", COVET_JSON},
+      {"date", COVET_DATE},
+      {"time", COVET_TIME},
+      {"datetime", COVET_TIMESTAMP},
+      {"timestamp", COVET_TIMESTAMP},
       {"timestamptz", COVET_TIMESTAMP},
   };
 
@@ -91,9 +95,8 @@ bool sqlite_statement_shape(sqlite_connection *connection,
     describe_column(statement->handle, i, &columns[i]);
   }
   covet_shape_release(statement->shape);
-  statement->shape =
-      covet_shape_intern(&connection->adapter->base->runtime->shapes, columns,
-                         (uint32_t) count);
+  statement->shape = covet_shape_intern(
+      &connection->adapter->base->runtime->shapes, columns, (uint32_t) count);
   statement->prepared = prepared;
   free(columns);
   return statement->shape != NULL;
@@ -155,9 +158,8 @@ static sqlite_statement *prepare_new(sqlite_connection *connection,
     return refuse(op, "a NUL byte in the SQL text");
   }
   code = sqlite3_prepare_v3(connection->db, statement->base.sql,
-                            (int) op->sql_length + 1,
-                            SQLITE_PREPARE_PERSISTENT, &statement->handle,
-                            &tail);
+                            (int) op->sql_length + 1, SQLITE_PREPARE_PERSISTENT,
+                            &statement->handle, &tail);
   if (code != SQLITE_OK) {
     if (!sqlite_can_run_again(connection)) {
       sqlite_fault(connection, op, code, 0);
@@ -227,8 +229,8 @@ static int bind_cell(sqlite3_stmt *handle, int index, const covet_cell *cell)
                              SQLITE_STATIC);
   case COVET_BLOB:
     return sqlite3_bind_blob(handle, index,
-                             cell->length == 0 ? "" : cell->bytes,
-                             cell->length, SQLITE_STATIC);
+                             cell->length == 0 ? "" : cell->bytes, cell->length,
+                             SQLITE_STATIC);
   default:
     return sqlite3_bind_null(handle, index);
   }
@@ -270,8 +272,8 @@ sqlite_verb sqlite_verb_of(const char *sql, size_t length)
   } verbs[] = {
       {"select", SQLITE_VERB_SELECT},     {"values", SQLITE_VERB_SELECT},
       {"with", SQLITE_VERB_WITH},         {"insert", SQLITE_VERB_INSERT},
-      {"replace", SQLITE_VERB_INSERT},       {"update", SQLITE_VERB_CHANGE},
-      {"delete", SQLITE_VERB_CHANGE},        {"begin", SQLITE_VERB_BEGIN},
+      {"replace", SQLITE_VERB_INSERT},    {"update", SQLITE_VERB_CHANGE},
+      {"delete", SQLITE_VERB_CHANGE},     {"begin", SQLITE_VERB_BEGIN},
       {"commit", SQLITE_VERB_COMMIT},     {"end", SQLITE_VERB_COMMIT},
       {"rollback", SQLITE_VERB_ROLLBACK}, {"savepoint", SQLITE_VERB_SAVEPOINT},
       {"release", SQLITE_VERB_SAVEPOINT}, {"pragma", SQLITE_VERB_PRAGMA},

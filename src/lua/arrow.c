@@ -56,16 +56,16 @@ void covet_arrow_release_array(struct ArrowArray *array)
     free(child);
   }
   free(array->children);
-  free((void *)array->buffers);
+  free((void *) array->buffers);
   covet_arrow_store_unref(array->private_data);
   array->release = NULL;
 }
 
 static const covet_arrow_functions functions = {
-  covet_arrow_release_schema,
-  covet_arrow_release_array,
-  covet_arrow_store_retain,
-  covet_arrow_store_unref,
+    covet_arrow_release_schema,
+    covet_arrow_release_array,
+    covet_arrow_store_retain,
+    covet_arrow_store_unref,
 };
 
 const covet_arrow_functions *covet_arrow_functions_get(void)

@@ -10,10 +10,10 @@
 /** One for each Lua state: the first upvalue of every function. */
 typedef struct binding {
   covet_runtime *runtime;
-  int owned;         /* the runtime is this state's own */
-  int mode;          /* of the runtime, covet_mode */
-  long pid;          /* of the process that made it */
-  int anchors;       /* registry: token -> strings that an operation borrows */
+  int owned;   /* the runtime is this state's own */
+  int mode;    /* of the runtime, covet_mode */
+  long pid;    /* of the process that made it */
+  int anchors; /* registry: token -> strings that an operation borrows */
 } binding;
 
 /** Also holds what an operation borrows from Lua, as its `data`. */

@@ -27,7 +27,8 @@ enum { SLOT_INT64 = 1, SLOT_DIGITS, SLOT_FIRST, SLOT_SECOND, SLOT_RESULT };
 static const char helpers[] =
     "local ffi = require 'ffi'\n"
     "local int64 = ffi.typeof 'int64_t'\n"
-    "local function make(high, low) return int64(high) * 4294967296LL + low end\n"
+    "local function make(high, low) return int64(high) * 4294967296LL + low "
+    "end\n"
     "local function digits(v)\n"
     "  if not ffi.istype(int64, v) then return nil end\n"
     "  return (tostring(v):gsub('LL$', ''))\n"
@@ -119,9 +120,11 @@ static void push_cell(lua_State *L, const covet_cell *cell)
         cell->integer >= -9007199254740992) {
       lua_pushnumber(L, (lua_Number) cell->integer);
     } else {
+      int64_t low = cell->integer & 0xFFFFFFFF;
+
       lua_pushvalue(L, SLOT_INT64);
-      lua_pushnumber(L, (lua_Number) (cell->integer >> 32));
-      lua_pushnumber(L, (lua_Number) (cell->integer & 0xFFFFFFFF));
+      lua_pushnumber(L, (lua_Number) ((cell->integer - low) / 4294967296));
+      lua_pushnumber(L, (lua_Number) low);
       lua_call(L, 2, 1);
     }
     break;

@@ -163,8 +163,8 @@ static int l_sleep(lua_State *L)
   if (seconds > 0) {
     delay_us = seconds > 9e9 ? 9000000000000000U : (uint64_t) (seconds * 1e6);
   }
-  return covetL_submit(
-      L, state, checked(L, covet_op_sleep(covetL_runtime(L), delay_us)));
+  return covetL_submit(L, state,
+                       checked(L, covet_op_sleep(covetL_runtime(L), delay_us)));
 }
 
 /* An abandoned operation that borrows from Lua: drop what it has; it is freed as
@@ -267,6 +267,7 @@ covet_adapter *covetL_adapter(lua_State *L, int index)
 
   if (box == NULL || *box == NULL) {
     luaL_argerror(L, index, "adapter expected");
+    return NULL;
   }
   return *box;
 }
@@ -315,7 +316,7 @@ static int l_adapter(lua_State *L)
   const char *url = luaL_checkstring(L, 1);
   covet_option options[MOST_OPTIONS];
   size_t count = lua_istable(L, 2) ? read_options(L, 2, options) : 0;
-  covet_adapter **box = lua_newuserdata(L, sizeof(*box));
+  covet_adapter **box = lua_newuserdata(L, sizeof(void *));
   covet_error error;
 
   *box = NULL;
@@ -350,8 +351,8 @@ static int l_disconnect(lua_State *L)
 static int l_acquire(lua_State *L)
 {
   uint64_t timeout_ms = duration(L, 3, 1e3);
-  covet_op *op = checked(
-      L, covet_op_acquire(covetL_adapter(L, 1), lua_toboolean(L, 2)));
+  covet_op *op =
+      checked(L, covet_op_acquire(covetL_adapter(L, 1), lua_toboolean(L, 2)));
 
   covet_op_set_timeout(op, timeout_ms);
   return covetL_submit(L, covetL_binding(L), op);
@@ -401,8 +402,7 @@ static int l_state_gc(lua_State *L)
 {
   binding *state = lua_touserdata(L, 1);
 
-  if (state->owned && state->runtime != NULL &&
-      state->pid == (long) getpid()) {
+  if (state->owned && state->runtime != NULL && state->pid == (long) getpid()) {
     covet_runtime_free(state->runtime, 2000);
   }
   state->runtime = NULL;
@@ -539,8 +539,7 @@ int luaopen_covet_core(lua_State *L)
   lua_setfield(L, -2, "null");
   push_function_pointer(L, (void (*)(void)) covet_batch_free);
   lua_setfield(L, -2, "free_batch");
-  lua_pushlightuserdata(
-      L, (void *) (uintptr_t) covet_arrow_functions_get());
+  lua_pushlightuserdata(L, (void *) (uintptr_t) covet_arrow_functions_get());
   lua_setfield(L, -2, "arrow");
   return 1;
 }

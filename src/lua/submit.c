@@ -417,7 +417,7 @@ int covetL_query_list(lua_State *L)
   binding *state = covetL_binding(L);
   int count = luaL_checkint(L, ARG_PARAMS + 1);
   int width = luaL_optint(L, ARG_PARAMS + 2, -1);
-  covet_error error;
+  covet_error error = {0};
   covet_op *op;
   int status;
 
