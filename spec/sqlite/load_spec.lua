@@ -135,7 +135,9 @@ describe("SQLite under load", function()
     local n, sum, peak = result.stdout:match "(%d+)%s+(%d+)%s+(%d+)"
     assert.equal(5000000, tonumber(n))
     assert.equal(1000 * 5000 * 5001 / 2, tonumber(sum))
-    assert.is_true(tonumber(peak) < 40 * 1024, "peak memory was " .. peak .. " kB")
+    if os.getenv "COVET_SPEC_BUILD" ~= "asan" then -- which keeps what is freed
+      assert.is_true(tonumber(peak) < 40 * 1024, "peak memory was " .. peak .. " kB")
+    end
   end)
 
   it("leaving loops early leaks nothing", function()

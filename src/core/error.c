@@ -92,6 +92,8 @@ void covet_error_set(covet_error *error, covet_error_kind kind,
   memset(error, 0, sizeof(*error));
   error->kind = kind;
   va_start(arguments, format);
+  /* the analyzer does not see that va_start has set them */
+  /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
   vsnprintf(error->message, sizeof(error->message), format, arguments);
   va_end(arguments);
 }

@@ -121,9 +121,10 @@ static void push_cell(lua_State *L, const covet_cell *cell)
       lua_pushnumber(L, (lua_Number) cell->integer);
     } else {
       int64_t low = cell->integer & 0xFFFFFFFF;
+      int64_t high = (cell->integer - low) / 4294967296;
 
       lua_pushvalue(L, SLOT_INT64);
-      lua_pushnumber(L, (lua_Number) ((cell->integer - low) / 4294967296));
+      lua_pushnumber(L, (lua_Number) high);
       lua_pushnumber(L, (lua_Number) low);
       lua_call(L, 2, 1);
     }
