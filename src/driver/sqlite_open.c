@@ -147,6 +147,7 @@ static int set_journal_mode(sqlite_connection *connection)
 {
   sqlite_adapter *adapter = connection->adapter;
   sqlite3_stmt *statement = NULL;
+  bool wal = false;
   char sql[64];
   int code;
 
@@ -160,13 +161,16 @@ static int set_journal_mode(sqlite_connection *connection)
   if (code == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW) {
     const char *mode = (const char *) sqlite3_column_text(statement, 0);
 
-    adapter->wal = mode != NULL && strcmp(mode, "wal") == 0;
+    wal = mode != NULL && strcmp(mode, "wal") == 0;
   }
   code = sqlite3_finalize(statement);
-  adapter->commits_inline =
-      adapter->memory ||
-      (adapter->wal && (strcmp(adapter->options.synchronous, "normal") == 0 ||
-                        strcmp(adapter->options.synchronous, "off") == 0));
+  if (adapter->connecting) { /* later the loop's thread reads them meanwhile */
+    adapter->wal = wal;
+    adapter->commits_inline =
+        adapter->memory ||
+        (wal && (strcmp(adapter->options.synchronous, "normal") == 0 ||
+                 strcmp(adapter->options.synchronous, "off") == 0));
+  }
   return code;
 }
 
