@@ -224,6 +224,29 @@ static int open_flags(const sqlite_adapter *adapter)
                       : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
 }
 
+/* Another connection may just be closing, or changing the journal mode: for that
+ * SQLite takes the whole file and does not ask the busy handler. */
+static int set_up(sqlite_connection *connection)
+{
+  uint64_t start = covet_now_us();
+  int code;
+
+  for (;;) {
+    code = set_pragmas(connection);
+    if (code == SQLITE_OK) {
+      /* reads the file's header and schema: here, not at the first query */
+      code = sqlite_do(connection, "SELECT 1 FROM sqlite_schema LIMIT 1");
+    }
+    if ((code & 0xFF) != SQLITE_BUSY ||
+        covet_now_us() - start >=
+            connection->adapter->options.busy_timeout_us) {
+      return code;
+    }
+    connection->lock_us = 0;
+    sqlite_worker_sleep(connection, OPEN_PAUSE_US);
+  }
+}
+
 int sqlite_open(sqlite_connection *connection)
 {
   sqlite_adapter *adapter = connection->adapter;
@@ -234,11 +257,7 @@ int sqlite_open(sqlite_connection *connection)
   connection->lock_us = 0;
   if (code == SQLITE_OK) {
     set_handlers(connection);
-    code = set_pragmas(connection);
-  }
-  if (code == SQLITE_OK) {
-    /* reads the file's header and schema: here, not at the first query */
-    code = sqlite_do(connection, "SELECT 1 FROM sqlite_schema LIMIT 1");
+    code = set_up(connection);
   }
   if (code != SQLITE_OK) {
     explain_open(connection, sqlite3_extended_errcode(connection->db));
