@@ -9,6 +9,7 @@
 enum {
   BUDGET_US = 50,       /* of an operation on the loop's thread */
   PROGRESS_STEPS = 400, /* of SQLite's machine between two looks */
+  OPEN_PAUSE_US = 2000, /* between two tries to set a connection up */
   FIRST_WAIT_US = 500,  /* for a lock; doubled each time */
   LONGEST_WAIT_US = 20000
 };
