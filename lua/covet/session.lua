@@ -396,7 +396,7 @@ end
 
 --- A described statement, with the fetch methods.
 function methods:prepare(text)
-  return statement.prepare(self:enter(text), text)
+  return statement.prepare(self, self:enter(text), text)
 end
 
 -- --- Views --------------------------------------------------------------------------------

@@ -37,14 +37,16 @@ end
 function Statement.close() end
 
 --- Describe a statement.
--- @tparam table session
+-- @tparam table owner the session whose calls run it
+-- @tparam table session what `owner:enter` answers
 -- @tparam string text
 -- @treturn table
-function M.prepare(session, text)
+function M.prepare(owner, session, text)
   local adapter = session.adapter
   local parsed = call.parse(adapter, text)
   local ok, _, description = task.finish(core.query(adapter.handle,
-    session.lease, core.flags.DESCRIBE, adapter.query_timeout, 0,
+    session.lease, core.flags.DESCRIBE,
+    session.defaults.timeout or adapter.query_timeout, 0,
     parsed.text))
   if not ok then
     session:fail(description, parsed)
@@ -54,7 +56,7 @@ function M.prepare(session, text)
     parameters[i] = { name = parsed.names and parsed.names[i] }
   end
   return setmetatable({
-    session = session, sql = text, parameters = parameters,
+    session = owner, sql = text, parameters = parameters,
     count = description.parameters, columns = description.columns,
     read_only = description.read_only,
   }, class)

@@ -130,6 +130,9 @@ struct sqlite_connection {
   bool ran_known;      /* the last operation came as far as a statement */
   int64_t changes_before; /* total changes when the transaction began */
   int wal_frames;
+  uint64_t patience_us;  /* for a lock, if not 0: less than busy_timeout */
+  int overdue_frames;    /* from here on the writer does a checkpoint itself */
+  atomic_bool fresh_wal; /* the next write syncs the log's new head */
   bool dirty;         /* the session was changed: not for the next borrower */
   unsigned functions; /* how many of the adapter's it has */
   struct sqlite_blob *blobs;
@@ -309,6 +312,13 @@ void sqlite_note_write(sqlite_adapter *adapter);
 
 /** After a write: start a checkpoint beside it when the WAL has grown. */
 void sqlite_checkpoint_if_due(sqlite_connection *writer);
+
+/** Whether the next write has to go to the writer's worker: for a checkpoint, or
+ *  because it waits for the disk. */
+bool sqlite_wal_needs_worker(const sqlite_connection *writer);
+
+/** Note the WAL's size after a commit. */
+void sqlite_note_wal(sqlite_connection *writer, int frames);
 
 /** On the writer's worker: stop the WAL from growing for ever. */
 void sqlite_checkpoint_in_writer(sqlite_connection *writer);

@@ -1,8 +1,10 @@
 #include "sqlite.h"
 
 enum {
-  DUE_FRAMES = 1000,    /* as SQLite's own wal_autocheckpoint */
-  OVERDUE_FRAMES = 8000 /* then the writer itself has to pause for it */
+  DUE_FRAMES = 1000,     /* as SQLite's own wal_autocheckpoint */
+  OVERDUE_FRAMES = 8000, /* then the writer itself has to pause for it */
+  SOON_FRAMES = 200,
+  PATIENCE_US = 500000 /* how long it waits for the checkpointer and readers */
 };
 
 static void run_checkpoint(sqlite_job *job)
@@ -16,7 +18,12 @@ static void run_checkpoint(sqlite_job *job)
 
 static void on_checkpointed(sqlite_job *job)
 {
+  sqlite_connection *writer = job->connection->adapter->writer;
+
   job->connection->checkpointing = false;
+  if (writer != NULL) {
+    atomic_store(&writer->fresh_wal, true);
+  }
 }
 
 void sqlite_checkpoint_if_due(sqlite_connection *writer)
@@ -45,12 +52,39 @@ void sqlite_checkpoint_if_due(sqlite_connection *writer)
       sqlite_worker_submit(checkpointer, &checkpointer->checkpoint);
 }
 
+bool sqlite_wal_needs_worker(const sqlite_connection *writer)
+{
+  return atomic_load(&writer->fresh_wal) ||
+         (writer->overdue_frames != 0 &&
+          writer->wal_frames >= writer->overdue_frames);
+}
+
+void sqlite_note_wal(sqlite_connection *writer, int frames)
+{
+  if (frames < writer->wal_frames || writer->overdue_frames == 0) {
+    writer->overdue_frames = OVERDUE_FRAMES; /* it began anew */
+  }
+  writer->wal_frames = frames;
+  atomic_store(&writer->fresh_wal, false);
+}
+
+/* Where readers keep the log from beginning anew, that is tried again only when
+ * it has grown by as much again; where the checkpointer is at it, soon. */
 void sqlite_checkpoint_in_writer(sqlite_connection *writer)
 {
-  if (writer->wal_frames >= OVERDUE_FRAMES &&
-      sqlite3_get_autocommit(writer->db)) {
-    (void) sqlite3_wal_checkpoint_v2(writer->db, NULL,
-                                     SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    writer->wal_frames = 0;
+  int pages = -1;
+
+  if (writer->overdue_frames == 0 ||
+      writer->wal_frames < writer->overdue_frames ||
+      !sqlite3_get_autocommit(writer->db)) {
+    return;
   }
+  writer->patience_us = PATIENCE_US;
+  (void) sqlite3_wal_checkpoint_v2(writer->db, NULL, SQLITE_CHECKPOINT_RESTART,
+                                   &pages, NULL);
+  writer->patience_us = 0;
+  writer->lock_us = 0;
+  writer->overdue_frames =
+      writer->wal_frames + (pages < 0 ? SOON_FRAMES : OVERDUE_FRAMES);
+  atomic_store(&writer->fresh_wal, true);
 }

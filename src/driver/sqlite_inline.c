@@ -112,7 +112,8 @@ static bool transaction_fits(sqlite_connection *connection,
   if (!connection->adapter->commits_inline) {
     return false;
   }
-  return habit->verb == SQLITE_VERB_BEGIN || changes < SMALL_TRANSACTION;
+  return habit->verb == SQLITE_VERB_BEGIN ||
+         (changes < SMALL_TRANSACTION && !sqlite_wal_needs_worker(connection));
 }
 
 /* Many bytes to write take long, however few rows they are. */
@@ -146,7 +147,9 @@ static bool habit_fits(sqlite_connection *connection, const covet_op *op,
     return !habit->slow;
   }
   return connection->adapter->commits_inline && habit->quick >= QUICK_RUNS &&
-         !is_bulky(op);
+         !is_bulky(op) &&
+         (!sqlite3_get_autocommit(connection->db) ||
+          !sqlite_wal_needs_worker(connection));
 }
 
 bool sqlite_fits_loop(sqlite_connection *connection, const covet_op *op)

@@ -61,7 +61,9 @@ static int on_busy(void *data, int attempts)
     connection->lock_us = now;
   }
   if (now - connection->lock_us >=
-      connection->adapter->options.busy_timeout_us) {
+      (connection->patience_us != 0
+           ? connection->patience_us
+           : connection->adapter->options.busy_timeout_us)) {
     return 0;
   }
   if (sqlite_any_stopped(connection) ||
@@ -81,7 +83,7 @@ static int on_wal(void *data, sqlite3 *db, const char *name, int frames)
 
   (void) db;
   (void) name;
-  connection->wal_frames = frames;
+  sqlite_note_wal(connection, frames);
   return SQLITE_OK;
 }
 
@@ -267,6 +269,8 @@ int sqlite_open(sqlite_connection *connection)
   }
   if (connection->role == SQLITE_WRITER && adapter->wal) {
     sqlite3_wal_hook(connection->db, on_wal, connection);
+    sqlite_note_wal(connection, 0);
+    atomic_store(&connection->fresh_wal, true);
   }
   return 0;
 }

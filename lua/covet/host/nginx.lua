@@ -12,6 +12,7 @@
 -- @module covet.host.nginx
 
 local core = require "covet.core"
+local early = require "covet.task.early"
 local object = require "covet.task.object"
 local park = require "covet.task.park"
 local scope = require "covet.task.scope"
@@ -89,6 +90,8 @@ local function deliver(token, ...)
     task.waits = false
     task.answer = pack(...)
     task.semaphore:post(1)
+  else
+    early.keep(token, ...)
   end
   return true
 end
@@ -307,14 +310,16 @@ function M.wait(token)
     core.abandon(token)
     error(task, 0)
   end
-  waiting[token % SLOTS], task.waits = task, token
-  if task.pending then
-    core.cancel(token)
+  local answer = early.take(token)
+  if not answer then
+    waiting[token % SLOTS], task.waits = task, token
+    if task.pending then
+      core.cancel(token)
+    end
+    hand_out()
+    sleep_on(task)
+    answer, task.answer = task.answer, nil
   end
-  hand_out()
-  sleep_on(task)
-  local answer = task.answer
-  task.answer = nil
   if answer[1] ~= true then
     object.raise_if_interrupted(task, answer[3])
   end

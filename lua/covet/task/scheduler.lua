@@ -11,6 +11,7 @@
 -- @module covet.task.scheduler
 
 local core = require "covet.core"
+local early = require "covet.task.early"
 local errors = require "covet.error"
 local object = require "covet.task.object"
 local park = require "covet.task.park"
@@ -204,6 +205,8 @@ local function deliver(token, ...)
     else
       run(task, ...)
     end
+  else
+    early.keep(token, ...)
   end
   return true
 end
@@ -355,6 +358,10 @@ end
 
 function M.wait(token)
   local task, nested = current, false
+  local came = early.take(token)
+  if came then
+    return completed(task, token, unpack(came, 1, came.n))
+  end
   if task == nil or not can_yield(task) then
     task, nested = enter_for(token), true
   end
