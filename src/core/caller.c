@@ -150,6 +150,7 @@ covet_op *covet_reap(covet_runtime *rt)
     }
     if (!op->abandoned) {
       op->seen = op->finished;
+      op->reaped = true;
       return op;
     }
     if (op->finished && is_at_rest(op)) {
@@ -163,6 +164,8 @@ covet_batch *covet_op_take(covet_op *op, int *more)
   covet_runtime *rt = op->runtime;
   covet_batch *batches;
   bool going_on;
+
+  op->reaped = false;
 
   if ((rt->mode == COVET_CALLER_LOOP || op->told) && op->finished) {
     batches = op->first; /* nobody else has it any more */
@@ -206,7 +209,7 @@ int covet_op_next(covet_op *op)
   uv_mutex_lock(&rt->lock);
   news = op->finished || op->batch_count > 0;
   op->armed = !news;
-  if (news && holds_up(rt)) {
+  if (news && !op->reaped && holds_up(rt)) {
     later = true;
     (void) covet_ready_push(rt, op);
   }

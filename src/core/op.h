@@ -86,6 +86,7 @@ struct covet_op {
   bool submitted;
   bool told;    /* it ended within covet_submit */
   bool seen;    /* its owner knows of its end, and of its lease */
+  bool reaped;  /* its owner was told of news and has not taken them */
   bool orphan;  /* a release that nobody asked for: see give_back_unseen */
   bool counted; /* among the runtime's pending ones */
   bool carried; /* the loop's thread is at what was asked */
