@@ -179,6 +179,9 @@ function M.read(adapter, defaults, given)
   return parsed, M.resolve(checked, defaults), list, n
 end
 
+-- What tells tagged values from plain tables.
+local TAGGED = {}
+
 local int64, uint64 = ffi.typeof "int64_t", ffi.typeof "uint64_t"
 
 --- A parameter that the binding can read, for one that is cdata.
@@ -188,13 +191,13 @@ function M.encode_value(value)
   if type(value) ~= "cdata" then
     return value
   elseif ffi.istype(int64, value) then
-    return { 1, json.exact(value) }
+    return setmetatable({ 1, json.exact(value) }, TAGGED)
   elseif ffi.istype(uint64, value) then
     if value > 0x7fffffffffffffffULL then
       caller.usage("the integer %s is beyond 64 bits with a sign",
         json.exact(value))
     end
-    return { 1, json.exact(value) }
+    return setmetatable({ 1, json.exact(value) }, TAGGED)
   end
   caller.usage("cannot bind %s", tostring(ffi.typeof(value)))
 end

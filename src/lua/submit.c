@@ -243,7 +243,8 @@ static int add_tagged(lua_State *L, binding *state, covet_op *op, int index,
   lua_rawgeti(L, index, 1);
   lua_rawgeti(L, index, 2);
   tag = lua_type(L, -2) == LUA_TNUMBER ? (int) lua_tointeger(L, -2) : 0;
-  if (lua_type(L, -1) == LUA_TSTRING) {
+  if (lua_type(L, -1) == LUA_TSTRING && lua_getmetatable(L, index)) {
+    lua_pop(L, 1); /* a plain table is no tagged value */
     if (tag == TAG_INT64) {
       status = covet_op_add_integer(op, strtoll(lua_tostring(L, -1), NULL, 10));
     } else if (tag == TAG_BLOB) {
