@@ -122,7 +122,8 @@ Terminal.__index = Terminal
 
 local function open_terminal(arguments, limit)
   local state = tmp.dir()
-  local command = ("'%s' %s"):format(process.covet, arguments or "")
+  -- exec: a shell in between would get the terminal's signals as well.
+  local command = ("exec '%s' %s"):format(process.covet, arguments or "")
   local self = process.start {
     "script", "-qfec", command, "/dev/null", stdin = true,
     env = { XDG_STATE_HOME = state, TERM = "xterm", LC_ALL = "C.UTF-8" },
