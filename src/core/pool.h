@@ -58,14 +58,14 @@ typedef struct covet_pool_config {
   uint64_t fresh_us;   /* neither, when it was used less than this ago */
   uint64_t health_check_interval_us; /* pings of idle ones, likewise */
 
-  bool auto_scale; /* the two thresholds count */
-  double scale_up_threshold;   /* at this share lent, one more is opened ahead */
+  bool auto_scale;           /* the two thresholds count */
+  double scale_up_threshold; /* at this share lent, one more is opened ahead */
   double scale_down_threshold; /* idle ones go only at or below this share */
 
   bool leak_detection;
   uint64_t leak_timeout_us;
 
-  uint32_t max_waiting;      /* for others to give back; more are refused */
+  uint32_t max_waiting;      /* for others to give back; 0: any number */
   uint32_t connect_parallel; /* connections being opened at a time */
   uint32_t share_depth;      /* grants on one connection at a time; 1: none */
   bool fifo;                 /* idle ones: the least recently used first */
@@ -101,7 +101,7 @@ int covet_pool_config_check(const covet_pool_config *config,
 
 /** A new pool, which opens nothing by itself before covet_pool_warm or the
  *  first waiter. `config` was checked. NULL when memory is out. */
-covet_pool *covet_pool_new(const covet_pool_config *config, uint64_t now_us);
+covet_pool *covet_pool_new(const covet_pool_config *config);
 
 /** Free a pool. Its slots are forgotten, its waiters are the caller's. */
 void covet_pool_free(covet_pool *pool);
@@ -131,11 +131,11 @@ void covet_pool_close(covet_pool *pool, uint64_t now_us, uint64_t deadline_us);
 /** Why a waiter gets nothing. */
 typedef enum covet_pool_failure {
   COVET_POOL_NO_FAILURE,
-  COVET_POOL_TIMEOUT,       /* its deadline has passed */
-  COVET_POOL_EXHAUSTED,     /* too many wait already */
-  COVET_POOL_DEADLOCK,      /* every holder waits, this one too */
-  COVET_POOL_SHUT,          /* the pool drains or is closed */
-  COVET_POOL_BREAKER_OPEN,  /* connecting has failed too often just now */
+  COVET_POOL_TIMEOUT,      /* its deadline has passed */
+  COVET_POOL_EXHAUSTED,    /* too many wait already */
+  COVET_POOL_DEADLOCK,     /* every holder waits, this one too */
+  COVET_POOL_SHUT,         /* the pool drains or is closed */
+  COVET_POOL_BREAKER_OPEN, /* connecting has failed too often just now */
   COVET_POOL_CONNECT_FAILED,
   COVET_POOL_NO_MEMORY
 } covet_pool_failure;
@@ -195,14 +195,14 @@ typedef enum covet_pool_verdict {
 /** Why a connection was closed. */
 #define COVET_POOL_REASONS(X)                                                  \
   X(NONE, "none")                                                              \
-  X(IDLE, "idle")         /* idle_timeout */                                   \
-  X(LIFETIME, "lifetime") /* max_lifetime */                                   \
-  X(BROKEN, "broken")     /* its borrower said so */                           \
-  X(LOST, "lost")         /* the other side closed it */                       \
-  X(PING, "ping")         /* it did not answer */                              \
-  X(RESET, "reset")       /* it could not be made as new, or not at all */     \
+  X(IDLE, "idle")           /* idle_timeout */                                 \
+  X(LIFETIME, "lifetime")   /* max_lifetime */                                 \
+  X(BROKEN, "broken")       /* its borrower said so */                         \
+  X(LOST, "lost")           /* the other side closed it */                     \
+  X(PING, "ping")           /* it did not answer */                            \
+  X(RESET, "reset")         /* it could not be made as new, or not at all */   \
   X(RECLAIMED, "reclaimed") /* its owner has died */                           \
-  X(REJECTED, "rejected") /* a hook refused it */                              \
+  X(REJECTED, "rejected")   /* a hook refused it */                            \
   X(EVICTED, "evicted")                                                        \
   X(RESIZED, "resized")                                                        \
   X(CONNECT, "connect") /* opening took too long */                            \
@@ -280,17 +280,17 @@ uint64_t covet_pool_due_us(const covet_pool *pool);
 
 typedef enum covet_pool_action_type {
   COVET_POOL_NOTHING,
-  COVET_POOL_GRANT, /* tell the waiter: it has `slot` and `lease` */
-  COVET_POOL_FAIL,  /* tell the waiter of its `failure` */
-  COVET_POOL_OPEN,  /* answer: connected or connect_failed */
-  COVET_POOL_PING,  /* answer: pinged */
-  COVET_POOL_RESET, /* answer: was_reset */
-  COVET_POOL_CLOSE, /* whatever is under way on it; answer: closed */
-  COVET_POOL_ABANDON,     /* it was closing for too long: no answer is wanted */
-  COVET_POOL_LEAK,        /* lent for `us` by now */
-  COVET_POOL_LEAK_OVER,   /* it came back after `us` */
-  COVET_POOL_RECLAIMED,   /* taken back from an owner that is gone */
-  COVET_POOL_BREAKER,     /* the breaker has changed */
+  COVET_POOL_GRANT,     /* tell the waiter: it has `slot` and `lease` */
+  COVET_POOL_FAIL,      /* tell the waiter of its `failure` */
+  COVET_POOL_OPEN,      /* answer: connected or connect_failed */
+  COVET_POOL_PING,      /* answer: pinged */
+  COVET_POOL_RESET,     /* answer: was_reset */
+  COVET_POOL_CLOSE,     /* whatever is under way on it; answer: closed */
+  COVET_POOL_ABANDON,   /* it was closing for too long: no answer is wanted */
+  COVET_POOL_LEAK,      /* lent for `us` by now */
+  COVET_POOL_LEAK_OVER, /* it came back after `us` */
+  COVET_POOL_RECLAIMED, /* taken back from an owner that is gone */
+  COVET_POOL_BREAKER,   /* the breaker has changed */
   COVET_POOL_DRAINED,
   COVET_POOL_CLOSED
 } covet_pool_action_type;
@@ -330,7 +330,8 @@ typedef struct covet_pool_stats {
   uint64_t timeouts, refused, deadlocks;
   uint64_t connection_errors, validation_errors;
   uint64_t created_connections, destroyed_connections;
-  uint64_t recycled_connections; /* closed for their age or state, not for size */
+  uint64_t
+      recycled_connections; /* closed for their age or state, not for size */
   uint64_t closed_by[COVET_POOL_REASON_COUNT];
   uint64_t leaks, reclaimed;
 
