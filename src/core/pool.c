@@ -401,6 +401,12 @@ static bool next_of_pool(covet_pool *pool, covet_pool_action *action)
   return false;
 }
 
+bool covet_pool_has_next(const covet_pool *pool)
+{
+  return !queue_empty(&pool->answers) || !queue_empty(&pool->todo) ||
+         pool->news != 0;
+}
+
 bool covet_pool_next(covet_pool *pool, covet_pool_action *action)
 {
   covet_pool_waiter *waiter = waiter_of(queue_pop(&pool->answers));

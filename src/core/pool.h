@@ -309,6 +309,9 @@ typedef struct covet_pool_action {
  *  is changed or dropped when an event overtakes it. */
 bool covet_pool_next(covet_pool *pool, covet_pool_action *action);
 
+/** Whether there is one. */
+bool covet_pool_has_next(const covet_pool *pool);
+
 /* --- What can be seen --------------------------------------------------------------- */
 
 typedef enum covet_breaker_state {

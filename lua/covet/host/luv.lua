@@ -45,6 +45,11 @@ local function arm()
   timer:stop()
   if left and left > 0 then
     timer:start(math.ceil(left * 1000), 0, pump)
+    if timers.keep_alive() or busy then
+      timer:ref()
+    else
+      timer:unref()
+    end
   elseif left then
     idle:start(pump)
   end
@@ -85,6 +90,13 @@ end
 function M.add_timer(item, seconds)
   scheduler.add_timer(item, seconds)
   if not pumping and timers.next_due() == item.due then
+    arm()
+  end
+end
+
+function M.alarm(item, seconds, holds)
+  scheduler.alarm(item, seconds, holds)
+  if not pumping and item.slot and timers.next_due() == item.due then
     arm()
   end
 end

@@ -304,6 +304,21 @@ function M.remove_timer(item)
   item.due = nil
 end
 
+-- An alarm of nginx cannot be taken back: one that is out of date finds another
+-- number in the item.
+local function on_alarm(premature, item, number)
+  if not premature and item.alarm == number then
+    item:on_due()
+  end
+end
+
+function M.alarm(item, seconds)
+  item.alarm = (item.alarm or 0) + 1
+  if seconds then
+    ngx.timer.at(seconds, on_alarm, item, item.alarm)
+  end
+end
+
 function M.wait(token)
   local ok, task = pcall(M.enter)
   if not ok then

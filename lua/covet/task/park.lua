@@ -19,6 +19,7 @@
 --   that was reported has been joined after all
 -- - `watch_owner(task, owned)`, if tasks can vanish: close what they owned
 -- - `add_timer(item, seconds)`, `remove_timer(item)`: see covet.task.timers
+-- - `alarm(item, seconds, holds)`: have `item:on_due()` called outside of tasks
 --
 -- What a task waits for stands in `task.waits`: false (it does not wait), the
 -- token of an operation (a number), a list, or one of the marks below.

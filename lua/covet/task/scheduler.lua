@@ -257,7 +257,7 @@ function M.turn(limit)
     report.flush(failures)
   end
   return alive or pending > 0 or unreaped or not ready.is_empty()
-    or timers.next_due() ~= nil
+    or timers.keep_alive()
 end
 
 -- Wait without leaving the coroutine.
@@ -394,6 +394,20 @@ function M.add_timer(item, seconds)
 end
 
 M.remove_timer = timers.remove
+
+--- Have `item:on_due()` called in some time, outside of any task; another call
+-- for the same item moves it. It keeps the program alive if `holds` is true.
+-- @tparam table item
+-- @tparam number|nil seconds nil: not any more
+-- @tparam boolean holds
+function M.alarm(item, seconds, holds)
+  timers.remove(item)
+  timers.set_background(item, not holds)
+  if seconds then
+    M.add_timer(item, seconds)
+  end
+end
+
 M.create = create
 
 --- The waiting tasks and where each stands.

@@ -1,12 +1,14 @@
 --- Points in time at which something is due: a binary heap.
 --
 -- Items are tables with a method `on_due`; the heap keeps their time in `due`
--- and their place in `slot`, so that taking one out needs no search.
+-- and their place in `slot`, so that taking one out needs no search. One whose
+-- field `background` is set does not keep a program alive.
 -- @module covet.task.timers
 
 local floor = math.floor
 
 local heap, size = {}, 0
+local background = 0 -- of these, how many keep nothing alive
 
 local M = {}
 
@@ -48,6 +50,9 @@ end
 function M.add(item, due)
   item.due = due
   size = size + 1
+  if item.background then
+    background = background + 1
+  end
   rise(item, size)
 end
 
@@ -61,10 +66,28 @@ function M.remove(item)
   local last = heap[size]
   heap[size], item.slot = nil, false
   size = size - 1
+  if item.background then
+    background = background - 1
+  end
   if last ~= item then
     sink(last, slot)
     rise(last, last.slot)
   end
+end
+
+--- Whether an item is there that keeps a program alive.
+function M.keep_alive()
+  return size > background
+end
+
+--- Make an item one of the background, or not.
+-- @tparam table item
+-- @tparam boolean is_background
+function M.set_background(item, is_background)
+  if item.slot and item.background ~= is_background then
+    background = background + (is_background and 1 or -1)
+  end
+  item.background = is_background
 end
 
 --- When the next item is due.

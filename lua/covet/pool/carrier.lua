@@ -1,0 +1,297 @@
+--- Carrying out what the state machine of a pool asks for.
+--
+-- Opening, checking and closing a connection are jobs: tasks of their own, that
+-- run the factory's and the connection's functions. The machine bounds their
+-- time; a job that was given up and comes to an end after all closes what it
+-- has made.
+-- @module covet.pool.carrier
+
+local core = require "covet.core"
+local errors = require "covet.error"
+local park = require "covet.task.park"
+local report = require "covet.pool.report"
+local spawn = require "covet.task.spawn"
+local trace = require "covet.task.trace"
+
+local M = {}
+
+local carry_out
+
+-- --- Jobs ---------------------------------------------------------------------------
+
+-- Run `fn()` as the slot's job.
+local function start(pool, slot, fn)
+  local job = spawn.prepare(nil, fn)
+  pool.jobs[slot] = job
+  park.host.start(job)
+  return job
+end
+
+-- What a job has found out, unless the machine has given it up.
+local function tell(pool, job, slot, what, flag)
+  if pool.jobs[slot] ~= job then
+    return false
+  end
+  pool.jobs[slot] = nil
+  core.pool_report(pool.machine, what, slot, flag)
+  carry_out(pool)
+  return true
+end
+
+local function method_of(connection, name)
+  local kind = type(connection)
+  if kind ~= "table" and kind ~= "userdata" and kind ~= "cdata" then
+    return nil
+  end
+  local fine, method = pcall(function() return connection[name] end)
+  return fine and method or nil
+end
+
+-- What a failed call or a refusing answer means.
+local function refused(fine, answer, why)
+  if not fine then
+    return answer
+  elseif answer == false or (answer == nil and why ~= nil) then
+    return why or "it answered false"
+  end
+  return nil
+end
+
+local function close_quietly(pool, connection)
+  local method = method_of(connection, "close")
+  local fine, err = pcall(method, connection)
+  if not fine then
+    pool:emit("error", { pool = pool.name, error = err, phase = "close" })
+  end
+end
+
+-- --- Opening ------------------------------------------------------------------------
+
+-- What is wrong with what the factory made, or nil.
+local function find_fault(pool, connection, why)
+  if connection == nil then
+    return why or "the factory returned nil"
+  elseif connection == false then
+    return why or "the factory returned false"
+  elseif not method_of(connection, "close") then
+    return ("the factory returned a %s without close()"):format(
+      type(connection))
+  elseif pool.slots[connection] then
+    return "the factory returned a connection that the pool has already"
+  end
+  return nil
+end
+
+local function make(pool)
+  local fine, connection, why = pcall(pool.factory)
+  if not fine then
+    return nil, connection
+  end
+  local fault = find_fault(pool, connection, why)
+  if fault then
+    return nil, errors.is_error(fault) and fault or errors.new {
+      kind = "connection_failed", retry = "safe", phase = "connect",
+      message = tostring(fault) }
+  end
+  local hook = pool.config.after_connect
+  if hook then
+    local rejected = refused(pcall(hook, connection))
+    if rejected then
+      close_quietly(pool, connection)
+      return nil, rejected
+    end
+  end
+  return connection
+end
+
+local function keep(pool, slot, connection)
+  pool.connections[slot], pool.slots[connection] = connection, slot
+  pool.resets[slot] = method_of(connection, "reset") ~= nil
+  pool:emit("connect", { pool = pool.name, connection = connection })
+end
+
+-- A factory that retries nothing and fails for good says so by the error's
+-- field `retry`.
+local function is_permanent(err)
+  return errors.is_error(err) and err.retry == "no"
+end
+
+local JOBS = {}
+
+function JOBS.open(pool, slot)
+  local job
+  job = start(pool, slot, function()
+    local connection, err = make(pool)
+    if pool.jobs[slot] ~= job then
+      if connection ~= nil then
+        close_quietly(pool, connection)
+      end
+    elseif connection == nil then
+      pool.last_error = err
+      pool:emit("error", { pool = pool.name, error = err, phase = "connect" })
+      tell(pool, job, slot, "failed", is_permanent(err))
+    else
+      keep(pool, slot, connection)
+      pool.last_error = nil
+      tell(pool, job, slot, "connected", method_of(connection, "ping") ~= nil)
+    end
+  end)
+end
+
+-- --- Checking -----------------------------------------------------------------------
+
+function JOBS.ping(pool, slot)
+  local connection = pool.connections[slot]
+  local job
+  job = start(pool, slot, function()
+    local method = method_of(connection, "ping")
+    tell(pool, job, slot, "pinged",
+      not refused(pcall(method, connection)))
+  end)
+end
+
+function JOBS.reset(pool, slot)
+  local connection = pool.connections[slot]
+  local job
+  job = start(pool, slot, function()
+    local method = method_of(connection, "reset")
+    tell(pool, job, slot, "reset", method ~= nil
+      and not refused(pcall(method, connection)))
+  end)
+end
+
+-- --- Closing ------------------------------------------------------------------------
+
+-- End what is under way on the slot. It runs on if it does not hear, but nobody
+-- waits for it any more.
+local function give_up_job(pool, slot)
+  local job = pool.jobs[slot]
+  pool.jobs[slot] = nil
+  if job then
+    job:cancel "the pool closes this connection"
+  end
+end
+
+local function forget(pool, slot)
+  local connection = pool.connections[slot]
+  pool.connections[slot], pool.holders[slot] = nil, nil
+  pool.leases[slot] = nil
+  if connection ~= nil then
+    pool.slots[connection] = nil
+  end
+  return connection
+end
+
+local function run_close(pool, connection, reason)
+  local hook = pool.config.before_close
+  if hook then
+    local fine, err = pcall(hook, connection, reason)
+    if not fine then
+      pool:emit("error", { pool = pool.name, error = err, phase = "close" })
+    end
+  end
+  close_quietly(pool, connection)
+  pool:emit("close", { pool = pool.name, connection = connection,
+    reason = reason })
+end
+
+function JOBS.close(pool, slot, reason)
+  give_up_job(pool, slot)
+  local connection = forget(pool, slot)
+  local job
+  job = start(pool, slot, function()
+    if connection ~= nil then
+      run_close(pool, connection, reason)
+    end
+    tell(pool, job, slot, "closed")
+  end)
+end
+
+-- Its time is over: whatever still runs ends by itself.
+function JOBS.abandon(pool, slot, reason)
+  local connection = forget(pool, slot)
+  give_up_job(pool, slot)
+  if connection ~= nil then
+    park.host.start(spawn.prepare(nil, run_close, pool, connection, reason))
+  end
+end
+
+-- --- Answers and reports --------------------------------------------------------------
+
+local function answer(pool, ticket, ...)
+  local request = pool.requests[ticket]
+  pool.requests[ticket] = nil
+  request.answer, request.slot, request.lease = ...
+  park.wake(request.task)
+end
+
+function JOBS.grant(pool, ticket, slot, lease)
+  answer(pool, ticket, "granted", slot, lease)
+end
+
+function JOBS.fail(pool, ticket, why)
+  answer(pool, ticket, why)
+end
+
+JOBS.leak, JOBS.leak_over = report.leak, report.leak_over
+JOBS.reclaimed = report.reclaimed
+
+function JOBS.breaker(pool)
+  local stats = core.pool_stats(pool.machine)
+  pool:emit("breaker", { pool = pool.name, state = stats.breaker,
+    retry_after = stats.retry_after, cause = pool.last_error })
+end
+
+-- Who waits for the pool as a whole looks again.
+local function wake_all(list)
+  local waiting = list:pop()
+  while waiting do
+    park.wake(waiting)
+    waiting = list:pop()
+  end
+end
+
+function JOBS.drained(pool)
+  pool.ended = "drained"
+end
+
+function JOBS.closed(pool)
+  pool.ended = "closed"
+end
+
+-- --- The loop ---------------------------------------------------------------------------
+
+local function set_alarm(pool)
+  local holds = next(pool.requests) ~= nil or next(pool.jobs) ~= nil
+  park.host.alarm(pool.clock, core.pool_due(pool.machine), holds)
+end
+
+local function run_actions(pool)
+  local what, a, b, c = core.pool_next(pool.machine)
+  while what do
+    JOBS[what](pool, a, b, c)
+    what, a, b, c = core.pool_next(pool.machine)
+  end
+end
+
+--- Do what the machine asks for; called after its events.
+-- @tparam table pool
+function carry_out(pool)
+  if pool.carrying then
+    return -- a listener has called: the loop below goes on
+  end
+  pool.carrying = true
+  local fine, err = xpcall(run_actions, errors.with_traceback, pool)
+  pool.carrying = false
+  set_alarm(pool)
+  if pool.watchers.size > 0 then
+    wake_all(pool.watchers)
+  end
+  if not fine then
+    io.stderr:write("covet: ", trace.describe(err), "\n")
+  end
+end
+
+M.carry_out = carry_out
+
+return M

@@ -1,0 +1,513 @@
+--- A pool of connections to anything: made by a factory, lent to tasks.
+--
+-- What is done when is decided by the state machine of the core; this module
+-- asks it, and covet.pool.carrier does what it says. Fields: `machine`,
+-- `connections` (slot -> object), `slots` (object -> slot), `leases` and
+-- `holders` (slot -> its loan and task), `jobs` (slot -> what is under way),
+-- `requests` (ticket -> who waits).
+-- @module covet.pool.pool
+
+local caller = require "covet.caller"
+local carrier = require "covet.pool.carrier"
+local config = require "covet.pool.config"
+local core = require "covet.core"
+local errors = require "covet.error"
+local exit = require "covet.task.exit"
+local holding = require "covet.pool.holding"
+local list = require "covet.task.list"
+local options = require "covet.options"
+local park = require "covet.task.park"
+local report = require "covet.pool.report"
+local task = require "covet.task"
+
+local carry_out = carrier.carry_out
+local hold, let_go = holding.hold, holding.let_go
+local try, give_back, note = core.pool_try, core.pool_release, core.pool_note
+
+-- What the machine is told of a connection that comes back.
+local CLEAN, DIRTY, BROKEN = 0, 1, 2
+local VERDICTS = { clean = CLEAN, dirty = DIRTY, broken = BROKEN,
+  [false] = BROKEN, [true] = CLEAN }
+
+-- Errors after which a connection is of no use.
+local FATAL = { connection_lost = true, protocol_error = true,
+  tls_error = true, connection_failed = true }
+
+local EVENT_NAMES = { "connect", "close", "leak", "breaker", "error" }
+local EVENTS = {}
+for _, name in ipairs(EVENT_NAMES) do
+  EVENTS[name] = true
+end
+
+local Pool = {}
+local class = { __name = "covet.pool", __index = Pool }
+
+local M = {}
+
+-- --- Asking ------------------------------------------------------------------------
+
+local function fail(pool, why, started)
+  local err = report.failure(pool, why, core.now() - started)
+  err.where = caller.where()
+  error(errors.with_traceback(err), 0)
+end
+
+-- Wait for the answer to a ticket.
+local function await(pool, owner, ticket)
+  local request = { task = owner }
+  pool.requests[ticket] = request
+  carry_out(pool)
+  local fine, err = true, nil
+  while not request.answer and fine do
+    fine, err = pcall(park.park)
+  end
+  if request.answer == "granted" and not fine then
+    give_back(pool.machine, request.lease, CLEAN)
+  elseif not request.answer then
+    pool.requests[ticket] = nil
+    core.pool_cancel(pool.machine, ticket)
+  end
+  if not fine then
+    carry_out(pool)
+    error(err, 0)
+  end
+  return request.answer, request.slot, request.lease
+end
+
+local function ask(pool, owner, timeout)
+  local answer, a, b = core.pool_wait(pool.machine, owner and owner.id or 0,
+    timeout)
+  if answer == "queued" then
+    return await(pool, park.host.enter(), a)
+  end
+  carry_out(pool)
+  if answer == "refused" then
+    return a
+  end
+  return answer, a, b
+end
+
+-- The hook refuses a connection: it is closed, and its waiter is the next.
+local function vet(pool, owner, timeout, answer, slot, lease)
+  local hook = pool.config.before_acquire
+  while answer == "granted" and hook do
+    local fine, verdict = pcall(hook, pool.connections[slot])
+    if fine and verdict ~= false then
+      break
+    elseif not fine then
+      give_back(pool.machine, lease, BROKEN)
+      carry_out(pool)
+      error(verdict, 0)
+    end
+    local ticket = core.pool_reject(pool.machine, lease,
+      owner and owner.id or 0, timeout)
+    answer, slot, lease = await(pool, park.host.enter(), ticket)
+  end
+  return answer, slot, lease
+end
+
+-- All that is not a connection free at once.
+local function acquire_slowly(pool, owner, timeout, level)
+  local started = core.now()
+  local answer, slot, lease = vet(pool, owner, timeout,
+    ask(pool, owner, timeout))
+  if answer ~= "granted" then
+    fail(pool, answer, started)
+  end
+  if pool.tracked > 0 then
+    note(pool.machine, slot, level + 1)
+  end
+  hold(pool, owner, slot, lease)
+  return pool.connections[slot]
+end
+
+local ACQUIRE_OPTIONS = {
+  { "timeout", "seconds", nil, "How long to wait." },
+}
+
+local function timeout_of(given)
+  return options.check(ACQUIRE_OPTIONS, given, "acquire",
+    caller.level()).timeout
+end
+
+-- `level` is whose call it is, counted from the binding's functions.
+local function acquire(pool, given, level)
+  local owner = park.host.current()
+  local timeout = given and timeout_of(given)
+  if not pool.config.before_acquire then
+    local slot, lease, attention = try(pool.machine, owner and owner.id or 0,
+      level * pool.tracked)
+    if slot then
+      hold(pool, owner, slot, lease)
+      if attention then
+        carry_out(pool)
+      end
+      return pool.connections[slot]
+    end
+  end
+  local connection = acquire_slowly(pool, owner, timeout, level)
+  return connection
+end
+
+--- Take a connection for this task; waits until one is free.
+-- @tparam[opt] table given `timeout` in seconds, instead of `acquire_timeout`
+-- @return what the factory made
+-- @raise pool_timeout, pool_exhausted, breaker_open, pool_closed, or why
+-- connecting failed
+function Pool:acquire(given)
+  local connection = acquire(self, given, 3)
+  return connection
+end
+
+-- --- Giving back -----------------------------------------------------------------------
+
+local function refuse_release(pool, connection)
+  local slot = connection ~= nil and pool.slots[connection]
+  if not slot then
+    caller.usage("pool %q: release(connection): this %s is not a connection of "
+      .. "this pool, or was closed", pool.name, type(connection))
+  elseif not pool.leases[slot] then
+    caller.usage("pool %q: the connection was released before", pool.name)
+  end
+  caller.usage("pool %q: the connection is held by another task", pool.name)
+end
+
+-- What the hook, or the connection itself, says of its state.
+local function judge(pool, connection, slot, verdict)
+  local hook = pool.config.after_release
+  if hook then
+    local fine, answer = pcall(hook, connection)
+    if not fine then
+      pool:emit("error", { pool = pool.name, error = answer, phase = "reset" })
+      return BROKEN
+    elseif answer ~= nil and VERDICTS[answer] == nil then
+      caller.usage("after_release answers clean, dirty or broken, not %s",
+        tostring(answer))
+    elseif answer ~= nil and verdict == nil then
+      verdict = answer
+    end
+  end
+  if verdict ~= nil then
+    return VERDICTS[verdict]
+  end
+  return pool.resets[slot] and DIRTY or CLEAN
+end
+
+--- Give a connection back.
+-- @param connection what `acquire` answered
+-- @tparam[opt] string verdict "clean", "dirty" (it is reset before the next
+-- loan) or "broken" (it is closed). Without it, a connection that has `reset`
+-- counts as dirty.
+function Pool:release(connection, verdict)
+  local slot = self.slots[connection]
+  local lease = slot and self.leases[slot]
+  local owner = park.host.current()
+  if not lease or self.holders[slot] ~= owner then
+    refuse_release(self, connection)
+  elseif verdict ~= nil and not VERDICTS[verdict] then
+    caller.usage("release(connection, verdict): the verdict is clean, dirty or "
+      .. "broken, not %s", tostring(verdict))
+  end
+  local code = CLEAN
+  if verdict ~= nil or self.resets[slot] or self.config.after_release then
+    code = judge(self, connection, slot, verdict)
+  end
+  let_go(self, owner, slot)
+  if give_back(self.machine, lease, code) then
+    carry_out(self)
+  end
+end
+
+local function release_after(pool, connection, fine, ...)
+  local slot = pool.slots[connection]
+  if slot and pool.leases[slot] then -- else `fn` has given it back
+    local err = not fine and (...)
+    local lost = errors.is_error(err) and FATAL[err.kind]
+    pool:release(connection, lost and "broken" or nil)
+  end
+  if not fine then
+    error((...), 0)
+  end
+  return ...
+end
+
+--- Run `fn(connection)` with a connection and give it back.
+-- @tparam[opt] table given `timeout`
+-- @tparam function fn
+-- @return what `fn` returned
+function Pool:with(given, fn)
+  if fn == nil then
+    given, fn = nil, given
+  end
+  if type(fn) ~= "function" then
+    caller.usage("with([options,] fn): fn must be a function, not %s", type(fn))
+  end
+  local connection = acquire(self, given, 3)
+  return release_after(self, connection,
+    xpcall(fn, errors.with_traceback, connection))
+end
+
+-- --- The pool as a whole ------------------------------------------------------------------
+
+-- Wait until `done()`; false when the time is over before.
+local function wait_until(pool, timeout, done)
+  local deadline = core.now() + timeout
+  while not done() do
+    local left = deadline - core.now()
+    if left <= 0 then
+      return false
+    end
+    park.park(pool.watchers, left < math.huge and left or nil)
+  end
+  return true
+end
+
+--- Open the minimum, or raise why connecting fails. A first `acquire` opens
+-- what it needs by itself; after `drain` or `close` this opens the pool again.
+-- @treturn Pool itself
+function Pool:initialize()
+  local least = self.config.min_size
+  self.ended = false
+  core.pool_do(self.machine, "warm")
+  carry_out(self)
+  if not self.forget_exit then
+    local weak = setmetatable({ self }, { __mode = "v" })
+    self.forget_exit = exit.on_exit(function()
+      if weak[1] then
+        weak[1]:close()
+      end
+    end, "pool " .. self.name)
+  end
+  if least == 0 then
+    return self
+  end
+  self:with(function() end) -- raises why connecting fails
+  wait_until(self, self.config.acquire_timeout, function()
+    local stats = core.pool_stats(self.machine)
+    return stats.total_connections >= least or stats.opening == 0
+  end)
+  return self
+end
+
+local function merge(old, given)
+  local merged = {}
+  for key, value in pairs(old) do
+    merged[key] = value
+  end
+  for key, value in pairs(given) do
+    merged[key] = value
+  end
+  return config.config(merged)
+end
+
+-- The configuration as the binding reads it: flat.
+local function flatten(checked)
+  local flat = {}
+  for key, value in pairs(checked) do
+    if type(value) ~= "table" and type(value) ~= "function" then
+      flat[key] = value
+    end
+  end
+  for key, value in pairs(checked.retry) do
+    flat["retry_" .. key] = value
+  end
+  flat.breaker = nil
+  if checked.breaker then
+    for key, value in pairs(checked.breaker) do
+      flat["breaker_" .. key] = value
+    end
+  else
+    flat.breaker_failures = 0
+  end
+  flat.fifo = checked.order == "fifo"
+  return flat
+end
+
+-- Take over a checked configuration.
+local function set_config(pool, checked)
+  pool.config = checked
+  pool.tracked = checked.track_stack_trace and 1 or 0
+end
+
+--- Change sizes, timeouts and thresholds while the pool runs. What is lent is
+-- left alone.
+-- @tparam table given options of covet.pool.config; the others stay
+function Pool:configure(given)
+  if type(given) ~= "table" then
+    caller.usage("configure(options): expected table, got %s", type(given))
+  end
+  local checked = merge(self.config, given)
+  local fine, fields = core.pool_configure(self.machine, flatten(checked))
+  if not fine then
+    errors.raise(fields, caller.level())
+  end
+  set_config(self, checked)
+  carry_out(self)
+end
+
+--- Change the sizes.
+-- @tparam number min
+-- @tparam number max
+function Pool:resize(min, max)
+  self:configure { min_size = min, max_size = max }
+end
+
+--- Replace all connections: idle ones now, those in use when they come back.
+function Pool:evict()
+  core.pool_do(self.machine, "evict")
+  carry_out(self)
+end
+
+local END_OPTIONS = {
+  { "timeout", "seconds", 10, "How long to wait for what is in use." },
+}
+
+-- `drain(5)`, `drain{ timeout = 5 }`
+local function end_timeout(given, what)
+  if type(given) == "number" then
+    given = { timeout = given }
+  end
+  return options.check(END_OPTIONS, given, what, caller.level()).timeout
+end
+
+--- Refuse new requests, serve those that wait, and close what comes back.
+-- Returns when nothing is left; `initialize` opens the pool again.
+-- @tparam[opt] table given `timeout`, 10 seconds
+-- @raise pool_timeout when something is still in use then; the draining goes on
+function Pool:drain(given)
+  local timeout = end_timeout(given, "drain")
+  core.pool_do(self.machine, "drain")
+  carry_out(self)
+  if not wait_until(self, timeout, function() return self.ended end) then
+    local started = core.now() - timeout
+    fail(self, "timeout", started)
+  end
+end
+
+--- Close: refuse who asks and who waits, let what is in use come back until the
+-- deadline, then take it back. Returns when all is closed; may be called twice.
+-- @tparam[opt] table given `timeout`, 10 seconds
+function Pool:close(given)
+  local timeout = end_timeout(given, "close")
+  if self.forget_exit then
+    self.forget_exit()
+    self.forget_exit = nil
+  end
+  if self.ended == "closed" then
+    return
+  end
+  core.pool_do(self.machine, "close", timeout)
+  carry_out(self)
+  wait_until(self, math.huge, function() return self.ended == "closed" end)
+end
+
+--- All figures, at this moment and so far. Times in seconds.
+-- @treturn table
+function Pool:get_stats()
+  local stats = core.pool_stats(self.machine)
+  stats.name = self.name
+  stats.size, stats.free = stats.total_connections, stats.idle_connections
+  stats.used = stats.active_connections
+  return stats
+end
+
+Pool.get_pool_stats = Pool.get_stats
+
+-- --- Events ----------------------------------------------------------------------------
+
+--- Call `fn(event)` at each event: "connect", "close" (with `reason`), "leak",
+-- "breaker" (with `state`), "error".
+-- @tparam string name
+-- @tparam function fn gets a table; must not wait
+-- @treturn function takes it back
+function Pool:on(name, fn)
+  if not EVENTS[name] then
+    local nearest = options.nearest(name, EVENT_NAMES)
+    caller.usage("there is no event %q%s", tostring(name),
+      nearest and (", did you mean %q?"):format(nearest) or "")
+  elseif type(fn) ~= "function" then
+    caller.usage("on(event, fn): fn must be a function, not %s", type(fn))
+  end
+  local listeners = self.listeners[name] or {}
+  self.listeners[name] = listeners
+  listeners[#listeners + 1] = fn
+  return function()
+    for i = #listeners, 1, -1 do
+      if listeners[i] == fn then
+        table.remove(listeners, i)
+      end
+    end
+  end
+end
+
+-- Tell of an event. Answers whether anybody listens.
+function Pool:emit(name, event)
+  local listeners = { unpack(self.listeners[name] or {}) }
+  for i = 1, #listeners do
+    local fine, err = pcall(listeners[i], event)
+    if not fine then
+      io.stderr:write(("covet: in a listener of %s: %s\n"):format(name,
+        tostring(err)))
+    end
+  end
+  return #listeners > 0
+end
+
+-- --- Making ------------------------------------------------------------------------------
+
+-- The pool's time has come: the machine looks what is due.
+local Clock = { slot = false }
+Clock.__index = Clock
+
+function Clock:on_due()
+  local pool = self.weak[1]
+  if pool then
+    core.pool_tick(pool.machine)
+    carry_out(pool)
+  end
+end
+
+local last_number = 0
+
+local function default_name()
+  last_number = last_number + 1
+  return "pool " .. last_number
+end
+
+--- Make a pool over a factory. Nothing is opened before `initialize` or the
+-- first `acquire`.
+-- @tparam function factory makes a connection: an object with `close()`, and,
+-- if it can, `ping()` and `reset()`; all may wait
+-- @tparam[opt] table given options or a configuration of covet.pool.config
+-- @tparam[opt] string name for messages
+-- @treturn Pool
+function M.new(factory, given, name)
+  local meta = getmetatable(factory)
+  if type(factory) ~= "function"
+    and not (type(meta) == "table" and meta.__call) then
+    caller.usage("covet.pool.new(factory, config, name): the factory must be a "
+      .. "function, not %s", type(factory))
+  elseif name ~= nil and type(name) ~= "string" then
+    caller.usage("covet.pool.new(factory, config, name): the name must be a "
+      .. "string, not %s", type(name))
+  end
+  local checked = config.config(given)
+  local machine, fields = core.pool(name, flatten(checked))
+  if not machine then
+    errors.raise(fields, caller.level())
+  end
+  task.prepare()
+  local self = setmetatable({
+    name = name or default_name(), factory = factory, machine = machine,
+    connections = {}, slots = {}, leases = {}, holders = {}, resets = {},
+    holdings = setmetatable({}, { __mode = "k" }), jobs = {}, requests = {},
+    listeners = {}, watchers = list.new(), carrying = false, ended = false,
+  }, class)
+  self.clock = setmetatable({
+    weak = setmetatable({ self }, { __mode = "v" }) }, Clock)
+  self.try = require("covet.session").try(self)
+  set_config(self, checked)
+  return self
+end
+
+return M

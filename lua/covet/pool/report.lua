@@ -1,0 +1,189 @@
+--- What a pool tells people: errors that explain, reports of leaks.
+-- @module covet.pool.report
+
+local core = require "covet.core"
+local errors = require "covet.error"
+local trace = require "covet.task.trace"
+
+-- How many holders an error names.
+local HOLDERS = 3
+
+local M = {}
+
+-- "2.5 s", "13 ms"
+local function duration(seconds)
+  if seconds >= 1 then
+    return ("%.3g s"):format(seconds)
+  end
+  return ("%.3g ms"):format(seconds * 1000)
+end
+
+M.duration = duration
+
+local function holder_name(pool, slot)
+  local holder = pool.holders[slot]
+  return holder and trace.name(holder) or "outside of a task"
+end
+
+--- The longest holders of connections.
+-- @tparam table pool
+-- @tparam[opt] number most
+-- @treturn table a list of { taken_at =, seconds =, task = }, the longest first
+function M.holders(pool, most)
+  local list = {}
+  for i, loan in ipairs(core.pool_loans(pool.machine, most or HOLDERS)) do
+    list[i] = {
+      taken_at = core.pool_place(pool.machine, loan.slot) or "?",
+      seconds = loan.seconds, task = holder_name(pool, loan.slot),
+    }
+  end
+  return list
+end
+
+local function describe_holders(list)
+  if #list == 0 then
+    return nil
+  end
+  local lines = {}
+  for i, holder in ipairs(list) do
+    lines[i] = ("%s for %s (%s)"):format(holder.taken_at,
+      duration(holder.seconds), holder.task)
+  end
+  return "held longest: taken at " .. table.concat(lines, "; ")
+end
+
+local function describe_counters(stats)
+  return ("%d of %d in use, %d idle, %d opening, %d waiting"):format(
+    stats.active_connections, stats.max_size, stats.idle_connections,
+    stats.opening, stats.waiting)
+end
+
+-- --- Failures ----------------------------------------------------------------------
+
+local TEXTS = {}
+
+function TEXTS.timeout(pool, stats, waited)
+  return { kind = "pool_timeout", retry = "safe",
+    message = ("pool %q: no connection came free within %s: %s"):format(
+      pool.name, duration(waited), describe_counters(stats)) }
+end
+
+function TEXTS.exhausted(pool, stats)
+  return { kind = "pool_exhausted", retry = "safe",
+    message = ("pool %q: %d wait already, more are refused (max_waiting): %s")
+      :format(pool.name, stats.waiting, describe_counters(stats)) }
+end
+
+function TEXTS.deadlock(pool, stats)
+  return { kind = "pool_exhausted", retry = "no",
+    message = ("pool %q: every holder of a connection waits for one more, this "
+      .. "task too: %s"):format(pool.name, describe_counters(stats)),
+    hint = "use the connection that the task holds, or take both before the "
+      .. "work begins" }
+end
+
+function TEXTS.shut(pool)
+  return { kind = "pool_closed", retry = "no",
+    message = ("pool %q is closed"):format(pool.name) }
+end
+
+function TEXTS.breaker_open(pool, stats)
+  return { kind = "breaker_open", retry = "safe", retry_after = stats.retry_after,
+    message = ("pool %q: connecting failed too often; tried again in %s")
+      :format(pool.name, duration(stats.retry_after)) }
+end
+
+function TEXTS.connect_failed(pool)
+  local cause = pool.last_error
+  local known = errors.is_error(cause)
+  return { kind = known and cause.kind ~= "usage" and cause.kind
+      or "connection_failed",
+    retry = known and cause.retry or "safe", phase = "connect",
+    message = ("pool %q: %s"):format(pool.name,
+      known and tostring(cause.message) or trace.describe(cause)) }
+end
+
+function TEXTS.no_memory()
+  return { kind = "out_of_memory", message = "out of memory", retry = "no" }
+end
+
+--- The error of a request that got nothing.
+-- @tparam table pool
+-- @tparam string why as the binding says it
+-- @tparam number waited seconds
+-- @treturn table
+function M.failure(pool, why, waited)
+  local stats = core.pool_stats(pool.machine)
+  local fields = TEXTS[why](pool, stats, waited)
+  fields.phase = fields.phase or "queue"
+  if why ~= "shut" then
+    fields.holders = M.holders(pool)
+    fields.detail = describe_holders(fields.holders)
+    fields.cause = pool.last_error
+  end
+  fields.pool, fields.stats = pool.name, stats
+  return errors.new(fields)
+end
+
+-- --- Leaks -------------------------------------------------------------------------
+
+local function say(pool, event, text)
+  if not pool:emit("leak", event) then
+    io.stderr:write("covet: ", text, "\n")
+  end
+end
+
+-- Where the holder stands at this moment, nil when it cannot be seen.
+local function standing(holder)
+  if holder and holder.co and not holder.outcome then
+    return trace.stack(holder)
+  end
+  return nil
+end
+
+-- What the connection says of itself: an adapter's tells its last statement.
+local function last_statement(connection)
+  local known, text = pcall(function() return connection.last_statement end)
+  return known and type(text) == "string" and text or nil
+end
+
+local function new_event(pool, slot, seconds)
+  local place = core.pool_place(pool.machine, slot)
+  return { pool = pool.name, taken_at = place, seconds = seconds,
+    task = holder_name(pool, slot), connection = pool.connections[slot] }
+end
+
+--- A connection has been out for too long.
+function M.leak(pool, slot, seconds)
+  local event = new_event(pool, slot, seconds)
+  event.standing = standing(pool.holders[slot])
+  event.last_statement = last_statement(event.connection)
+  local text = ("pool %q: a connection taken at %s is out for %s (%s)"):format(
+    pool.name, event.taken_at or "?", duration(seconds), event.task)
+  if event.last_statement then
+    text = text .. "\n  last statement: " .. event.last_statement
+  end
+  if event.standing then
+    text = text .. "\n  its holder stands at:\n" .. event.standing
+  end
+  say(pool, event, text)
+end
+
+--- It has come back after all.
+function M.leak_over(pool, slot, seconds)
+  local event = new_event(pool, slot, seconds)
+  event.returned = true
+  say(pool, event, ("pool %q: the connection taken at %s came back after %s")
+    :format(pool.name, event.taken_at or "?", duration(seconds)))
+end
+
+--- It was taken back from a task that has ended.
+function M.reclaimed(pool, slot, seconds)
+  local event = new_event(pool, slot, seconds)
+  event.reclaimed = true
+  say(pool, event, ("pool %q: %s has ended without giving back the connection "
+    .. "taken at %s, %s ago; it was taken back"):format(pool.name, event.task,
+    event.taken_at or "?", duration(seconds)))
+end
+
+return M
