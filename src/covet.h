@@ -392,6 +392,11 @@ COVET_EXPORT covet_op *covet_op_call(covet_adapter *adapter, const char *name,
 /** Run on a leased connection instead of on any. */
 COVET_EXPORT void covet_op_set_lease(covet_op *op, covet_lease lease);
 
+/** Who asks, as a number of the caller's own (a task, a request); 0: nobody in
+ *  particular. A holder of leases that would wait for itself, or for others
+ *  that wait alike, fails at once with COVET_ERROR_POOL_EXHAUSTED. */
+COVET_EXPORT void covet_op_set_owner(covet_op *op, uint64_t owner);
+
 /** Give up after `timeout_ms` from now on, in whichever phase; 0: never. */
 COVET_EXPORT void covet_op_set_timeout(covet_op *op, uint64_t timeout_ms);
 

@@ -33,17 +33,18 @@ static void fail_closed(covet_op *op)
 
 static void remove_from_queue(covet_op *op)
 {
-  if (op->state != COVET_OP_QUEUED || !node_queued(&op->node)) {
+  if (op->state != COVET_OP_QUEUED) {
     return;
   }
-  /* Every queue is circular: unlinking needs the queue for its count only. */
-  if (op->connection != NULL) {
-    queue_remove(&op->connection->queue, &op->node);
-  } else if (op->phase == COVET_PHASE_CONNECT) {
-    queue_remove(&op->adapter->waiting, &op->node);
-  } else {
-    queue_remove(&op->adapter->lanes[op->lane].waiting, &op->node);
+  if (op->connection != NULL || op->phase == COVET_PHASE_CONNECT) {
+    if (node_queued(&op->node)) {
+      queue_remove(op->connection != NULL ? &op->connection->queue
+                                          : &op->adapter->waiting,
+                   &op->node);
+    }
+    return;
   }
+  covet_lane_leave(op);
 }
 
 void covet_adapter_note(covet_op *op)
@@ -111,9 +112,10 @@ static void route(covet_adapter *adapter, covet_op *op)
   }
   op->lane = adapter->driver->choose_lane(adapter, op);
   if (gathers(adapter, op)) {
-    adapter->lanes[op->lane].gathering = true;
+    covet_lane_gather(&adapter->lanes[op->lane], op);
+  } else {
+    covet_lane_enqueue(&adapter->lanes[op->lane], op);
   }
-  covet_lane_enqueue(&adapter->lanes[op->lane], op);
 }
 
 static void disconnect(covet_adapter *adapter, covet_op *op)
@@ -167,16 +169,11 @@ void covet_adapter_dispatch(covet_op *op)
 
 /* --- Connecting ---------------------------------------------------------------------- */
 
-/* Close what is idle in the lanes from `first` on. */
-static void close_idle(covet_adapter *adapter, unsigned first)
+/* Close what nobody has in the lanes from `first` on. */
+static void close_lanes(covet_adapter *adapter, unsigned first)
 {
-  for (uint32_t i = 0; i < adapter->connection_count; i++) {
-    covet_connection *connection = adapter->connections[i];
-
-    if (connection != NULL && connection->lane->index >= first &&
-        connection->state == COVET_CONNECTION_IDLE) {
-      covet_connection_close(connection);
-    }
+  for (unsigned i = first; i < adapter->driver->lane_count; i++) {
+    covet_lane_close(&adapter->lanes[i]);
   }
 }
 
@@ -191,7 +188,7 @@ void covet_adapter_connected(covet_adapter *adapter, const covet_error *error)
     adapter->state = error == NULL ? COVET_ADAPTER_READY : COVET_ADAPTER_NEW;
   }
   if (error != NULL) {
-    close_idle(adapter, 0);
+    close_lanes(adapter, 0);
   }
   while ((node = queue_pop(&waiting)) != NULL) {
     covet_op *op = waiting_op(node);
@@ -248,6 +245,16 @@ static void stop_ops(covet_adapter *adapter)
   }
 }
 
+static bool anything_posted(const covet_adapter *adapter)
+{
+  bool posted = false;
+
+  for (unsigned i = 0; i < adapter->driver->lane_count; i++) {
+    posted |= adapter->lanes[i].posted;
+  }
+  return posted;
+}
+
 static bool disconnect_is_over_time(const covet_adapter *adapter)
 {
   return adapter->abandoned ||
@@ -258,6 +265,9 @@ static bool disconnect_is_over_time(const covet_adapter *adapter)
 static void free_adapter(covet_adapter *adapter)
 {
   queue_remove(&adapter->runtime->adapters, &adapter->node);
+  for (unsigned i = 0; i < COVET_MAX_LANES; i++) {
+    covet_lane_deinit(&adapter->lanes[i]);
+  }
   adapter->driver->adapter_deinit(adapter);
   covet_arena_deinit(&adapter->arena);
   free(adapter->connections);
@@ -291,17 +301,18 @@ void covet_adapter_settle(covet_adapter *adapter)
   if (forced) {
     atomic_store(&adapter->forced, true);
     stop_ops(adapter);
-    covet_lanes_reclaim(adapter);
+    covet_leases_reclaim(adapter);
   }
   if (queue_empty(&adapter->ops) && !anything_lent(adapter)) {
     /* the first lane last: SQLite's writer then tidies up behind the others */
-    close_idle(adapter, 1);
+    close_lanes(adapter, 1);
     if (!anything_open(adapter, 1)) {
-      close_idle(adapter, 0);
+      covet_lane_close(&adapter->lanes[0]);
     }
   }
   adapter->settling = false;
-  if (queue_empty(&adapter->ops) && !anything_open(adapter, 0)) {
+  if (queue_empty(&adapter->ops) && !anything_open(adapter, 0) &&
+      !anything_posted(adapter)) {
     finish_disconnect(adapter);
   }
 }
@@ -318,9 +329,8 @@ void covet_adapter_abandon(covet_adapter *adapter)
 void covet_adapter_turn_end(covet_adapter *adapter)
 {
   for (unsigned i = 0; i < adapter->driver->lane_count; i++) {
-    if (adapter->lanes[i].gathering) {
-      adapter->lanes[i].gathering = false;
-      covet_lane_pump(&adapter->lanes[i]);
+    if (!queue_empty(&adapter->lanes[i].gathered)) {
+      covet_lane_turn_end(&adapter->lanes[i]);
     }
   }
   if (adapter->driver->turn_end != NULL) {

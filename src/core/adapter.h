@@ -14,22 +14,19 @@
 typedef struct covet_lane {
   covet_adapter *adapter;
   unsigned index;
-  unsigned max;        /* connections, all states together */
-  unsigned count;      /* connections that exist */
-  unsigned opening;    /* of these, being opened */
-  covet_queue idle;    /* connections; the last used one at the end */
-  covet_queue waiting; /* operations */
-  bool hidden;         /* the driver's own; never lent, not in statistics */
-  bool gathering;      /* something waits for the end of the turn */
-  bool pumping;        /* covet_lane_pump is at work */
-  bool posted;         /* `pump` is on its way */
-  covet_post pump;     /* goes on with a long queue in the next turn */
+  covet_pool *pool;      /* NULL: the driver's own, never lent */
+  covet_heap_node alarm; /* in the runtime's alarms: the pool wants a tick */
+  unsigned count;        /* connections that exist */
+  covet_queue gathered;  /* operations that wait for the end of the turn */
+  bool carrying;         /* the pool's actions are being carried out */
+  bool posted;           /* `go_on` is on its way */
+  covet_post go_on;      /* with the actions, in the next turn */
 } covet_lane;
 
 typedef enum covet_connection_state {
   COVET_CONNECTION_NEW,
   COVET_CONNECTION_OPENING,
-  COVET_CONNECTION_IDLE, /* in its lane's `idle` */
+  COVET_CONNECTION_IDLE,
   COVET_CONNECTION_BUSY, /* one operation of the adapter has it */
   COVET_CONNECTION_LENT, /* leased; `lease` is valid */
   COVET_CONNECTION_CLOSING
@@ -37,17 +34,20 @@ typedef enum covet_connection_state {
 
 /** Embedded by the driver at the start of its connection. */
 struct covet_connection {
-  covet_node node; /* in its lane's `idle` */
   covet_adapter *adapter;
   covet_lane *lane;
   covet_connection_state state;
-  uint32_t index;        /* in the adapter's table */
-  covet_lease lease;     /* 0: not lent */
+  uint32_t index; /* in the adapter's table */
+  covet_pool_slot_id slot;
+  covet_lease loan;      /* the pool's */
+  covet_lease lease;     /* the borrower's; 0: not lent */
   covet_op *owner;       /* BUSY: the operation that has it */
   covet_op *running;     /* what the driver is at */
   covet_queue queue;     /* LENT: operations that come next */
   covet_queue suspended; /* LENT: streams that wait for their reader */
   bool broken;           /* close it instead of using it again */
+  bool unwanted;         /* OPENING: close it as soon as it is open */
+  bool abandoned;        /* the pool has forgotten it */
 };
 
 typedef enum covet_adapter_state {
@@ -108,15 +108,38 @@ void covet_adapter_abandon(covet_adapter *adapter);
 /* --- Lanes ----------------------------------------------------------------------- */
 
 void covet_lane_init(covet_lane *lane, covet_adapter *adapter, unsigned index);
+void covet_lane_deinit(covet_lane *lane);
+
+/** Give the lane a pool: its connections can be lent. For adapter_init. Returns
+ *  0 or COVET_ENOMEM. */
+int covet_lane_set_pool(covet_lane *lane, const covet_pool_config *config);
+
+/** Open the minimum, and what is asked for from now on. */
+void covet_lane_warm(covet_lane *lane);
 
 /** Queue an operation for the next free connection. */
 void covet_lane_enqueue(covet_lane *lane, covet_op *op);
 
-/** Give idle connections to those who wait; open more where there is room. */
-void covet_lane_pump(covet_lane *lane);
+/** The same, at the end of the turn, together with others. */
+void covet_lane_gather(covet_lane *lane, covet_op *op);
 
-/** Open one more connection. NULL when memory is out. */
+/** The turn ends: queue what was gathered. */
+void covet_lane_turn_end(covet_lane *lane);
+
+/** Take an operation out of the lane's queue, if it is there. */
+void covet_lane_leave(covet_op *op);
+
+/** The pool's time has come. */
+void covet_lane_tick(covet_lane *lane);
+
+/** Carry out what the pool asks for. */
+void covet_lane_carry_out(covet_lane *lane);
+
+/** Open a connection of the driver's own. NULL when memory is out. */
 covet_connection *covet_lane_open(covet_lane *lane);
+
+/** Close all connections that nobody has, and open no more. */
+void covet_lane_close(covet_lane *lane);
 
 /** The connection that would be used next, NULL unless one is idle and nobody
  *  waits: for what the driver runs on the loop's thread in one go. */
@@ -126,17 +149,31 @@ covet_connection *covet_lane_idle(covet_lane *lane);
  *  refuses it. For drivers that run several in one go. */
 covet_op *covet_lane_take(covet_lane *lane, bool (*accepts)(const covet_op *));
 
+/* --- Connections ------------------------------------------------------------------- */
+
+/** The only place where a connection's state changes; an illegal move aborts. */
+void covet_connection_set_state(covet_connection *connection,
+                                covet_connection_state to);
+
+/** Lend the connection to an operation that its lane's pool has granted it to:
+ *  run it, or hand out the lease. */
+void covet_connection_give(covet_connection *connection, covet_op *op);
+
+/** Nobody has it any more: give it back to the pool. */
+void covet_connection_put_back(covet_connection *connection);
+
 /** Put an operation on the leased connection it names. */
 void covet_lease_enqueue(covet_op *op);
 
 /** Take back what is lent, although its borrower did not release it. */
-void covet_lanes_reclaim(covet_adapter *adapter);
+void covet_leases_reclaim(covet_adapter *adapter);
 
 /** Go on with a suspended stream: it was read, or it is to end. */
-void covet_lane_resume(covet_op *op);
+void covet_connection_resume(covet_op *op);
 
-/** Close an idle connection, or mark one in use for closing. */
-void covet_connection_close(covet_connection *connection);
+/** The figures of all its pools together. */
+void covet_adapter_get_pool_stats(covet_adapter *adapter,
+                                  covet_pool_stats *stats);
 
 /** Set the operation's error from `error` and finish it. */
 void covet_op_fail(covet_op *op, const covet_error *error);

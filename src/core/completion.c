@@ -86,7 +86,7 @@ void covet_op_finish(covet_op *op)
   covet_runtime *rt = op->runtime;
   bool wake = false;
 
-  covet_deadlines_remove(&rt->deadlines, op);
+  covet_heap_remove(&rt->deadlines, &op->deadline);
   if (op->adapter != NULL) {
     covet_adapter_note(op);
   }

@@ -23,9 +23,10 @@ typedef enum covet_step {
 typedef struct covet_driver {
   const char *name;
   unsigned lane_count;
+  covet_pool_liveness liveness; /* of its connections */
 
-  /** Check the options and make `adapter->driver_data`; set each lane's
-   *  maximum. Returns 0 or a negative status with the error filled in. */
+  /** Check the options and make `adapter->driver_data`; give a pool to
+   *  each lane whose connections are lent. Returns 0 or a negative status with the error filled in. */
   int (*adapter_init)(covet_adapter *adapter, const covet_url *url,
                       const covet_option *options, size_t count,
                       covet_error *error);
@@ -101,6 +102,11 @@ int covet_option_integer(const covet_option *option, int64_t least,
 /** A number of seconds, to be kept in microseconds. */
 int covet_option_seconds(const covet_option *option, uint64_t *us,
                          covet_error *error);
+
+/** Set what a pool's option says; `*known` tells whether it is one. Returns 0 or
+ *  COVET_EUSAGE. */
+int covet_pool_option(covet_pool_config *config, const covet_option *given,
+                      bool *known, covet_error *error);
 
 /** The error for an option that `names` (ended by NULL) does not list. */
 int covet_option_unknown(const char *name, const char *const *names,

@@ -1,3 +1,4 @@
+/* Lanes: the runtime as the carrier of a pool. */
 #include "adapter.h"
 #include "error.h"
 
@@ -5,84 +6,52 @@
 #include <string.h>
 
 enum {
-  PUMP_US = 1000, /* how long one pass may serve the queue */
-  PUMP_CHECK = 16,
-  LEASE_INDEX_BITS = 16
+  CARRY_US = 1000, /* how long one pass may go on */
+  CARRY_CHECK = 16
 };
 
-static covet_connection *connection_of(covet_node *node)
+static covet_op *op_of(covet_pool_waiter *waiter)
 {
-  return COVET_CONTAINER(node, covet_connection, node);
+  return COVET_CONTAINER(waiter, covet_op, waiter);
 }
 
-static covet_op *op_of(covet_node *node)
+static covet_connection *connection_at(const covet_lane *lane,
+                                       covet_pool_slot_id slot)
 {
-  return COVET_CONTAINER(node, covet_op, node);
+  return covet_pool_data(lane->pool, slot);
 }
 
-static const covet_driver *driver_of(const covet_connection *connection)
+static void on_go_on(covet_post *post)
 {
-  return connection->adapter->driver;
-}
-
-static void on_pump(covet_post *post)
-{
-  covet_lane *lane = COVET_CONTAINER(post, covet_lane, pump);
+  covet_lane *lane = COVET_CONTAINER(post, covet_lane, go_on);
 
   lane->posted = false;
-  covet_lane_pump(lane);
+  covet_lane_carry_out(lane);
+  covet_adapter_settle(lane->adapter);
 }
 
 void covet_lane_init(covet_lane *lane, covet_adapter *adapter, unsigned index)
 {
   lane->adapter = adapter;
   lane->index = index;
-  lane->pump.run = on_pump;
-  queue_init(&lane->idle);
-  queue_init(&lane->waiting);
+  lane->go_on.run = on_go_on;
+  queue_init(&lane->gathered);
 }
 
-/* --- The life of a connection --------------------------------------------------- */
-
-static bool legal(covet_connection_state from, covet_connection_state to)
+void covet_lane_deinit(covet_lane *lane)
 {
-  switch (to) {
-  case COVET_CONNECTION_NEW:
-    return false;
-  case COVET_CONNECTION_OPENING:
-    return from == COVET_CONNECTION_NEW;
-  case COVET_CONNECTION_IDLE:
-    return from == COVET_CONNECTION_OPENING || from == COVET_CONNECTION_BUSY ||
-           from == COVET_CONNECTION_LENT;
-  case COVET_CONNECTION_BUSY:
-  case COVET_CONNECTION_LENT:
-    return from == COVET_CONNECTION_IDLE;
-  case COVET_CONNECTION_CLOSING:
-    return from != COVET_CONNECTION_CLOSING;
-  }
-  return false;
+  covet_runtime_set_alarm(lane->adapter->runtime, &lane->alarm, UINT64_MAX);
+  covet_pool_free(lane->pool);
+  lane->pool = NULL;
 }
 
-/* The only place where a connection's state changes. */
-static void set_state(covet_connection *connection, covet_connection_state to)
+int covet_lane_set_pool(covet_lane *lane, const covet_pool_config *config)
 {
-  if (!legal(connection->state, to)) {
-    abort();
-  }
-  if (connection->state == COVET_CONNECTION_IDLE) {
-    queue_remove(&connection->lane->idle, &connection->node);
-  }
-  if (connection->state == COVET_CONNECTION_OPENING) {
-    connection->lane->opening--;
-  }
-  connection->state = to;
-  if (to == COVET_CONNECTION_IDLE) {
-    queue_push(&connection->lane->idle, &connection->node);
-  }
-  if (to == COVET_CONNECTION_OPENING) {
-    connection->lane->opening++;
-  }
+  lane->pool = covet_pool_new(config);
+  return lane->pool == NULL ? COVET_ENOMEM : 0;
 }
+
+/* --- Opening and closing ------------------------------------------------------------ */
 
 static int add_to_table(covet_adapter *adapter, covet_connection *connection)
 {
@@ -111,7 +80,7 @@ static int add_to_table(covet_adapter *adapter, covet_connection *connection)
   return 0;
 }
 
-covet_connection *covet_lane_open(covet_lane *lane)
+static covet_connection *new_connection(covet_lane *lane)
 {
   covet_adapter *adapter = lane->adapter;
   covet_connection *connection =
@@ -129,9 +98,29 @@ covet_connection *covet_lane_open(covet_lane *lane)
     return NULL;
   }
   lane->count++;
-  set_state(connection, COVET_CONNECTION_OPENING);
-  adapter->driver->open(connection);
   return connection;
+}
+
+static void start_opening(covet_connection *connection)
+{
+  covet_connection_set_state(connection, COVET_CONNECTION_OPENING);
+  connection->adapter->driver->open(connection);
+}
+
+covet_connection *covet_lane_open(covet_lane *lane)
+{
+  covet_connection *connection = new_connection(lane);
+
+  if (connection != NULL) {
+    start_opening(connection);
+  }
+  return connection;
+}
+
+static void start_closing(covet_connection *connection)
+{
+  covet_connection_set_state(connection, COVET_CONNECTION_CLOSING);
+  connection->adapter->driver->close(connection);
 }
 
 static void remove_connection(covet_connection *connection)
@@ -143,35 +132,88 @@ static void remove_connection(covet_connection *connection)
   adapter->driver->connection_free(connection);
 }
 
-void covet_connection_close(covet_connection *connection)
+/* A connection that the pool wants no more. One that is being opened can only
+ * be closed afterwards. */
+static void close_slot(covet_lane *lane, covet_pool_slot_id slot)
 {
-  connection->broken = true;
-  if (connection->state == COVET_CONNECTION_IDLE) {
-    set_state(connection, COVET_CONNECTION_CLOSING);
-    driver_of(connection)->close(connection);
+  covet_connection *connection = connection_at(lane, slot);
+
+  if (connection->state == COVET_CONNECTION_OPENING) {
+    connection->unwanted = true;
+  } else {
+    start_closing(connection);
   }
 }
 
-void covet_connection_closed(covet_connection *connection)
+static void abandon_slot(covet_lane *lane, covet_pool_slot_id slot)
 {
-  covet_adapter *adapter = connection->adapter;
-  covet_lane *lane = connection->lane;
+  covet_connection *connection = connection_at(lane, slot);
 
-  adapter->destroyed++;
-  remove_connection(connection);
-  covet_lane_pump(lane);
-  covet_adapter_settle(adapter);
+  connection->abandoned = true;
+  if (connection->state != COVET_CONNECTION_CLOSING) {
+    close_slot(lane, slot);
+  }
 }
 
-static void fail_waiting(covet_lane *lane, const covet_error *error)
+static void open_slot(covet_lane *lane, covet_pool_slot_id slot)
 {
-  covet_queue failed;
-  covet_node *node;
+  covet_connection *connection = new_connection(lane);
 
-  queue_init(&failed);
-  queue_move(&failed, &lane->waiting);
-  while ((node = queue_pop(&failed)) != NULL) {
-    covet_op_fail(op_of(node), error);
+  if (connection == NULL) {
+    covet_pool_connect_failed(lane->pool, covet_now_us(), slot, false,
+                              &lane->adapter->runtime->out_of_memory);
+    return;
+  }
+  connection->slot = slot;
+  covet_pool_set_data(lane->pool, slot, connection);
+  start_opening(connection);
+}
+
+/* Whether connecting once more cannot help. */
+static bool is_permanent(const covet_error *error)
+{
+  switch (error->kind) {
+  case COVET_ERROR_CONNECTION_FAILED:
+  case COVET_ERROR_CONNECTION_LOST:
+  case COVET_ERROR_TOO_MANY_CONNECTIONS:
+  case COVET_ERROR_TIMEOUT:
+  case COVET_ERROR_LOCK_TIMEOUT:
+  case COVET_ERROR_OUT_OF_MEMORY:
+    return false;
+  default:
+    return true;
+  }
+}
+
+/* What the pool is told of the end of opening; the connection may be gone. */
+static void report_opened(covet_connection *connection,
+                          const covet_error *error)
+{
+  covet_lane *lane = connection->lane;
+  covet_pool_slot_id slot = connection->slot;
+  bool told = lane->pool != NULL && !connection->abandoned;
+
+  if (error != NULL) {
+    bool unwanted = connection->unwanted;
+
+    remove_connection(connection);
+    if (told && unwanted) {
+      covet_pool_closed(lane->pool, covet_now_us(), slot);
+    } else if (told) {
+      covet_pool_connect_failed(lane->pool, covet_now_us(), slot,
+                                is_permanent(error), error);
+    }
+    return;
+  }
+  lane->adapter->created++;
+  if (connection->unwanted) {
+    start_closing(connection);
+    return;
+  }
+  covet_connection_set_state(connection, COVET_CONNECTION_IDLE);
+  if (told) {
+    covet_pool_connected(lane->pool, covet_now_us(), slot,
+                         lane->adapter->driver->liveness);
   }
 }
 
@@ -181,321 +223,301 @@ void covet_connection_opened(covet_connection *connection,
   covet_adapter *adapter = connection->adapter;
   covet_lane *lane = connection->lane;
 
-  if (error != NULL) {
-    lane->opening--;
-    remove_connection(connection);
-    if (lane->count == 0) {
-      fail_waiting(lane, error);
-    }
-    covet_adapter_settle(adapter);
-    return;
-  }
-  adapter->created++;
-  set_state(connection, COVET_CONNECTION_IDLE);
-  covet_lane_pump(lane);
+  report_opened(connection, error);
+  covet_lane_carry_out(lane);
   covet_adapter_settle(adapter);
 }
 
-/* --- Running ----------------------------------------------------------------------- */
-
-/* Nobody has the connection any more. */
-static void put_back(covet_connection *connection)
-{
-  connection->owner = NULL;
-  connection->lease = 0;
-  if (connection->broken) {
-    set_state(connection, COVET_CONNECTION_CLOSING);
-    driver_of(connection)->close(connection);
-    return;
-  }
-  set_state(connection, COVET_CONNECTION_IDLE);
-}
-
-/* A stream was ahead of its reader; by now the reader may have caught up. */
-static bool reader_waits(covet_op *op)
-{
-  return covet_op_untaken(op) == 0 ||
-         covet_op_stop_reason(op) != COVET_STOP_NONE;
-}
-
-static void suspend(covet_connection *connection, covet_op *op)
-{
-  op->state = COVET_OP_SUSPENDED;
-  covet_deadlines_remove(&op->runtime->deadlines, op);
-  if (connection->state == COVET_CONNECTION_LENT) {
-    queue_push(&connection->suspended, &op->node);
-    if (connection->lease == 0) { /* on its way back: nobody reads on */
-      int none = COVET_STOP_NONE;
-
-      atomic_compare_exchange_strong(&op->stop, &none, COVET_STOP_CANCEL);
-    }
-  }
-  if (reader_waits(op)) {
-    covet_lane_resume(op);
-  }
-}
-
-static void fail_released(covet_connection *connection)
-{
-  covet_node *node;
-
-  while ((node = queue_pop(&connection->queue)) != NULL) {
-    covet_op *op = op_of(node);
-
-    covet_error_set(covet_op_fault(op), COVET_ERROR_USAGE,
-                    "the connection was released before");
-    covet_op_finish(op);
-  }
-}
-
-/* What `execute` answered, or the driver reported. */
-static void settle(covet_connection *connection, covet_op *op, covet_step step)
-{
-  connection->running = NULL;
-  switch (step) {
-  case COVET_STEP_PENDING:
-    connection->running = op;
-    return;
-  case COVET_STEP_SUSPENDED:
-    suspend(connection, op);
-    return;
-  case COVET_STEP_MOVE:
-    put_back(connection);
-    op->connection = NULL;
-    if (covet_op_stop_reason(op) != COVET_STOP_NONE) {
-      covet_op_fault_stopped(op);
-      break;
-    }
-    covet_lane_enqueue(&connection->adapter->lanes[op->lane], op);
-    return;
-  case COVET_STEP_DONE:
-    break;
-  }
-  if (connection->state == COVET_CONNECTION_BUSY) {
-    put_back(connection);
-  } else if (op->type == COVET_OP_RELEASE) {
-    fail_released(connection);
-    put_back(connection);
-  }
-  covet_op_finish(op);
-}
-
-static void run(covet_connection *connection, covet_op *op)
-{
-  op->connection = connection;
-  op->state = COVET_OP_RUNNING;
-  op->phase = op->driver == NULL ? COVET_PHASE_QUERY : COVET_PHASE_FETCH;
-  connection->running = op;
-  covet_op_start_deadline(op);
-  settle(connection, op, driver_of(connection)->execute(connection, op));
-}
-
-static void serve_lease(covet_connection *connection)
-{
-  while (connection->running == NULL &&
-         connection->state == COVET_CONNECTION_LENT) {
-    covet_node *node = queue_pop(&connection->queue);
-
-    if (node == NULL) {
-      return;
-    }
-    run(connection, op_of(node));
-  }
-}
-
-void covet_connection_report(covet_connection *connection, covet_op *op,
-                             covet_step step)
+void covet_connection_closed(covet_connection *connection)
 {
   covet_adapter *adapter = connection->adapter;
   covet_lane *lane = connection->lane;
+  covet_pool_slot_id slot = connection->slot;
+  bool told = lane->pool != NULL && !connection->abandoned;
 
-  settle(connection, op, step);
-  if (connection->state == COVET_CONNECTION_LENT) {
-    serve_lease(connection);
+  adapter->destroyed++;
+  remove_connection(connection);
+  if (told) {
+    covet_pool_closed(lane->pool, covet_now_us(), slot);
   }
-  covet_lane_pump(lane);
+  covet_lane_carry_out(lane);
   covet_adapter_settle(adapter);
 }
 
-void covet_lane_resume(covet_op *op)
+void covet_lane_warm(covet_lane *lane)
 {
-  covet_connection *connection = op->connection;
-
-  if (connection->state == COVET_CONNECTION_BUSY) {
-    covet_lane *lane = connection->lane;
-
-    run(connection, op);
-    covet_lane_pump(lane);
-    return;
-  }
-  queue_remove(&connection->suspended, &op->node);
-  op->state = COVET_OP_QUEUED;
-  if (connection->lease == 0) { /* it ends before the release that waits */
-    queue_push_front(&connection->queue, &op->node);
-  } else {
-    queue_push(&connection->queue, &op->node);
-  }
-  serve_lease(connection);
+  covet_pool_warm(lane->pool, covet_now_us());
+  covet_lane_carry_out(lane);
 }
 
-/* --- The lane's queue ---------------------------------------------------------------- */
-
-static covet_lease new_lease(covet_connection *connection)
+/* The driver's own connections of a lane without a pool. */
+static void close_own(covet_lane *lane)
 {
-  uint64_t loan = ++connection->adapter->runtime->loans;
+  covet_adapter *adapter = lane->adapter;
 
-  return (loan << LEASE_INDEX_BITS) | (connection->index + 1);
-}
+  for (uint32_t i = 0; i < adapter->connection_count; i++) {
+    covet_connection *connection = adapter->connections[i];
 
-static void give(covet_connection *connection, covet_op *op)
-{
-  if (op->type == COVET_OP_ACQUIRE) {
-    set_state(connection, COVET_CONNECTION_LENT);
-    connection->lease = new_lease(connection);
-    op->result.lease = connection->lease;
-    covet_op_finish(op);
-    return;
-  }
-  set_state(connection, COVET_CONNECTION_BUSY);
-  connection->owner = op;
-  run(connection, op);
-}
-
-static void open_more(covet_lane *lane)
-{
-  while (lane->waiting.count > lane->opening && lane->count < lane->max &&
-         lane->adapter->state != COVET_ADAPTER_CONNECTING) {
-    if (covet_lane_open(lane) == NULL) {
-      return; /* memory is out; a connection that comes back pumps again */
+    if (connection != NULL && connection->lane == lane &&
+        connection->state == COVET_CONNECTION_IDLE) {
+      start_closing(connection);
     }
   }
 }
 
-void covet_lane_pump(covet_lane *lane)
+void covet_lane_close(covet_lane *lane)
 {
+  if (lane->pool == NULL) {
+    close_own(lane);
+    return;
+  }
+  covet_pool_close(lane->pool, covet_now_us(), UINT64_MAX);
+  covet_lane_carry_out(lane);
+}
+
+/* --- The pool's actions -------------------------------------------------------------- */
+
+static void fail_timeout(covet_lane *lane, covet_op *op)
+{
+  covet_error *error = covet_op_fault(op);
+  uint64_t now_us = covet_now_us();
+  covet_pool_stats stats;
+
+  covet_pool_get_stats(lane->pool, now_us, &stats);
+  covet_error_set(error, COVET_ERROR_POOL_TIMEOUT,
+                  "no connection came free within %.3g s: %u of %u in use, "
+                  "%u opening, %u waiting",
+                  (double) (now_us - op->waiter.since_us) / 1e6,
+                  stats.active_connections, stats.max_size, stats.opening,
+                  stats.waiting);
+  error->retry = COVET_RETRY_SAFE;
+}
+
+/* The error of an operation to which the pool has nothing to give. */
+static void set_failure(covet_lane *lane, covet_op *op)
+{
+  covet_error *error = covet_op_fault(op);
+
+  switch (op->waiter.failure) {
+  case COVET_POOL_TIMEOUT:
+    fail_timeout(lane, op);
+    break;
+  case COVET_POOL_EXHAUSTED:
+    covet_error_set(error, COVET_ERROR_POOL_EXHAUSTED,
+                    "%u wait already, more are refused (max_waiting)",
+                    covet_pool_get_config(lane->pool)->max_waiting);
+    error->retry = COVET_RETRY_SAFE;
+    break;
+  case COVET_POOL_DEADLOCK:
+    covet_error_set(
+        error, COVET_ERROR_POOL_EXHAUSTED,
+        "every connection that this call could use is held by "
+        "somebody who waits for one more; this task is one of them");
+    covet_error_text(error->hint, sizeof(error->hint),
+                     "use the connection or transaction that it holds",
+                     sizeof(error->hint));
+    break;
+  case COVET_POOL_BREAKER_OPEN:
+    covet_error_set(error, COVET_ERROR_BREAKER_OPEN,
+                    "connecting failed too often; the last time: %s",
+                    covet_pool_last_error(lane->pool)->message);
+    error->retry = COVET_RETRY_SAFE;
+    break;
+  case COVET_POOL_CONNECT_FAILED:
+    if (error != &op->runtime->out_of_memory) {
+      *error = *covet_pool_last_error(lane->pool);
+    }
+    return; /* in the phase it names */
+  case COVET_POOL_NO_MEMORY:
+    covet_error_set(error, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
+    break;
+  case COVET_POOL_SHUT:
+  case COVET_POOL_NO_FAILURE:
+    covet_error_set(error, COVET_ERROR_POOL_CLOSED,
+                    "the adapter is disconnected");
+    break;
+  }
+  error->phase = COVET_PHASE_QUEUE;
+}
+
+static void fail(covet_lane *lane, covet_op *op)
+{
+  set_failure(lane, op);
+  covet_op_finish(op);
+}
+
+static void give(covet_lane *lane, covet_op *op)
+{
+  covet_connection *connection = connection_at(lane, op->waiter.slot);
+
+  connection->loan = op->waiter.lease;
+  covet_connection_give(connection, op);
+}
+
+static void carry_out_one(covet_lane *lane, const covet_pool_action *action)
+{
+  switch (action->type) {
+  case COVET_POOL_GRANT:
+    give(lane, op_of(action->waiter));
+    break;
+  case COVET_POOL_FAIL:
+    fail(lane, op_of(action->waiter));
+    break;
+  case COVET_POOL_OPEN:
+    open_slot(lane, action->slot);
+    break;
+  case COVET_POOL_CLOSE:
+    close_slot(lane, action->slot);
+    break;
+  case COVET_POOL_ABANDON:
+    abandon_slot(lane, action->slot);
+    break;
+  case COVET_POOL_PING:
+  case COVET_POOL_RESET:
+    /* a connection is made as new before it is given back, and none of a driver
+     * that has no ping is asked whether it lives */
+  case COVET_POOL_LEAK:
+  case COVET_POOL_LEAK_OVER:
+  case COVET_POOL_RECLAIMED:
+  case COVET_POOL_BREAKER:
+  case COVET_POOL_DRAINED:
+  case COVET_POOL_CLOSED:
+  case COVET_POOL_NOTHING:
+    break;
+  }
+}
+
+static void set_alarm(covet_lane *lane)
+{
+  covet_runtime_set_alarm(lane->adapter->runtime, &lane->alarm,
+                          covet_pool_due_us(lane->pool));
+}
+
+void covet_lane_carry_out(covet_lane *lane)
+{
+  covet_pool_action action;
   uint64_t start = 0;
 
-  if (lane->pumping || lane->gathering) {
-    return;
+  if (lane->pool == NULL || lane->carrying) {
+    return; /* whoever carries already goes on */
   }
-  lane->pumping = true;
-  for (unsigned served = 1; !queue_empty(&lane->waiting); served++) {
-    covet_node *node = lane->idle.count == 0 ? NULL : lane->idle.head.prev;
-
-    if (node == NULL) {
-      break;
-    }
-    if (served % PUMP_CHECK == 0) {
+  lane->carrying = true;
+  for (unsigned done = 1; covet_pool_next(lane->pool, &action); done++) {
+    carry_out_one(lane, &action);
+    if (done % CARRY_CHECK == 0) {
       start = start == 0 ? covet_now_us() : start;
-      if (covet_now_us() - start > PUMP_US && !lane->posted) {
+      if (covet_now_us() - start > CARRY_US && !lane->posted) {
         lane->posted = true;
-        covet_runtime_post(lane->adapter->runtime, &lane->pump);
+        covet_runtime_post(lane->adapter->runtime, &lane->go_on);
         break;
       }
     }
-    give(connection_of(node), op_of(queue_pop(&lane->waiting)));
   }
-  lane->pumping = false;
-  open_more(lane);
+  lane->carrying = false;
+  set_alarm(lane);
 }
 
-void covet_lane_enqueue(covet_lane *lane, covet_op *op)
+void covet_lane_tick(covet_lane *lane)
+{
+  if (lane->pool != NULL) {
+    covet_pool_tick(lane->pool, covet_now_us());
+    covet_lane_carry_out(lane);
+    covet_adapter_settle(lane->adapter);
+  }
+}
+
+/* --- The queue ------------------------------------------------------------------------ */
+
+static void join(covet_lane *lane, covet_op *op)
 {
   op->lane = lane->index;
   op->state = COVET_OP_QUEUED;
   op->phase = COVET_PHASE_QUEUE;
+  op->connection = NULL;
   covet_op_start_deadline(op);
-  queue_push(&lane->waiting, &op->node);
-  covet_lane_pump(lane);
+}
+
+/* Ask the pool. A connection that is free at once is given at once. */
+static void ask(covet_lane *lane, covet_op *op)
+{
+  covet_pool_waiter *waiter = &op->waiter;
+
+  waiter->owner = op->owner;
+  waiter->passing = op->type != COVET_OP_ACQUIRE;
+  waiter->deadline_us = op->deadline.queued ? op->deadline.key : 0;
+  switch (covet_pool_acquire(lane->pool, covet_now_us(), waiter)) {
+  case COVET_POOL_GRANTED:
+    give(lane, op);
+    break;
+  case COVET_POOL_REFUSED:
+    fail(lane, op);
+    break;
+  case COVET_POOL_QUEUED:
+    break;
+  }
+}
+
+void covet_lane_enqueue(covet_lane *lane, covet_op *op)
+{
+  join(lane, op);
+  ask(lane, op);
+  covet_lane_carry_out(lane);
+}
+
+void covet_lane_gather(covet_lane *lane, covet_op *op)
+{
+  join(lane, op);
+  queue_push(&lane->gathered, &op->node);
+}
+
+void covet_lane_turn_end(covet_lane *lane)
+{
+  covet_node *node;
+
+  while ((node = queue_pop(&lane->gathered)) != NULL) {
+    ask(lane, COVET_CONTAINER(node, covet_op, node));
+  }
+  covet_lane_carry_out(lane);
+}
+
+void covet_lane_leave(covet_op *op)
+{
+  covet_lane *lane = &op->adapter->lanes[op->lane];
+
+  if (node_queued(&op->node)) {
+    queue_remove(&lane->gathered, &op->node);
+  } else if (op->waiter.state != COVET_WAITER_NONE) {
+    covet_pool_cancel(lane->pool, covet_now_us(), &op->waiter);
+    covet_lane_carry_out(lane);
+  }
 }
 
 covet_connection *covet_lane_idle(covet_lane *lane)
 {
-  if (lane->idle.count == 0 || lane->waiting.count != 0) {
+  covet_pool_slot_id slot;
+
+  if (!queue_empty(&lane->gathered) || lane->carrying ||
+      !covet_pool_peek(lane->pool, covet_now_us(), &slot)) {
     return NULL;
   }
-  return connection_of(lane->idle.head.prev);
+  return connection_at(lane, slot);
 }
 
 covet_op *covet_lane_take(covet_lane *lane, bool (*accepts)(const covet_op *))
 {
-  covet_node *node = queue_first(&lane->waiting);
+  covet_node *node = queue_first(&lane->gathered);
+  covet_pool_waiter *waiter = covet_pool_first_waiter(lane->pool);
 
-  if (node == NULL || !accepts(op_of(node))) {
+  if (waiter != NULL && accepts(op_of(waiter))) {
+    covet_pool_take_waiter(lane->pool, waiter);
+    return op_of(waiter);
+  }
+  if (waiter != NULL || node == NULL) {
     return NULL;
   }
-  queue_remove(&lane->waiting, node);
-  return op_of(node);
-}
-
-/* --- Leases ---------------------------------------------------------------------------- */
-
-static covet_connection *find_lease(covet_adapter *adapter, covet_lease lease)
-{
-  uint32_t index = (uint32_t) (lease & ((1U << LEASE_INDEX_BITS) - 1)) - 1;
-  covet_connection *connection =
-      index < adapter->connection_count ? adapter->connections[index] : NULL;
-
-  if (connection == NULL || connection->lease != lease) {
+  if (!accepts(COVET_CONTAINER(node, covet_op, node))) {
     return NULL;
   }
-  return connection;
-}
-
-/* Streams that are still open end before the connection goes back. */
-static void end_suspended(covet_connection *connection)
-{
-  covet_node *node;
-
-  while ((node = queue_pop(&connection->suspended)) != NULL) {
-    covet_op *op = op_of(node);
-
-    atomic_store(&op->stop, COVET_STOP_CANCEL);
-    op->state = COVET_OP_QUEUED;
-    queue_push(&connection->queue, node);
-  }
-}
-
-void covet_lease_enqueue(covet_op *op)
-{
-  covet_connection *connection = find_lease(op->adapter, op->lease);
-  covet_lane *lane;
-
-  if (connection == NULL) {
-    covet_error_set(covet_op_fault(op), COVET_ERROR_USAGE,
-                    "the connection was released before");
-    covet_op_finish(op);
-    return;
-  }
-  lane = connection->lane;
-  if (op->type == COVET_OP_RELEASE) {
-    connection->lease = 0; /* nothing new from its borrower */
-    end_suspended(connection);
-  }
-  op->state = COVET_OP_QUEUED;
-  op->phase = COVET_PHASE_QUEUE;
-  op->connection = connection;
-  if (connection->running != NULL) {
-    covet_op_start_deadline(op);
-  }
-  queue_push(&connection->queue, &op->node);
-  serve_lease(connection);
-  covet_lane_pump(lane);
-}
-
-void covet_lanes_reclaim(covet_adapter *adapter)
-{
-  for (uint32_t i = 0; i < adapter->connection_count; i++) {
-    covet_connection *connection = adapter->connections[i];
-
-    if (connection == NULL || connection->state != COVET_CONNECTION_LENT) {
-      continue;
-    }
-    connection->lease = 0;
-    connection->broken = true;
-    if (connection->running == NULL && queue_empty(&connection->queue) &&
-        queue_empty(&connection->suspended)) {
-      put_back(connection);
-    }
-  }
+  queue_remove(&lane->gathered, node);
+  return COVET_CONTAINER(node, covet_op, node);
 }

@@ -28,20 +28,60 @@ static void expire(covet_op *op)
   }
 }
 
+/* The timer fires no later than at `at_us`. */
+static void need_timer(covet_runtime *rt, uint64_t at_us)
+{
+  if (at_us < rt->timer_us) {
+    set_timer(rt, at_us);
+  }
+}
+
+static void expire_ops(covet_runtime *rt, uint64_t now)
+{
+  covet_heap_node *node;
+
+  while ((node = rt->deadlines.first) != NULL && node->key <= now) {
+    covet_heap_remove(&rt->deadlines, node);
+    expire(COVET_CONTAINER(node, covet_op, deadline));
+  }
+  if (node != NULL) {
+    need_timer(rt, node->key);
+  }
+}
+
+static void ring_alarms(covet_runtime *rt, uint64_t now)
+{
+  covet_heap_node *node;
+
+  while ((node = rt->alarms.first) != NULL && node->key <= now) {
+    covet_heap_remove(&rt->alarms, node);
+    covet_lane_tick(COVET_CONTAINER(node, covet_lane, alarm));
+  }
+  if (node != NULL) {
+    need_timer(rt, node->key);
+  }
+}
+
 static void on_timer(uv_timer_t *timer)
 {
   covet_runtime *rt = timer->data;
   uint64_t now = covet_now_us();
-  covet_op *op;
 
   rt->timer_us = UINT64_MAX;
-  while ((op = covet_deadlines_first(&rt->deadlines)) != NULL &&
-         op->deadline_us <= now) {
-    covet_deadlines_remove(&rt->deadlines, op);
-    expire(op);
+  expire_ops(rt, now);
+  ring_alarms(rt, now);
+}
+
+void covet_runtime_set_alarm(covet_runtime *rt, covet_heap_node *alarm,
+                             uint64_t at_us)
+{
+  if (alarm->queued && alarm->key == at_us) {
+    return;
   }
-  if (op != NULL) {
-    set_timer(rt, op->deadline_us);
+  covet_heap_remove(&rt->alarms, alarm);
+  if (at_us != UINT64_MAX) {
+    covet_heap_add(&rt->alarms, alarm, at_us);
+    need_timer(rt, at_us);
   }
 }
 
@@ -50,16 +90,14 @@ void covet_op_start_deadline(covet_op *op)
   covet_runtime *rt = op->runtime;
   uint64_t now;
 
-  if (op->timeout_us == 0 || op->heap_index != 0) {
+  if (op->timeout_us == 0 || op->deadline.queued) {
     return;
   }
   now = covet_now_us();
-  op->deadline_us =
-      op->timeout_us < UINT64_MAX - now ? now + op->timeout_us : UINT64_MAX;
-  if (covet_deadlines_add(&rt->deadlines, op) == 0 &&
-      op->deadline_us < rt->timer_us) {
-    set_timer(rt, op->deadline_us);
-  }
+  covet_heap_add(&rt->deadlines, &op->deadline,
+                 op->timeout_us < UINT64_MAX - now ? now + op->timeout_us
+                                                   : UINT64_MAX);
+  need_timer(rt, op->deadline.key);
 }
 
 void covet_op_stop(covet_op *op, covet_stop reason)
@@ -82,13 +120,15 @@ void covet_op_stop(covet_op *op, covet_stop reason)
     }
     break;
   case COVET_OP_QUEUED:
-    if (op->driver == NULL) { /* else it is wound up when its turn comes */
+    if (reason == COVET_STOP_TIMEOUT && op->waiter.state != COVET_WAITER_NONE) {
+      covet_lane_tick(&op->adapter->lanes[op->lane]); /* it says so itself */
+    } else if (op->driver == NULL) { /* else wound up when its turn comes */
       covet_op_fault_stopped(op);
       covet_op_finish(op);
     }
     break;
   case COVET_OP_SUSPENDED:
-    covet_lane_resume(op);
+    covet_connection_resume(op);
     break;
   case COVET_OP_NEW:
   case COVET_OP_FINISHED:
@@ -117,7 +157,7 @@ void covet_loop_start(covet_op *op)
   if (op->type == COVET_OP_SLEEP) {
     op->state = COVET_OP_RUNNING;
     covet_op_start_deadline(op);
-    if (op->heap_index == 0) {
+    if (!op->deadline.queued) {
       covet_op_finish(op);
     }
     return;
@@ -132,7 +172,7 @@ void covet_loop_carry_out(covet_op *op, unsigned asked)
     covet_loop_start(op);
   }
   if ((asked & COVET_ASK_NEXT) && op->state == COVET_OP_SUSPENDED) {
-    covet_lane_resume(op);
+    covet_connection_resume(op);
   }
   if (asked & COVET_ASK_CANCEL) {
     covet_op_stop(op, COVET_STOP_CANCEL);

@@ -249,6 +249,11 @@ void covet_op_set_lease(covet_op *op, covet_lease lease)
   op->lease = lease;
 }
 
+void covet_op_set_owner(covet_op *op, uint64_t owner)
+{
+  op->owner = owner;
+}
+
 void covet_op_set_timeout(covet_op *op, uint64_t timeout_ms)
 {
   op->timeout_us =

@@ -4,6 +4,8 @@
 
 #include "../covet.h"
 #include "arena.h"
+#include "heap.h"
+#include "pool.h"
 #include "queue.h"
 
 #include <stdatomic.h>
@@ -23,7 +25,7 @@ typedef enum covet_op_type {
 
 typedef enum covet_op_state {
   COVET_OP_NEW,
-  COVET_OP_QUEUED,    /* in an adapter's, a lane's or a connection's queue */
+  COVET_OP_QUEUED,    /* in an adapter's, a pool's or a connection's queue */
   COVET_OP_RUNNING,   /* the driver has it */
   COVET_OP_SUSPENDED, /* a stream that waits until its rows are taken */
   COVET_OP_FINISHED
@@ -41,7 +43,7 @@ typedef enum covet_stop {
 enum { COVET_ASK_SUBMIT = 1, COVET_ASK_NEXT = 2, COVET_ASK_CANCEL = 4 };
 
 struct covet_op {
-  covet_node node;         /* in the queue that `state` names */
+  covet_node node;         /* in an adapter's or a connection's queue */
   covet_node adapter_node; /* among its adapter's operations */
   covet_node ready_node;   /* on the completion queue; runtime's lock */
   covet_node inbox_node;   /* in the loop's inbox; runtime's lock */
@@ -62,9 +64,10 @@ struct covet_op {
 
   uint32_t slot;
   uint32_t generation;
-  uint64_t timeout_us; /* 0: never */
-  uint64_t deadline_us;
-  size_t heap_index; /* in the runtime's deadlines, from 1; 0: not there */
+  uint64_t timeout_us;      /* 0: never */
+  covet_heap_node deadline; /* in the runtime's deadlines */
+  covet_pool_waiter waiter; /* in a lane's pool */
+  uint64_t owner;           /* who asked: covet_op_set_owner */
   uint64_t started_us;
 
   covet_arena arena;

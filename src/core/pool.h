@@ -147,12 +147,13 @@ typedef enum covet_pool_waiter_state {
 } covet_pool_waiter_state;
 
 /** A request; embedded in what it is about. Zeroed before its first use, then
- *  the first three fields are the caller's to set. *Borrowed* from
+ *  the first four fields are the caller's to set. *Borrowed* from
  *  covet_pool_acquire until it is granted, failed or cancelled. */
 typedef struct covet_pool_waiter {
   uint64_t owner;       /* who asks: a task; 0: somebody who holds nothing */
   uint64_t deadline_us; /* 0: the pool's acquire_timeout */
   bool shareable;       /* a busy connection will do, behind others */
+  bool passing; /* it gives back by itself: it cannot leak nor block others */
 
   covet_pool_waiter_state state;
   covet_pool_failure failure;

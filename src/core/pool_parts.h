@@ -28,6 +28,7 @@ typedef struct covet_slot {
                                CLOSING: why */
   bool created;             /* it was open once */
   bool shareable;           /* LENT: to several */
+  bool passing;             /* LENT: comes back by itself */
   bool leaked;              /* LENT: that was reported */
   uint32_t shares;          /* LENT: to so many */
   uint64_t serial;          /* of its loans */

@@ -263,11 +263,12 @@ static void begin_loan(covet_pool *pool, uint64_t now_us, covet_slot *slot,
 {
   covet_slot_set_state(pool, slot, COVET_SLOT_LENT);
   slot->lease = new_lease(slot);
-  slot->owner = waiter->owner;
+  slot->owner = waiter->passing ? 0 : waiter->owner;
+  slot->passing = waiter->passing;
   slot->shareable = waiter->shareable && pool->config.share_depth > 1;
   slot->shares = 0;
   slot->since_us = now_us;
-  if (pool->config.leak_detection && !slot->shareable) {
+  if (pool->config.leak_detection && !slot->passing && !slot->shareable) {
     note_due(pool, after(now_us, pool->config.leak_timeout_us));
   }
 }

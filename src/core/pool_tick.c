@@ -93,7 +93,7 @@ static uint64_t find_leaks(covet_pool *pool, uint64_t now_us)
        node = queue_after(lent, node)) {
     covet_slot *slot = slot_of(node);
 
-    if (slot->leaked || slot->shareable) {
+    if (slot->leaked || slot->passing || slot->shareable) {
       continue;
     }
     if (slot->since_us + timeout > now_us) {

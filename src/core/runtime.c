@@ -241,7 +241,6 @@ static void free_memory(covet_runtime *rt)
     free(op);
   }
   free(rt->slots);
-  covet_deadlines_deinit(&rt->deadlines);
   covet_shape_table_deinit(&rt->shapes);
   covet_waker_free(rt->waker);
   uv_mutex_destroy(&rt->lock);

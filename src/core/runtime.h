@@ -12,7 +12,6 @@
 
 #include "../covet.h"
 #include "batch.h"
-#include "deadline.h"
 #include "op.h"
 #include "queue.h"
 
@@ -49,7 +48,8 @@ struct covet_runtime {
   covet_waker *waker;
 
   /* the loop's thread */
-  covet_deadlines deadlines;
+  covet_heap deadlines; /* operations by `deadline` */
+  covet_heap alarms;    /* lanes by `alarm` */
   covet_queue adapters;
   uint64_t loans; /* leases so far: none is ever given twice */
   covet_shape_table shapes;
@@ -89,6 +89,10 @@ uint32_t covet_op_untaken(covet_op *op);
 
 /** From now on the operation ends at its deadline. */
 void covet_op_start_deadline(covet_op *op);
+
+/** Have a lane's pool ticked at this time; UINT64_MAX: not at all. */
+void covet_runtime_set_alarm(covet_runtime *rt, covet_heap_node *alarm,
+                             uint64_t at_us);
 
 /** Ask an operation to end, for this reason. On the loop's thread. */
 void covet_op_stop(covet_op *op, covet_stop reason);

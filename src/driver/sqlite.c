@@ -17,15 +17,33 @@ static bool is_memory(const char *path)
            strncmp(path + 5, ":memory:", 8) == 0));
 }
 
-static void size_lanes(covet_adapter *base, const sqlite_adapter *adapter)
+/* The one that writes is opened first and stays: what is in memory would be gone
+ * with it. */
+static int make_pools(covet_adapter *base, const sqlite_adapter *adapter)
 {
-  base->lanes[SQLITE_WRITER].max = 1;
-  base->lanes[SQLITE_READERS].max =
-      adapter->memory ? 0 : adapter->options.readers;
-  base->lanes[SQLITE_INLINE].max = 1;
-  base->lanes[SQLITE_CHECKPOINTER].max = 1;
-  base->lanes[SQLITE_INLINE].hidden = true;
-  base->lanes[SQLITE_CHECKPOINTER].hidden = true;
+  covet_pool_config writer = adapter->options.pool;
+  int status;
+
+  writer.min_size = 1;
+  writer.max_size = 1;
+  writer.idle_timeout_us = 0;
+  writer.max_lifetime_us = 0;
+  status = covet_lane_set_pool(&base->lanes[SQLITE_WRITER], &writer);
+  if (status == 0 && !adapter->memory) {
+    status = covet_lane_set_pool(&base->lanes[SQLITE_READERS],
+                                 &adapter->options.pool);
+  }
+  return status;
+}
+
+static void adapter_deinit(covet_adapter *base)
+{
+  sqlite_adapter *adapter = sqlite_of(base);
+
+  covet_stmt_cache_deinit(&adapter->habits);
+  sqlite_functions_free(adapter);
+  uv_mutex_destroy(&adapter->functions_lock);
+  free(adapter);
 }
 
 static int adapter_init(covet_adapter *base, const covet_url *url,
@@ -51,18 +69,12 @@ static int adapter_init(covet_adapter *base, const covet_url *url,
   adapter->base = base;
   adapter->memory = is_memory(adapter->options.path);
   base->driver_data = adapter;
-  size_lanes(base, adapter);
+  if (make_pools(base, adapter) != 0) {
+    adapter_deinit(base);
+    covet_error_set(error, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
+    return COVET_ENOMEM;
+  }
   return 0;
-}
-
-static void adapter_deinit(covet_adapter *base)
-{
-  sqlite_adapter *adapter = sqlite_of(base);
-
-  covet_stmt_cache_deinit(&adapter->habits);
-  sqlite_functions_free(adapter);
-  uv_mutex_destroy(&adapter->functions_lock);
-  free(adapter);
 }
 
 /* --- Connections ---------------------------------------------------------------------- */
@@ -114,6 +126,9 @@ static void connect_next(sqlite_adapter *adapter, sqlite_connection *opened,
 {
   if (error != NULL || adapter->memory || opened->role == SQLITE_INLINE) {
     adapter->connecting = false;
+    if (error == NULL && !adapter->memory) {
+      covet_lane_warm(&adapter->base->lanes[SQLITE_READERS]);
+    }
     covet_adapter_connected(adapter->base, error);
   } else if (covet_lane_open(&adapter->base->lanes[SQLITE_INLINE]) == NULL) {
     adapter->connecting = false;
@@ -193,7 +208,8 @@ static void open_connection(covet_connection *base)
 static void connect_adapter(covet_adapter *base)
 {
   sqlite_of(base)->connecting = true;
-  if (covet_lane_open(&base->lanes[SQLITE_WRITER]) == NULL) {
+  covet_lane_warm(&base->lanes[SQLITE_WRITER]);
+  if (base->lanes[SQLITE_WRITER].count == 0) {
     sqlite_of(base)->connecting = false;
     covet_adapter_connected(base, &base->runtime->out_of_memory);
   }
@@ -466,6 +482,7 @@ static void turn_end(covet_adapter *base)
 const covet_driver covet_sqlite_driver = {
     .name = "sqlite",
     .lane_count = 4,
+    .liveness = COVET_POOL_CERTAIN,
     .adapter_init = adapter_init,
     .adapter_deinit = adapter_deinit,
     .connect = connect_adapter,

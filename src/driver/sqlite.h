@@ -25,8 +25,8 @@ typedef struct sqlite_options {
   const char *path;
   const char *journal_mode;
   const char *synchronous;
-  const char *pragmas; /* statements */
-  unsigned readers;
+  const char *pragmas;    /* statements */
+  covet_pool_config pool; /* of the readers */
   bool foreign_keys;
   bool read_only;
   bool group_commit;

@@ -48,7 +48,7 @@ static int read_readers(sqlite_options *options, const covet_option *option,
   size_t readers = 0;
   int status = read_number(option, 1, 1000, &readers, error);
 
-  options->readers = (unsigned) readers;
+  options->pool.max_size = (uint32_t) readers;
   return status;
 }
 
@@ -66,7 +66,12 @@ static int read_one(sqlite_options *options, covet_arena *arena,
                                       "memory", "off",    NULL};
   static const char *const syncs[] = {"off", "normal", "full", "extra", NULL};
   const char *name = option->name;
+  bool known = false;
+  int status = covet_pool_option(&options->pool, option, &known, error);
 
+  if (known) {
+    return status;
+  }
   if (strcmp(name, "path") == 0) {
     return keep_text(&options->path, arena, option);
   }
@@ -119,6 +124,23 @@ static int read_all(sqlite_options *options, covet_arena *arena,
   return 0;
 }
 
+/* Connections that read are opened as they are needed; a database in the process
+ * itself needs no breaker, and opening a file again does not help. Who waits
+ * costs the database nothing. */
+static void read_pool_defaults(covet_pool_config *pool)
+{
+  covet_pool_config_init(pool);
+  pool->min_size = 0;
+  pool->max_size = 4;
+  pool->auto_scale = false;
+  pool->max_waiting = 0;
+  pool->retry_attempts = 1;
+  pool->retry_backoff_us = 0;
+  pool->breaker_failures = 0;
+  pool->connect_timeout_us = 0;
+  pool->close_timeout_us = 0;
+}
+
 int sqlite_options_read(sqlite_options *options, covet_arena *arena,
                         const covet_url *url, const covet_option *given,
                         size_t count, covet_error *error)
@@ -128,7 +150,7 @@ int sqlite_options_read(sqlite_options *options, covet_arena *arena,
   options->path = url->path == NULL ? "" : url->path;
   options->journal_mode = "wal";
   options->synchronous = "normal";
-  options->readers = 4;
+  read_pool_defaults(&options->pool);
   options->foreign_keys = true;
   options->busy_timeout_us = 5000000;
   options->cache_size = 100;
@@ -137,5 +159,5 @@ int sqlite_options_read(sqlite_options *options, covet_arena *arena,
   if (status == 0) {
     status = read_all(options, arena, given, count, error);
   }
-  return status;
+  return status == 0 ? covet_pool_config_check(&options->pool, error) : status;
 }
