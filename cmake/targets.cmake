@@ -101,6 +101,8 @@ if(lua_sources)
   set_target_properties(covet_module PROPERTIES PREFIX "" OUTPUT_NAME core
     LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lua/covet")
   covet_embed(covet_module covet_lua)
+  # Its threads run until the process ends: it must not be unmapped before.
+  target_link_options(covet_module PRIVATE -Wl,-z,nodelete)
   add_dependencies(covet_module covet_cdef)
 endif()
 

@@ -351,11 +351,13 @@ typedef uint64_t covet_lease;
 COVET_EXPORT covet_op *covet_op_sleep(covet_runtime *runtime,
                                       uint64_t delay_us);
 
-/** Open the adapter's first connections, or report why that fails. */
+/** Open the adapter's first connections, or report why that fails. The first
+ *  operation of an adapter does so by itself; after covet_op_disconnect only
+ *  this opens it again. */
 COVET_EXPORT covet_op *covet_op_connect(covet_adapter *adapter);
 
-/** Refuse new operations, let those under way end until the operation's
- *  deadline, then cancel them; close every connection. */
+/** Refuse new operations (COVET_ERROR_POOL_CLOSED), let those under way end
+ *  until the operation's deadline, then cancel them; close every connection. */
 COVET_EXPORT covet_op *covet_op_disconnect(covet_adapter *adapter);
 
 /**

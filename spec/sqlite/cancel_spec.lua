@@ -114,6 +114,7 @@ local SCRIPTS = {
     db:connect()
     db:fetch_value(COUNT)
     db:disconnect()
+    db:connect()
     db:fetch_value "select 1"
   end,
 }
@@ -124,6 +125,7 @@ end
 
 -- The adapter works, nothing is held, and what was to be undone is.
 local function check(db, context)
+  db:connect() -- what was interrupted may have been that
   assert.is_true(wait.until_true(function()
     return settled(db)
   end, 2), context .. ": a connection is still in use")

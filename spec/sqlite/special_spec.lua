@@ -261,6 +261,7 @@ describe("SQLite's own", function()
       end)
       assert.equal(2, db:fetch_value "select v()")
       db:disconnect()
+      db:connect()
       assert.equal(2, db:fetch_value "select v()")
     end)
   end)
@@ -368,13 +369,52 @@ describe("SQLite's own", function()
         insert into t values (7, 'it''s; fine');
       ]]
       assert.same({ 7, -7 }, (db:fetch_column "select a from log"))
-      fails("usage", db, "execute", "begin; insert into t values (8, 8); commit")
+      db:execute "begin; insert into t values (10, 10); commit"
+      fails("unique_violation", db, "execute",
+        "begin; insert into t values (11, 11); insert into t values (11, 11); commit")
+      fails("usage", db, "execute", "begin; insert into t values (12, 12)")
+      fails("usage", db, "execute", "/* */ begin")
+      assert.same({ 7, 10 }, db:fetch_column "select id from t order by id")
+      db:execute "delete from t where id = 10"
       db:with(function(held)
         held:execute "begin; insert into t values (8, 8); commit"
         fails("unique_violation", held, "execute",
           "begin; insert into t values (9, 9); insert into t values (9, 9); commit")
       end)
       assert.equal(2, db:fetch_value "select count(*) from t")
+    end)
+
+    it("that may not write do not, wherever they run", function()
+      local memory = covet.sqlite ":memory:"
+      memory:execute "create table t (id, n)"
+      for _, one in ipairs { db, memory } do
+        fails("read_only", one, "execute", { "select 1; insert into t values (1, 1)", read_only = true })
+        fails("read_only", one:with_options { read_only = true }, "execute",
+          "select 1; /* a */ create table u (a)")
+        assert.equal(0, one:fetch_value "select count(*) from t")
+        assert.equal(1, one:fetch_value { "select 1", read_only = true })
+      end
+      memory:disconnect()
+    end)
+
+    it("cannot attach to a connection that is anybody's", function()
+      fails("usage", db, "execute", "attach ':memory:' as other")
+      fails("usage", db, "execute", "select 1; -- a comment\n attach ':memory:' as other")
+      assert.equal(1, #db:fetch_all "pragma database_list")
+      db:execute "select 1; vacuum"
+    end)
+
+    it("a borrower's session is not the next one's", function()
+      for _, text in ipairs { "pragma cache_size = -1234", "pragma cache_size(-1234)",
+        "/* a */ pragma main.cache_size(-1234)", "attach ':memory:' as other" } do
+        db:with(function(held)
+          held:execute(text)
+        end)
+        db:with(function(held)
+          assert.not_equal(-1234, held:fetch_value "pragma cache_size", text)
+          assert.equal(1, #held:fetch_all "pragma database_list", text)
+        end)
+      end
     end)
 
     it("one that leaves a transaction open leaves nothing behind", function()

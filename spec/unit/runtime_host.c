@@ -70,6 +70,76 @@ static void test_foreign_loop_by_poll(void **state)
   assert_int_equal(uv_loop_close(&loop), 0); /* it is as it was */
 }
 
+/* What waits for the end of a turn: a host that only knows when to come back has
+ * to come back at once. */
+static void test_foreign_loop_ends_turns(void **state)
+{
+  uv_loop_t loop;
+  unit u;
+
+  (void) state;
+  init_foreign(&u, &loop);
+  unit_open(&u, "group_commit=true");
+  unit_script(&u, "CREATE TABLE t (x)");
+  for (int i = 0; i < 20; i++) { /* gathered as soon as the text is known */
+    unit_slot slot = {0};
+
+    unit_start(&slot, unit_op(&u, "INSERT INTO t VALUES (3)", 0));
+    poll_until(&u, &slot);
+    unit_assert_ok(&slot);
+  }
+  for (int i = 0; i < 20; i++) { /* a shared read transaction */
+    unit_slot slot = {0};
+
+    unit_start(&slot, unit_op(&u, "SELECT count(*) FROM t", COVET_QUERY_ROWS));
+    poll_until(&u, &slot);
+    assert_int_equal(slot.integer, 20);
+  }
+  for (int i = 0; i < 100 && covet_runtime_timeout_ms(u.runtime) == 0; i++) {
+    unit_step(&u, 0);
+  }
+  assert_int_not_equal(covet_runtime_timeout_ms(u.runtime), 0); /* at rest */
+  unit_deinit(&u);
+  assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+static uint32_t connections(unit *u)
+{
+  covet_adapter_stats stats;
+
+  covet_adapter_get_stats(u->adapter, &stats);
+  return stats.size;
+}
+
+/* Nothing is under way, but an idle connection's time comes, and its worker has
+ * to be heard. */
+static void test_foreign_loop_at_rest(void **state)
+{
+  uint64_t end = covet_now_us() + UNIT_LIMIT_MS * 1000ULL;
+  uv_loop_t loop;
+  unsigned looks = 0;
+  unit u;
+
+  (void) state;
+  init_foreign(&u, &loop);
+  unit_open(&u, "idle_timeout=0.05");
+  unit_script(&u, "CREATE TABLE t (x)");
+  unit_release(&u, unit_acquire(&u, 1));
+  assert_int_equal(connections(&u), 2);
+  while (connections(&u) == 2) {
+    struct pollfd set = {.fd = covet_runtime_fd(u.runtime), .events = POLLIN};
+    int timeout = covet_runtime_timeout_ms(u.runtime);
+
+    assert_true(covet_now_us() < end);
+    assert_true(poll(&set, 1, timeout < 0 ? UNIT_LIMIT_MS : timeout) >= 0);
+    unit_step(&u, 0);
+    looks++;
+  }
+  assert_true(looks < 1000); /* it waits, it does not spin */
+  unit_deinit(&u);
+  assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
   ++*(int *) timer->data;
@@ -274,6 +344,8 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_foreign_loop_by_poll),
+      cmocka_unit_test(test_foreign_loop_ends_turns),
+      cmocka_unit_test(test_foreign_loop_at_rest),
       cmocka_unit_test(test_handles_of_the_host),
       cmocka_unit_test(test_operations_keep_the_loop_alive),
       cmocka_unit_test(test_socket_wakes_the_host),

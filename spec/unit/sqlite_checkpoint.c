@@ -8,7 +8,7 @@
 enum {
   INSERTS = 50000,
   AT_ONCE = 100,
-  WAL_MOST = 128 * 1024 * 1024 /* without checkpoints: 200 MB */
+  WAL_MOST = 48 * 1024 * 1024 /* without checkpoints: 200 MB */
 };
 
 static off_t wal_size(const unit *u)

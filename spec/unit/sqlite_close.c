@@ -35,6 +35,9 @@ static void test_disconnect_waits_for_what_runs(void **state)
     assert_true(slots[i].done); /* before the disconnect has ended */
     unit_assert_ok(&slots[i]);
   }
+  late = unit_query(&u, "SELECT 1", COVET_QUERY_ROWS);
+  unit_assert_kind(&late, COVET_ERROR_POOL_CLOSED); /* it stays disconnected */
+  unit_connect(&u);
   assert_int_equal(unit_integer(&u, "SELECT sum(x) FROM t"), 4);
   unit_deinit(&u);
 }
@@ -86,11 +89,15 @@ static void test_disconnect_with_a_lease(void **state)
   unit_release(&u, lease);
   unit_wait(&u, &end);
   unit_assert_ok(&end);
+  unit_connect(&u);
   lease = unit_acquire(&u, 0);
   op = covet_op_disconnect(u.adapter);
   covet_op_set_timeout(op, 20);
   slot = unit_run(&u, op);
   unit_assert_ok(&slot);
+  slot = unit_leased(&u, lease, "INSERT INTO t VALUES (1)", 0);
+  unit_assert_kind(&slot, COVET_ERROR_POOL_CLOSED);
+  unit_connect(&u);
   slot = unit_leased(&u, lease, "INSERT INTO t VALUES (1)", 0);
   unit_assert_kind(&slot, COVET_ERROR_USAGE);
   assert_int_equal(unit_integer(&u, "SELECT count(*) FROM t"), 1);
@@ -247,7 +254,8 @@ static void test_disconnect_while_connecting(void **state)
   unit_assert_ok(&end);
   covet_adapter_get_stats(u.adapter, &stats);
   assert_int_equal(stats.size + stats.opening, 0);
-  assert_int_equal(unit_integer(&u, "SELECT 4"), 4); /* it can connect again */
+  unit_connect(&u); /* it can connect again */
+  assert_int_equal(unit_integer(&u, "SELECT 4"), 4);
   unit_deinit(&u);
 }
 

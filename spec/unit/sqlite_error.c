@@ -186,6 +186,7 @@ static void test_corrupt_file(void **state)
   for (long page = 3; page < 20; page++) {
     write_file(u.path, junk, sizeof(junk), page * 4096);
   }
+  unit_connect(&u);
   slot = unit_query(&u, "SELECT sum(length(x)) FROM t", COVET_QUERY_ROWS);
   unit_assert_kind(&slot, COVET_ERROR_CORRUPT);
   assert_int_equal(slot.rows, 0);

@@ -91,6 +91,44 @@ static void test_rows_of_a_cut_run_are_dropped(void **state)
   unit_deinit(&u);
 }
 
+/* One step fetches a whole value, and nothing can interrupt it. */
+static void large_values_do_not(const char *options, const char *select)
+{
+  uint64_t before;
+  unit u;
+
+  init(&u, options);
+  unit_script(&u, "CREATE TABLE big (id INTEGER PRIMARY KEY, v); INSERT INTO "
+                  "big VALUES (1, zeroblob(3000000)), (2, 'small')");
+  for (int i = 0; i < 5; i++) {
+    covet_op *op = unit_op(&u, select, COVET_QUERY_ROWS);
+    unit_slot slot;
+
+    assert_int_equal(covet_op_add_integer(op, 2), 0);
+    slot = unit_run(&u, op);
+    unit_assert_ok(&slot); /* the text is known and short */
+  }
+  before = inline_queries(&u);
+  for (int i = 0; i < 3; i++) {
+    covet_op *op = unit_op(&u, select, COVET_QUERY_ROWS);
+    unit_slot slot;
+
+    assert_int_equal(covet_op_add_integer(op, 1), 0);
+    slot = unit_run(&u, op);
+    unit_assert_ok(&slot);
+    assert_int_equal(slot.rows, 1);
+  }
+  assert_int_equal(inline_queries(&u), before);
+  unit_deinit(&u);
+}
+
+static void test_large_values_do_not(void **state)
+{
+  (void) state;
+  large_values_do_not("", "SELECT v FROM big WHERE id = ?");
+  large_values_do_not("", "SELECT hex(v) FROM big WHERE id = ?");
+}
+
 /* In full safety a write waits for the disk: never on the loop. */
 static void test_safe_writes_do_not(void **state)
 {
@@ -277,6 +315,7 @@ int main(void)
       cmocka_unit_test(test_short_reads_move_to_the_loop),
       cmocka_unit_test(test_long_reads_do_not),
       cmocka_unit_test(test_rows_of_a_cut_run_are_dropped),
+      cmocka_unit_test(test_large_values_do_not),
       cmocka_unit_test(test_safe_writes_do_not),
       cmocka_unit_test(test_short_writes_do),
       cmocka_unit_test(test_a_locked_write_leaves_the_loop),

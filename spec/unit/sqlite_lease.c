@@ -87,6 +87,7 @@ static void test_a_lease_does_not_outlive_a_disconnect(void **state)
   unit_release(&u, before);
   slot = unit_run(&u, covet_op_disconnect(u.adapter));
   unit_assert_ok(&slot);
+  unit_connect(&u);
   after = unit_acquire(&u, 0);
   assert_true(before != after);
   slot = unit_leased(&u, before, "INSERT INTO t VALUES (1)", 0);

@@ -158,6 +158,7 @@ static void functions(covet_mode mode)
   assert_true(atomic_load(&d.opened) >= 2); /* writer and a reader */
   assert_int_equal(atomic_load(&d.opened), atomic_load(&d.closed));
   assert_int_equal(atomic_load(&d.released), 0);
+  unit_connect(&u);
   check_shout(&u); /* the next connections have it too */
   unit_deinit(&u);
   assert_int_equal(atomic_load(&d.opened), atomic_load(&d.closed));

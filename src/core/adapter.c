@@ -77,7 +77,7 @@ static void wait_for_connect(covet_adapter *adapter, covet_op *op)
   op->phase = COVET_PHASE_CONNECT;
   queue_push(&adapter->waiting, &op->node);
   covet_op_start_deadline(op);
-  if (adapter->state == COVET_ADAPTER_NEW) {
+  if (adapter->state != COVET_ADAPTER_CONNECTING) {
     adapter->state = COVET_ADAPTER_CONNECTING;
     adapter->driver->connect(adapter);
   }
@@ -126,9 +126,7 @@ static void disconnect(covet_adapter *adapter, covet_op *op)
     return;
   }
   adapter->disconnect = op;
-  if (adapter->state != COVET_ADAPTER_NEW) {
-    adapter->state = COVET_ADAPTER_CLOSING;
-  }
+  adapter->state = COVET_ADAPTER_CLOSING;
   covet_op_start_deadline(op);
   covet_adapter_settle(adapter);
 }
@@ -156,7 +154,9 @@ void covet_adapter_dispatch(covet_op *op)
   }
   queue_push(&adapter->ops, &op->adapter_node);
   if (adapter->abandoned ||
-      (adapter->state == COVET_ADAPTER_CLOSING && op->lease == 0)) {
+      (adapter->state == COVET_ADAPTER_CLOSING && op->lease == 0) ||
+      (adapter->state == COVET_ADAPTER_DISCONNECTED &&
+       op->type != COVET_OP_CONNECT)) {
     fail_closed(op);
   } else if (adapter->state == COVET_ADAPTER_READY ||
              adapter->state == COVET_ADAPTER_CLOSING) {
@@ -278,7 +278,7 @@ static void finish_disconnect(covet_adapter *adapter)
 {
   covet_op *op = adapter->disconnect;
 
-  adapter->state = COVET_ADAPTER_NEW;
+  adapter->state = COVET_ADAPTER_DISCONNECTED;
   adapter->disconnect = NULL;
   atomic_store(&adapter->forced, false);
   if (op != NULL) {
@@ -324,6 +324,17 @@ void covet_adapter_abandon(covet_adapter *adapter)
     adapter->state = COVET_ADAPTER_CLOSING;
   }
   covet_adapter_settle(adapter);
+}
+
+bool covet_adapter_awaits_turn_end(const covet_adapter *adapter)
+{
+  for (unsigned i = 0; i < adapter->driver->lane_count; i++) {
+    if (!queue_empty(&adapter->lanes[i].gathered)) {
+      return true;
+    }
+  }
+  return adapter->driver->turn_end != NULL &&
+         adapter->driver->awaits_turn_end(adapter);
 }
 
 void covet_adapter_turn_end(covet_adapter *adapter)

@@ -54,7 +54,8 @@ typedef enum covet_adapter_state {
   COVET_ADAPTER_NEW,
   COVET_ADAPTER_CONNECTING,
   COVET_ADAPTER_READY,
-  COVET_ADAPTER_CLOSING
+  COVET_ADAPTER_CLOSING,
+  COVET_ADAPTER_DISCONNECTED /* until somebody connects it again */
 } covet_adapter_state;
 
 enum { COVET_MAX_LANES = 4 };
@@ -98,6 +99,9 @@ void covet_adapter_note(covet_op *op);
 
 /** The loop's turn ends. */
 void covet_adapter_turn_end(covet_adapter *adapter);
+
+/** Whether something waits for that. */
+bool covet_adapter_awaits_turn_end(const covet_adapter *adapter);
 
 /** See whether a closing adapter is empty now, and finish it. */
 void covet_adapter_settle(covet_adapter *adapter);

@@ -68,6 +68,8 @@ typedef struct covet_driver {
 
   /** The loop is about to wait for events. May be NULL. */
   void (*turn_end)(covet_adapter *adapter);
+  /** Whether turn_end has something to do. NULL where turn_end is. */
+  bool (*awaits_turn_end)(const covet_adapter *adapter);
 } covet_driver;
 
 /** Every driver of this build, ended by NULL. */

@@ -74,12 +74,47 @@ static bool has_ready(covet_runtime *rt)
   return ready;
 }
 
+/* Whether adapters wait for the end of this turn of the caller's loop. */
+static bool awaits_turn_end(const covet_runtime *rt)
+{
+  covet_node *node = queue_first(&rt->adapters);
+
+  while (node != NULL && !covet_adapter_awaits_turn_end(
+                             COVET_CONTAINER(node, covet_adapter, node))) {
+    node = queue_after(&rt->adapters, node);
+  }
+  return node != NULL;
+}
+
+/* Until our own timer fires: libuv does not count it where nothing else keeps
+ * the loop alive. */
+static int timer_ms(const covet_runtime *rt)
+{
+  uint64_t now = covet_now_us();
+
+  if (rt->timer_us == UINT64_MAX) {
+    return -1;
+  }
+  if (rt->timer_us <= now) {
+    return 0;
+  }
+  return (rt->timer_us - now) / 1000 < INT32_MAX
+             ? (int) ((rt->timer_us - now + 999) / 1000)
+             : INT32_MAX;
+}
+
 int covet_runtime_timeout_ms(covet_runtime *rt)
 {
   if (has_ready(rt)) {
     return 0;
   }
-  return rt->mode == COVET_OWN_THREAD ? -1 : uv_backend_timeout(rt->loop);
+  if (rt->mode == COVET_OWN_THREAD) {
+    return -1;
+  }
+  if (awaits_turn_end(rt)) {
+    return 0;
+  }
+  return uv_loop_alive(rt->loop) ? uv_backend_timeout(rt->loop) : timer_ms(rt);
 }
 
 static void on_limit(uv_timer_t *timer)
@@ -87,12 +122,23 @@ static void on_limit(uv_timer_t *timer)
   (void) timer;
 }
 
+/* Look for events without waiting. libuv would look for none where nothing keeps
+ * the loop alive, but messages of workers and alarms come all the same. */
+static void look(covet_runtime *rt)
+{
+  covet_loop_turn_end(rt);
+  uv_ref((uv_handle_t *) &rt->wake);
+  uv_run(rt->loop, UV_RUN_NOWAIT);
+  if (rt->pending == 0) {
+    uv_unref((uv_handle_t *) &rt->wake);
+  }
+}
+
 /* uv_run waits for any event; a timer of its own bounds the wait. */
 static void run_loop(covet_runtime *rt, int timeout_ms)
 {
   if (timeout_ms == 0 || has_ready(rt)) {
-    covet_loop_turn_end(rt);
-    uv_run(rt->loop, UV_RUN_NOWAIT);
+    look(rt);
   } else if (timeout_ms < 0) {
     uv_run(rt->loop, UV_RUN_ONCE);
   } else {

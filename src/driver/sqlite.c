@@ -399,31 +399,6 @@ static void on_ran(sqlite_job *job)
                           after_run(connection, op, connection->outcome));
 }
 
-static bool group_fits_loop(sqlite_connection *connection)
-{
-  covet_node *node = queue_first(&connection->group);
-
-  for (; node != NULL; node = queue_after(&connection->group, node)) {
-    if (!sqlite_fits_loop(connection, COVET_CONTAINER(node, covet_op, node))) {
-      return false;
-    }
-  }
-  return true;
-}
-
-static sqlite_outcome run_group_on_loop(sqlite_connection *connection)
-{
-  sqlite_outcome outcome;
-
-  connection->on_loop = true;
-  connection->limited = false;
-  connection->over_budget = false;
-  connection->locked_out = false;
-  outcome = sqlite_run_group(connection);
-  connection->on_loop = false;
-  return outcome;
-}
-
 static bool is_clean(const sqlite_connection *connection)
 {
   return !connection->dirty && connection->blobs == NULL &&
@@ -440,8 +415,8 @@ static covet_step execute(covet_connection *base, covet_op *op)
   }
   if (gathers(op->adapter, op)) {
     gather(connection, op);
-    if (group_fits_loop(connection)) {
-      outcome = run_group_on_loop(connection);
+    if (sqlite_group_fits_loop(connection)) {
+      outcome = sqlite_run_group_on_loop(connection);
     }
   } else if (sqlite_fits_loop(connection, op)) {
     outcome = sqlite_run_on_loop(connection, op);
@@ -479,6 +454,13 @@ static void turn_end(covet_adapter *base)
   sqlite_end_sharing(sqlite_of(base));
 }
 
+static bool awaits_turn_end(const covet_adapter *base)
+{
+  const sqlite_adapter *adapter = base->driver_data;
+
+  return adapter->sharing;
+}
+
 const covet_driver covet_sqlite_driver = {
     .name = "sqlite",
     .lane_count = 4,
@@ -496,5 +478,6 @@ const covet_driver covet_sqlite_driver = {
     .execute = execute,
     .cancel = cancel,
     .turn_end = turn_end,
+    .awaits_turn_end = awaits_turn_end,
     .add_function = sqlite_add_function,
 };

@@ -48,7 +48,8 @@ typedef enum sqlite_verb {
   SQLITE_VERB_ROLLBACK,
   SQLITE_VERB_SAVEPOINT, /* RELEASE too */
   SQLITE_VERB_PRAGMA,
-  SQLITE_VERB_SESSION, /* ATTACH, DETACH, VACUUM: not within a transaction */
+  SQLITE_VERB_SESSION, /* ATTACH, DETACH: not within a transaction */
+  SQLITE_VERB_VACUUM,  /* nor this */
   SQLITE_VERB_EXPLAIN
 } sqlite_verb;
 
@@ -59,8 +60,9 @@ typedef struct sqlite_habit {
   bool read_only; /* sqlite3_stmt_readonly */
   bool heavy;     /* it takes long to prepare: never on the loop's thread */
   sqlite_verb verb;
-  bool slow;      /* a read that went over its budget */
-  unsigned quick; /* runs in a row that were short */
+  bool slow;         /* a read that went over its budget */
+  unsigned quick;    /* runs in a row that were short */
+  uint32_t usual_us; /* a write's time, a moving average */
 } sqlite_habit;
 
 /** A prepared statement; `covet_stmt` comes first. */
@@ -130,12 +132,14 @@ struct sqlite_connection {
   bool ran_known;      /* the last operation came as far as a statement */
   int64_t changes_before; /* total changes when the transaction began */
   int wal_frames;
-  uint64_t patience_us;  /* for a lock, if not 0: less than busy_timeout */
+  int checkpointed_frames; /* their number when the last checkpoint began */
+  uint64_t patience_us;    /* for a lock, if not 0: less than busy_timeout */
   int overdue_frames;    /* from here on the writer does a checkpoint itself */
   atomic_bool fresh_wal; /* the next write syncs the log's new head */
   bool dirty;         /* the session was changed: not for the next borrower */
   unsigned functions; /* how many of the adapter's it has */
   struct sqlite_blob *blobs;
+  int64_t last_blob; /* the number of the one opened last */
 };
 
 /** A function of the user's, for every connection. */
@@ -242,6 +246,17 @@ void sqlite_statement_destroy(covet_stmt *stmt);
 /** The first word of a statement. */
 sqlite_verb sqlite_verb_of(const char *sql, size_t length);
 
+/* --- sqlite_check.c ---------------------------------------------------------------- */
+
+/** Whether the operation may run this statement; else its error is set. `sql`
+ *  is the statement's text. */
+bool sqlite_may_run(const sqlite_connection *connection, covet_op *op,
+                    const sqlite_statement *statement, const char *sql);
+
+/** Note what the next borrower of the connection must not find. */
+void sqlite_note_session(sqlite_connection *connection,
+                         const sqlite_statement *statement);
+
 /* --- sqlite_run.c ---------------------------------------------------------------- */
 
 /** Run `connection->op`, on whichever thread has the connection. */
@@ -295,6 +310,12 @@ void sqlite_note_cache(sqlite_connection *connection);
 
 /** Whether the operation may run on the loop's thread on this connection. */
 bool sqlite_fits_loop(sqlite_connection *connection, const covet_op *op);
+
+/** Whether all of the connection's group may, one after the other. */
+bool sqlite_group_fits_loop(sqlite_connection *connection);
+
+/** Run that group there. */
+sqlite_outcome sqlite_run_group_on_loop(sqlite_connection *connection);
 
 /** Run on the loop's thread; only what sqlite_fits_loop said so of. */
 sqlite_outcome sqlite_run_on_loop(sqlite_connection *connection, covet_op *op);

@@ -111,8 +111,7 @@ static sqlite_outcome open_blob(sqlite_connection *connection, covet_op *op)
     free(blob);
     return SQLITE_RAN;
   }
-  blob->id = (int64_t) op->params[2].integer ^ (int64_t) (intptr_t) blob;
-  blob->id &= 0xFFFFFFFFFFFF;
+  blob->id = ++connection->last_blob; /* never given twice */
   blob->next = connection->blobs;
   connection->blobs = blob;
   answer[0] = integer_cell(blob->id);

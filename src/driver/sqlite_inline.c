@@ -10,10 +10,12 @@ enum {
   QUICK_AGAIN = 4, /* short ones in a row before a slow read comes back */
   QUICK_READ_US = 40,
   QUICK_WRITE_US = 200,
+  GROUP_US = 2000, /* of a group of writes, by their usual times */
   HEAVY_PREPARE_US = 1000,
-  SMALL_TRANSACTION = 64,  /* changed rows that may be committed here */
-  BULKY_BYTES = 64 * 1024, /* of parameters */
-  SHARING_US = 1000        /* age of a read transaction that reads share */
+  SMALL_TRANSACTION = 64,     /* changed rows that may be committed here */
+  BULKY_BYTES = 64 * 1024,    /* of parameters */
+  SHARING_US = 1000,          /* age of a read transaction that reads share */
+  LONGEST_VALUE = 1024 * 1024 /* bytes: reading more takes a worker */
 };
 
 /* --- Habits -------------------------------------------------------------------------- */
@@ -68,6 +70,14 @@ static void learn_read(sqlite_habit *habit, uint64_t took_us)
   }
 }
 
+static void learn_write(sqlite_habit *habit, uint64_t took_us)
+{
+  uint32_t us = took_us < UINT32_MAX / 4 ? (uint32_t) took_us : UINT32_MAX / 4;
+
+  habit->usual_us = (habit->usual_us * 3 + us) / 4;
+  habit->quick = took_us <= QUICK_WRITE_US ? habit->quick + 1 : 0;
+}
+
 void sqlite_note_cache(sqlite_connection *connection)
 {
   covet_adapter *base = connection->adapter->base;
@@ -93,10 +103,7 @@ void sqlite_learn(sqlite_connection *connection, const covet_op *op)
   if (habit->read_only) {
     learn_read(habit, connection->took_us);
   } else {
-    habit->quick =
-        connection->took_us - connection->prepare_us <= QUICK_WRITE_US
-            ? habit->quick + 1
-            : 0;
+    learn_write(habit, connection->took_us - connection->prepare_us);
   }
 }
 
@@ -140,7 +147,7 @@ static bool habit_fits(sqlite_connection *connection, const covet_op *op,
     return transaction_fits(connection, habit);
   }
   if (!habit->known || habit->heavy || habit->verb == SQLITE_VERB_PRAGMA ||
-      habit->verb == SQLITE_VERB_SESSION) {
+      habit->verb == SQLITE_VERB_SESSION || habit->verb == SQLITE_VERB_VACUUM) {
     return false;
   }
   if (habit->read_only) {
@@ -159,6 +166,28 @@ bool sqlite_fits_loop(sqlite_connection *connection, const covet_op *op)
   return op->type == COVET_OP_QUERY &&
          (habit = sqlite_habit_of(connection->adapter, op)) != NULL &&
          habit_fits(connection, op, habit);
+}
+
+static covet_op *op_at(covet_node *node)
+{
+  return node == NULL ? NULL : COVET_CONTAINER(node, covet_op, node);
+}
+
+bool sqlite_group_fits_loop(sqlite_connection *connection)
+{
+  const covet_queue *group = &connection->group;
+  uint64_t usual_us = 0;
+
+  for (covet_op *op = op_at(queue_first(group)); op != NULL;
+       op = op_at(queue_after(group, &op->node))) {
+    sqlite_habit *habit = sqlite_habit_of(connection->adapter, op);
+
+    usual_us += habit == NULL ? GROUP_US : habit->usual_us;
+    if (usual_us > GROUP_US || !sqlite_fits_loop(connection, op)) {
+      return false;
+    }
+  }
+  return true;
 }
 
 /* --- Running here -------------------------------------------------------------------------- */
@@ -183,9 +212,18 @@ static void learn_from_run(sqlite_connection *connection, sqlite_habit *habit,
     habit->slow |= outcome == SQLITE_ELSEWHERE && connection->over_budget;
     habit->heavy |= connection->called;
     habit->quick = 0;
-  } else if (outcome == SQLITE_ELSEWHERE || took_us > QUICK_WRITE_US) {
-    habit->quick = 0;
+  } else {
+    learn_write(habit,
+                outcome == SQLITE_ELSEWHERE ? QUICK_WRITE_US + 1 : took_us);
   }
+}
+
+/* Fetching one large value is one step, which no handler interrupts: it fails
+ * here and is read by a worker. Answers the limit as it was. */
+static int limit_values(sqlite_connection *connection, bool writes)
+{
+  return sqlite3_limit(connection->db, SQLITE_LIMIT_LENGTH,
+                       writes ? -1 : LONGEST_VALUE);
 }
 
 static sqlite_outcome run_here(sqlite_connection *connection, covet_op *op,
@@ -194,11 +232,14 @@ static sqlite_outcome run_here(sqlite_connection *connection, covet_op *op,
   bool writes = !habit->read_only;
   uint64_t start = writes ? covet_now_us() : 0;
   sqlite_outcome outcome;
+  int longest;
 
   begin_run(connection, op);
   connection->limited = !writes || sqlite3_get_autocommit(connection->db);
   op->phase = COVET_PHASE_QUERY;
+  longest = limit_values(connection, writes);
   outcome = sqlite_run(connection);
+  (void) sqlite3_limit(connection->db, SQLITE_LIMIT_LENGTH, longest);
   if (writes || outcome != SQLITE_RAN) {
     learn_from_run(connection, habit, outcome,
                    writes ? covet_now_us() - start : 0);
@@ -212,6 +253,29 @@ static sqlite_outcome run_here(sqlite_connection *connection, covet_op *op,
 sqlite_outcome sqlite_run_on_loop(sqlite_connection *connection, covet_op *op)
 {
   return run_here(connection, op, sqlite_habit_of(connection->adapter, op));
+}
+
+sqlite_outcome sqlite_run_group_on_loop(sqlite_connection *connection)
+{
+  const covet_queue *group = &connection->group;
+  uint64_t start = covet_now_us();
+  sqlite_outcome outcome;
+  uint64_t took_us;
+
+  begin_run(connection, NULL);
+  connection->limited = false;
+  outcome = sqlite_run_group(connection);
+  connection->on_loop = false;
+  took_us = (covet_now_us() - start) / (group->count == 0 ? 1 : group->count);
+  for (covet_op *op = op_at(queue_first(group)); op != NULL;
+       op = op_at(queue_after(group, &op->node))) {
+    sqlite_habit *habit = sqlite_habit_of(connection->adapter, op);
+
+    if (habit != NULL) {
+      learn_write(habit, took_us);
+    }
+  }
+  return outcome;
 }
 
 /* --- Shared read transactions ------------------------------------------------------------- */

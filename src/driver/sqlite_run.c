@@ -1,11 +1,8 @@
-#define _GNU_SOURCE /* strcasestr */
-
 #include "../core/batch.h"
 #include "../core/error.h"
 #include "sqlite.h"
 
 #include <string.h>
-#include <strings.h>
 
 enum {
   AHEAD = 4,                 /* deliveries that may stand untaken */
@@ -127,6 +124,31 @@ static bool is_full(const sqlite_connection *connection, const covet_op *op,
           covet_batch_bytes(batch) >= CHUNK_BYTES);
 }
 
+/* Bytes of the present row, as far as they have to be copied. */
+static size_t row_bytes(sqlite3_stmt *handle)
+{
+  int count = sqlite3_column_count(handle);
+  size_t bytes = 0;
+
+  for (int i = 0; i < count; i++) {
+    int type = sqlite3_column_type(handle, i);
+
+    if (type == SQLITE_TEXT || type == SQLITE_BLOB) {
+      bytes += (size_t) sqlite3_column_bytes(handle, i);
+    }
+  }
+  return bytes;
+}
+
+/* SQLite counts steps, not bytes. */
+static bool is_too_much(const sqlite_connection *connection,
+                        const sqlite_statement *statement,
+                        const covet_batch *batch)
+{
+  return connection->on_loop && statement->read_only &&
+         covet_batch_bytes(batch) + row_bytes(statement->handle) > LOOP_BYTES;
+}
+
 /* One more row. SQLITE_ROW: go on. */
 static int take_row(sqlite_connection *connection, covet_op *op,
                     sqlite_statement *statement, covet_batch **batch)
@@ -144,13 +166,12 @@ static int take_row(sqlite_connection *connection, covet_op *op,
       return SQLITE_NOMEM;
     }
   }
-  code = sqlite_add_row(*batch, statement->handle);
-  statement->rows += code == SQLITE_ROW;
-  if (connection->on_loop && statement->read_only &&
-      covet_batch_bytes(*batch) > LOOP_BYTES) {
-    connection->over_budget = true; /* SQLite counts steps, not bytes */
+  if (is_too_much(connection, statement, *batch)) {
+    connection->over_budget = true;
     return SQLITE_INTERRUPT;
   }
+  code = sqlite_add_row(*batch, statement->handle);
+  statement->rows += code == SQLITE_ROW;
   return code;
 }
 
@@ -233,23 +254,6 @@ void sqlite_note_changes(sqlite_connection *connection, covet_op *op,
   }
 }
 
-/* What the next borrower must not find. */
-static void note_session(sqlite_connection *connection,
-                         const sqlite_statement *statement)
-{
-  const char *sql = statement->base.sql;
-
-  if (statement->verb == SQLITE_VERB_SESSION ||
-      (statement->verb == SQLITE_VERB_PRAGMA && strchr(sql, '=') != NULL) ||
-      (statement->verb == SQLITE_VERB_OTHER &&
-       strcasestr(sql, "temp") != NULL)) {
-    connection->dirty = true;
-  }
-  if (statement->verb == SQLITE_VERB_BEGIN) {
-    connection->changes_before = sqlite3_total_changes64(connection->db);
-  }
-}
-
 /* Preparing reads the schema, so that even a wrong answer ("no such table") may
  * come of a lock that was not free. */
 bool sqlite_can_run_again(const sqlite_connection *connection)
@@ -264,10 +268,13 @@ sqlite_outcome sqlite_run_end(sqlite_connection *connection, covet_op *op,
   sqlite_outcome outcome = SQLITE_RAN;
 
   op->driver = NULL;
+  if (code == SQLITE_TOOBIG && connection->on_loop && statement->read_only) {
+    connection->over_budget = true; /* too large a value for this thread */
+  }
   if (code == SQLITE_DONE || code == SQLITE_ROW) {
     sqlite_note_changes(connection, op, statement);
     if (op->lease != 0) {
-      note_session(connection, statement);
+      sqlite_note_session(connection, statement);
     }
     if (statement->shape != NULL && op->result.shape == NULL) {
       op->result.shape = covet_shape_retain(statement->shape);
@@ -283,44 +290,15 @@ sqlite_outcome sqlite_run_end(sqlite_connection *connection, covet_op *op,
 
 /* --- The beginning --------------------------------------------------------------------- */
 
-static bool is_control(sqlite_verb verb)
-{
-  return verb == SQLITE_VERB_BEGIN || verb == SQLITE_VERB_COMMIT ||
-         verb == SQLITE_VERB_ROLLBACK || verb == SQLITE_VERB_SAVEPOINT;
-}
-
-/* What cannot run on a connection that is anybody's. */
-static const char *needs_lease(const sqlite_connection *connection,
-                               const sqlite_statement *statement)
-{
-  if (is_control(statement->verb)) {
-    return "a transaction needs a connection of its own: use db:transaction, "
-           "db:begin or db:acquire";
-  }
-  if (statement->verb == SQLITE_VERB_SESSION && !connection->adapter->memory &&
-      strncasecmp(statement->base.sql, "vacuum", 6) != 0) {
-    return "an attached database belongs to one connection: use db:acquire, or "
-           "the option pragmas to attach it in all";
-  }
-  return NULL;
-}
-
 /* 0 when the statement may run; else the outcome stands in `*outcome`. */
 static int check(sqlite_connection *connection, covet_op *op,
                  const sqlite_statement *statement, sqlite_outcome *outcome)
 {
   int wanted = sqlite3_bind_parameter_count(statement->handle);
-  const char *text = op->lease == 0 ? needs_lease(connection, statement) : NULL;
   uint32_t given = op->flags & COVET_QUERY_MANY ? op->width : op->param_count;
 
   *outcome = SQLITE_RAN;
-  if (text != NULL) {
-    sqlite_refuse(op, COVET_ERROR_USAGE, text);
-    return 1;
-  }
-  if (!statement->read_only && (op->flags & COVET_QUERY_READ_ONLY)) {
-    sqlite_refuse(op, COVET_ERROR_READ_ONLY,
-                  "the statement writes, and the call is read_only");
+  if (!sqlite_may_run(connection, op, statement, op->sql)) {
     return 1;
   }
   if (!statement->read_only && connection->role != SQLITE_WRITER &&

@@ -20,7 +20,8 @@ static bool is_barrier(sqlite_verb verb)
 {
   return verb == SQLITE_VERB_BEGIN || verb == SQLITE_VERB_COMMIT ||
          verb == SQLITE_VERB_ROLLBACK || verb == SQLITE_VERB_SAVEPOINT ||
-         verb == SQLITE_VERB_PRAGMA || verb == SQLITE_VERB_SESSION;
+         verb == SQLITE_VERB_PRAGMA || verb == SQLITE_VERB_SESSION ||
+         verb == SQLITE_VERB_VACUUM;
 }
 
 /* Statements between two barriers are one transaction: all or nothing. */
@@ -80,17 +81,40 @@ static void end_script(script *s, int code, size_t offset)
   }
 }
 
-static const char *refusal(const script *s, const sqlite_statement *statement)
+/* One statement that was prepared. Returns SQLite's code; the operation's error
+ * may be set. */
+static int run_prepared(script *s, sqlite_statement *statement, const char *at,
+                        size_t length)
 {
+  char *sql = strndup(at, length);
+  int code = SQLITE_OK;
+
+  if (sql == NULL) {
+    return SQLITE_NOMEM;
+  }
+  statement->read_only = sqlite3_stmt_readonly(statement->handle);
+  statement->verb = sqlite_verb_of(at, length);
   if (sqlite3_bind_parameter_count(statement->handle) > 0) {
-    return "several statements in one text take no parameters";
+    sqlite_refuse(s->op, COVET_ERROR_USAGE,
+                  "several statements in one text take no parameters");
+  } else if (sqlite_may_run(s->connection, s->op, statement, sql)) {
+    code = run_statement(s, statement);
   }
-  if (s->op->lease == 0 && (statement->verb == SQLITE_VERB_BEGIN ||
-                            statement->verb == SQLITE_VERB_SAVEPOINT)) {
-    return "a transaction needs a connection of its own: use db:transaction, "
-           "db:begin or db:acquire";
+  free(sql);
+  return code;
+}
+
+/* On a connection that is anybody's nothing may stay open. */
+static void end_transaction(script *s)
+{
+  if (s->op->lease != 0 || sqlite3_get_autocommit(s->connection->db)) {
+    return;
   }
-  return NULL;
+  (void) sqlite_do(s->connection, "ROLLBACK");
+  if (s->op->error == NULL) {
+    sqlite_refuse(s->op, COVET_ERROR_USAGE,
+                  "the script left a transaction open, which was rolled back");
+  }
 }
 
 sqlite_outcome sqlite_run_script(sqlite_connection *connection, covet_op *op)
@@ -110,7 +134,6 @@ sqlite_outcome sqlite_run_script(sqlite_connection *connection, covet_op *op)
   while (code == SQLITE_OK && at < end && op->error == NULL) {
     sqlite_statement statement = {0};
     const char *tail = end;
-    const char *text;
 
     if (covet_op_stop_reason(op) != COVET_STOP_NONE) {
       covet_op_fault_stopped(op); /* SQLite asks only in long statements */
@@ -121,14 +144,7 @@ sqlite_outcome sqlite_run_script(sqlite_connection *connection, covet_op *op)
     code = sqlite3_prepare_v2(connection->db, at, (int) (end - at) + 1,
                               &statement.handle, &tail);
     if (code == SQLITE_OK && statement.handle != NULL) {
-      statement.read_only = sqlite3_stmt_readonly(statement.handle);
-      statement.verb = sqlite_verb_of(at, (size_t) (tail - at));
-      text = refusal(&s, &statement);
-      if (text != NULL) {
-        sqlite_refuse(op, COVET_ERROR_USAGE, text);
-      } else {
-        code = run_statement(&s, &statement);
-      }
+      code = run_prepared(&s, &statement, at, (size_t) (tail - at));
     }
     if (code != SQLITE_OK) {
       sqlite_fault(connection, op, code, offset);
@@ -137,6 +153,7 @@ sqlite_outcome sqlite_run_script(sqlite_connection *connection, covet_op *op)
     at = tail;
   }
   end_script(&s, code, offset);
+  end_transaction(&s);
   return SQLITE_RAN;
 }
 

@@ -278,7 +278,7 @@ sqlite_verb sqlite_verb_of(const char *sql, size_t length)
       {"rollback", SQLITE_VERB_ROLLBACK}, {"savepoint", SQLITE_VERB_SAVEPOINT},
       {"release", SQLITE_VERB_SAVEPOINT}, {"pragma", SQLITE_VERB_PRAGMA},
       {"attach", SQLITE_VERB_SESSION},    {"detach", SQLITE_VERB_SESSION},
-      {"vacuum", SQLITE_VERB_SESSION},    {"explain", SQLITE_VERB_EXPLAIN},
+      {"vacuum", SQLITE_VERB_VACUUM},     {"explain", SQLITE_VERB_EXPLAIN},
   };
   const char *end = sql + length;
   size_t word = 0;

@@ -263,10 +263,10 @@ static int l_abandon(lua_State *L)
 
 covet_adapter *covetL_adapter(lua_State *L, int index)
 {
-  covet_adapter **box = lua_touserdata(L, index);
+  covet_adapter **box = luaL_checkudata(L, index, ADAPTER_TYPE);
 
-  if (box == NULL || *box == NULL) {
-    luaL_argerror(L, index, "adapter expected");
+  if (*box == NULL) {
+    luaL_argerror(L, index, "the adapter was freed");
     return NULL;
   }
   return *box;

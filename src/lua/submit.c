@@ -87,6 +87,18 @@ static void push_description(lua_State *L, const covet_result *result)
   lua_setfield(L, -2, "columns");
 }
 
+static void push_batch(lua_State *L, covet_batch *batch)
+{
+  if (batch != NULL) {
+    /* as a number: LuaJIT compiles its cast to a pointer, that of a light
+     * userdata it does not; addresses have 47 bits */
+    lua_pushnumber(L, (lua_Number) (uintptr_t) batch);
+  } else {
+    lua_pushnil(L);
+  }
+}
+
+/* Of an operation that has finished: before, the figures are not its owner's. */
 static int push_result(lua_State *L, covet_op *op, covet_batch *batch)
 {
   const covet_result *result = covet_op_result(op);
@@ -99,13 +111,7 @@ static int push_result(lua_State *L, covet_op *op, covet_batch *batch)
     lua_pushnumber(L, (lua_Number) result->lease);
     return 1;
   }
-  if (batch != NULL) {
-    /* as a number: LuaJIT compiles its cast to a pointer, that of a light
-     * userdata it does not; addresses have 47 bits */
-    lua_pushnumber(L, (lua_Number) (uintptr_t) batch);
-  } else {
-    lua_pushnil(L);
-  }
+  push_batch(L, batch);
   push_integer(L, result->affected_rows);
   if (result->has_insert_id) {
     push_integer(L, result->last_insert_id);
@@ -135,7 +141,12 @@ int covetL_push_completion(lua_State *L, binding *state, covet_op *op)
   } else {
     lua_pushboolean(L, 1);
     lua_pushboolean(L, more);
-    count += push_result(L, op, batch);
+    if (more) {
+      push_batch(L, batch);
+      count++;
+    } else {
+      count += push_result(L, op, batch);
+    }
   }
   if (!more) {
     covetL_drop_anchor(L, state, op);

@@ -221,6 +221,13 @@ unit_slot unit_run(unit *u, covet_op *op)
   return slot;
 }
 
+void unit_connect(unit *u)
+{
+  unit_slot slot = unit_run(u, covet_op_connect(u->adapter));
+
+  unit_assert_ok(&slot);
+}
+
 covet_op *unit_op(unit *u, const char *sql, unsigned flags)
 {
   return covet_op_query(u->adapter, sql, strlen(sql), flags);

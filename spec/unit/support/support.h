@@ -57,6 +57,9 @@ void unit_open(unit *u, const char *options);
 /** Make another adapter by a whole URL. */
 covet_adapter *unit_adapter(unit *u, const char *url);
 
+/** Connect `u->adapter`, which was disconnected; must go well. */
+void unit_connect(unit *u);
+
 /** Submit; the slot lives until it is done. */
 void unit_start(unit_slot *slot, covet_op *op);
 
