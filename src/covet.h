@@ -43,6 +43,9 @@ typedef struct covet_runtime covet_runtime;
 typedef struct covet_adapter covet_adapter;
 typedef struct covet_op covet_op;
 
+/** A lease: a connection lent to the caller, 0 for none. */
+typedef uint64_t covet_lease;
+
 /* --- Status ---------------------------------------------------------------- */
 
 /** What a function answers; everything below zero is a failure. */
@@ -336,6 +339,35 @@ typedef struct covet_adapter_stats {
 COVET_EXPORT void covet_adapter_get_stats(covet_adapter *adapter,
                                           covet_adapter_stats *stats);
 
+/** What happens to an adapter's connections by itself. */
+typedef enum covet_event_type {
+  COVET_EVENT_CONNECT,        /* one was opened */
+  COVET_EVENT_CONNECT_FAILED, /* `text`: why */
+  COVET_EVENT_CLOSE,     /* `text`: why, as covet_adapter_stats counts it */
+  COVET_EVENT_LEAK,      /* `lease` is out for `us` already */
+  COVET_EVENT_LEAK_OVER, /* it came back, after `us` */
+  COVET_EVENT_BREAKER    /* `text`: "open", "half_open" or "closed" */
+} covet_event_type;
+
+typedef struct covet_event {
+  covet_event_type type;
+  const covet_adapter *adapter; /* to compare: it may have been freed since */
+  covet_lease lease;
+  uint64_t us;
+  char text[128];
+} covet_event;
+
+/** Whether events of this adapter are to be kept from now on. */
+COVET_EXPORT void covet_adapter_watch(covet_adapter *adapter, int watched);
+
+/**
+ * The next event of the watched adapters: 1, or 0 when there is none. Of more
+ * than 256 that nobody takes the oldest are dropped. Look after each
+ * covet_runtime_step.
+ */
+COVET_EXPORT int covet_runtime_next_event(covet_runtime *runtime,
+                                          covet_event *event);
+
 /* --- Operations ----------------------------------------------------------------- */
 
 /**
@@ -343,9 +375,6 @@ COVET_EXPORT void covet_adapter_get_stats(covet_adapter *adapter,
  * and options, submitted once, reaped (several times, if it delivers rows in
  * chunks) and freed. Makers return NULL when memory is out.
  */
-
-/** A lease: a connection lent to the caller, 0 for none. */
-typedef uint64_t covet_lease;
 
 /** Finish after `delay_ms`. */
 COVET_EXPORT covet_op *covet_op_sleep(covet_runtime *runtime,

@@ -41,6 +41,7 @@ struct covet_connection {
   covet_pool_slot_id slot;
   covet_lease loan;      /* the pool's */
   covet_lease lease;     /* the borrower's; 0: not lent */
+  covet_lease leaked;    /* the last one that was reported as such */
   covet_op *owner;       /* BUSY: the operation that has it */
   covet_op *running;     /* what the driver is at */
   covet_queue queue;     /* LENT: operations that come next */
@@ -74,9 +75,10 @@ struct covet_adapter {
   covet_connection **connections;
   uint32_t connection_count;
   uint32_t connection_capacity;
-  bool abandoned;     /* free it when it is empty */
-  bool settling;      /* covet_adapter_settle is at work */
-  atomic_bool forced; /* closing is over time: no worker waits for a lock */
+  bool abandoned;      /* free it when it is empty */
+  bool settling;       /* covet_adapter_settle is at work */
+  atomic_bool forced;  /* closing is over time: no worker waits for a lock */
+  atomic_bool watched; /* its events are kept */
   covet_post attach;
   covet_post detach;
 

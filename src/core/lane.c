@@ -134,9 +134,13 @@ static void remove_connection(covet_connection *connection)
 
 /* A connection that the pool wants no more. One that is being opened can only
  * be closed afterwards. */
-static void close_slot(covet_lane *lane, covet_pool_slot_id slot)
+static void close_slot(covet_lane *lane, covet_pool_slot_id slot,
+                       covet_pool_reason reason)
 {
   covet_connection *connection = connection_at(lane, slot);
+
+  covet_adapter_tell(lane->adapter, COVET_EVENT_CLOSE, 0, 0,
+                     covet_pool_reason_name(reason));
 
   if (connection->state == COVET_CONNECTION_OPENING) {
     connection->unwanted = true;
@@ -145,13 +149,14 @@ static void close_slot(covet_lane *lane, covet_pool_slot_id slot)
   }
 }
 
-static void abandon_slot(covet_lane *lane, covet_pool_slot_id slot)
+static void abandon_slot(covet_lane *lane, covet_pool_slot_id slot,
+                         covet_pool_reason reason)
 {
   covet_connection *connection = connection_at(lane, slot);
 
   connection->abandoned = true;
   if (connection->state != COVET_CONNECTION_CLOSING) {
-    close_slot(lane, slot);
+    close_slot(lane, slot, reason);
   }
 }
 
@@ -196,6 +201,9 @@ static void report_opened(covet_connection *connection,
   if (error != NULL) {
     bool unwanted = connection->unwanted;
 
+    covet_adapter_tell(lane->adapter, COVET_EVENT_CONNECT_FAILED, 0, 0,
+                       error->message);
+
     remove_connection(connection);
     if (told && unwanted) {
       covet_pool_closed(lane->pool, covet_now_us(), slot);
@@ -206,6 +214,7 @@ static void report_opened(covet_connection *connection,
     return;
   }
   lane->adapter->created++;
+  covet_adapter_tell(lane->adapter, COVET_EVENT_CONNECT, 0, 0, NULL);
   if (connection->unwanted) {
     start_closing(connection);
     return;
@@ -354,6 +363,25 @@ static void give(covet_lane *lane, covet_op *op)
   covet_connection_give(connection, op);
 }
 
+static void tell_leak(covet_lane *lane, const covet_pool_action *action)
+{
+  covet_connection *connection = connection_at(lane, action->slot);
+
+  connection->leaked = connection->lease;
+  covet_adapter_tell(lane->adapter, COVET_EVENT_LEAK, connection->lease,
+                     action->us, NULL);
+}
+
+static void tell_breaker(covet_lane *lane)
+{
+  static const char *const states[] = {"closed", "open", "half_open"};
+  covet_pool_stats stats;
+
+  covet_pool_get_stats(lane->pool, covet_now_us(), &stats);
+  covet_adapter_tell(lane->adapter, COVET_EVENT_BREAKER, 0,
+                     stats.retry_after_us, states[stats.breaker]);
+}
+
 static void carry_out_one(covet_lane *lane, const covet_pool_action *action)
 {
   switch (action->type) {
@@ -367,19 +395,27 @@ static void carry_out_one(covet_lane *lane, const covet_pool_action *action)
     open_slot(lane, action->slot);
     break;
   case COVET_POOL_CLOSE:
-    close_slot(lane, action->slot);
+    close_slot(lane, action->slot, action->reason);
     break;
   case COVET_POOL_ABANDON:
-    abandon_slot(lane, action->slot);
+    abandon_slot(lane, action->slot, action->reason);
+    break;
+  case COVET_POOL_LEAK:
+    tell_leak(lane, action);
+    break;
+  case COVET_POOL_LEAK_OVER:
+    covet_adapter_tell(lane->adapter, COVET_EVENT_LEAK_OVER,
+                       connection_at(lane, action->slot)->leaked, action->us,
+                       NULL);
+    break;
+  case COVET_POOL_BREAKER:
+    tell_breaker(lane);
     break;
   case COVET_POOL_PING:
   case COVET_POOL_RESET:
     /* a connection is made as new before it is given back, and none of a driver
      * that has no ping is asked whether it lives */
-  case COVET_POOL_LEAK:
-  case COVET_POOL_LEAK_OVER:
   case COVET_POOL_RECLAIMED:
-  case COVET_POOL_BREAKER:
   case COVET_POOL_DRAINED:
   case COVET_POOL_CLOSED:
   case COVET_POOL_NOTHING:

@@ -69,7 +69,7 @@ static bool has_ready(covet_runtime *rt)
   bool ready;
 
   uv_mutex_lock(&rt->lock);
-  ready = !queue_empty(&rt->ready);
+  ready = !queue_empty(&rt->ready) || rt->events.count > 0;
   uv_mutex_unlock(&rt->lock);
   return ready;
 }
@@ -287,6 +287,7 @@ static void free_memory(covet_runtime *rt)
     free(op);
   }
   free(rt->slots);
+  free(rt->events.ring);
   covet_shape_table_deinit(&rt->shapes);
   covet_waker_free(rt->waker);
   uv_mutex_destroy(&rt->lock);

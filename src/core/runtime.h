@@ -12,6 +12,7 @@
 
 #include "../covet.h"
 #include "batch.h"
+#include "event.h"
 #include "op.h"
 #include "queue.h"
 
@@ -45,6 +46,7 @@ struct covet_runtime {
   covet_queue posts;
   covet_queue ready; /* operations by ready_node */
   int ready_fd;      /* eventfd, COVET_OWN_THREAD */
+  covet_events events;
   covet_waker *waker;
 
   /* the loop's thread */

@@ -1,0 +1,71 @@
+#include "event.h"
+
+#include "adapter.h"
+#include "error.h"
+#include "runtime_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* With the runtime's lock held: the place of one event more, NULL when memory is
+ * out. */
+static covet_event *place(covet_events *events)
+{
+  if (events->ring == NULL) {
+    events->ring = malloc(sizeof(covet_event) * COVET_EVENTS_MOST);
+    if (events->ring == NULL) {
+      return NULL;
+    }
+  }
+  if (events->count == COVET_EVENTS_MOST) {
+    events->first = (events->first + 1) % COVET_EVENTS_MOST;
+    events->count--;
+  }
+  return &events->ring[(events->first + events->count++) % COVET_EVENTS_MOST];
+}
+
+void covet_adapter_tell(covet_adapter *adapter, covet_event_type type,
+                        covet_lease lease, uint64_t us, const char *text)
+{
+  covet_runtime *rt = adapter->runtime;
+  covet_event *event;
+
+  if (!atomic_load(&adapter->watched)) {
+    return;
+  }
+  uv_mutex_lock(&rt->lock);
+  event = place(&rt->events);
+  if (event != NULL) {
+    memset(event, 0, sizeof(*event));
+    event->type = type;
+    event->adapter = adapter;
+    event->lease = lease;
+    event->us = us;
+    if (text != NULL) {
+      covet_error_text(event->text, sizeof(event->text), text, strlen(text));
+    }
+  }
+  uv_mutex_unlock(&rt->lock);
+  covet_ready_wake(rt);
+}
+
+void covet_adapter_watch(covet_adapter *adapter, int watched)
+{
+  atomic_store(&adapter->watched, watched != 0);
+}
+
+int covet_runtime_next_event(covet_runtime *rt, covet_event *event)
+{
+  covet_events *events = &rt->events;
+  int found;
+
+  uv_mutex_lock(&rt->lock);
+  found = events->count > 0;
+  if (found) {
+    *event = events->ring[events->first];
+    events->first = (events->first + 1) % COVET_EVENTS_MOST;
+    events->count--;
+  }
+  uv_mutex_unlock(&rt->lock);
+  return found;
+}

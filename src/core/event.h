@@ -1,0 +1,20 @@
+/** Events that nobody asked for: a ring that drops the oldest. */
+#ifndef COVET_CORE_EVENT_H
+#define COVET_CORE_EVENT_H
+
+#include "../covet.h"
+
+enum { COVET_EVENTS_MOST = 256 };
+
+typedef struct covet_events {
+  covet_event *ring; /* made with the first event */
+  unsigned first;
+  unsigned count;
+} covet_events;
+
+/** Keep an event of a watched adapter; of others it is dropped. From the loop's
+ *  thread. `text` may be NULL. */
+void covet_adapter_tell(covet_adapter *adapter, covet_event_type type,
+                        covet_lease lease, uint64_t us, const char *text);
+
+#endif
