@@ -50,6 +50,9 @@ int covetL_add_param(lua_State *L, binding *state, covet_op *op, int index,
 /** Forget what the operation borrowed. */
 void covetL_drop_anchor(lua_State *L, binding *state, covet_op *op);
 
+/** Add the functions of events; the binding stands below the module. */
+void covetL_add_events(lua_State *L);
+
 /** Add the functions of pools to the module on top of the stack. */
 void covetL_add_pools(lua_State *L);
 

@@ -529,6 +529,7 @@ int luaopen_covet_core(lua_State *L)
     lua_pushcclosure(L, functions[i].func, 1);
     lua_setfield(L, -2, functions[i].name);
   }
+  covetL_add_events(L);
   covetL_add_pools(L);
   push_flags(L);
   lua_setfield(L, -2, "flags");

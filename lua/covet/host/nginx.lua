@@ -13,6 +13,7 @@
 
 local core = require "covet.core"
 local early = require "covet.task.early"
+local events = require "covet.task.events"
 local object = require "covet.task.object"
 local park = require "covet.task.park"
 local scope = require "covet.task.scope"
@@ -98,6 +99,9 @@ end
 
 local function hand_out()
   while deliver(core.reap()) do end
+  if events.active then
+    events.hand_out()
+  end
 end
 
 local function close_all(premature, owned)

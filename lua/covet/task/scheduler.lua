@@ -13,6 +13,7 @@
 local core = require "covet.core"
 local early = require "covet.task.early"
 local errors = require "covet.error"
+local events = require "covet.task.events"
 local object = require "covet.task.object"
 local park = require "covet.task.park"
 local ready = require "covet.task.ready"
@@ -253,6 +254,9 @@ function M.turn(limit)
   local pending, alive = step(time_to_sleep(limit))
   M.stepping, current = false, outer
   M.hand_out()
+  if events.active then
+    events.hand_out()
+  end
   if failures[1] then
     report.flush(failures)
   end
