@@ -17,29 +17,49 @@ local NAMES = {
   ["covet.adapter.mysql"] = "MySQL (libmariadb)",
 }
 
+local function load_module(module)
+  local found, adapter = pcall(require, module)
+  if found then
+    return adapter
+  elseif NAMES[module] then
+    errors.raise({ kind = "unsupported", retry = "no", message =
+      ("the driver for %s is not in this build of covet"):format(
+        NAMES[module]) }, caller.level())
+  end
+  error(adapter, 0)
+end
+
+--- The module of adapters for a database.
+-- @tparam string scheme of its URLs
+-- @tparam string what for messages
+-- @treturn table
+function M.module(scheme, what)
+  local module = SCHEMES[scheme:lower()]
+  if not module then
+    caller.usage("%s: there is no database %q; there are sqlite, postgresql "
+      .. "and mysql", what, scheme)
+  end
+  return load_module(module)
+end
+
+--- The module of adapters for a URL.
+-- @tparam string url
+-- @tparam string what for messages
+-- @treturn table
+function M.module_of(url, what)
+  local scheme = type(url) == "string" and url:match "^(%a[%w+]*):"
+  if not scheme then
+    caller.usage("%s takes a URL, such as sqlite:app.db", what)
+  end
+  return M.module(scheme, what)
+end
+
 --- Make an adapter of a URL and connect it.
 -- @tparam string url
 -- @tparam[opt] table given options; they win over the URL's
 -- @treturn table
 function M.connect(url, given)
-  local scheme = type(url) == "string" and url:match "^(%a[%w+]*):"
-  local module = scheme and SCHEMES[scheme:lower()]
-  if not scheme then
-    caller.usage "covet.connect takes a URL, such as sqlite:app.db"
-  elseif not module then
-    caller.usage("covet.connect: there is no database %q; there are sqlite, "
-      .. "postgresql and mysql", scheme)
-  end
-  local found, adapter = pcall(require, module)
-  if not found then
-    if NAMES[module] then
-      errors.raise({ kind = "unsupported", retry = "no", message =
-        ("the driver for %s is not in this build of covet"):format(
-          NAMES[module]) }, caller.level())
-    end
-    error(adapter, 0)
-  end
-  local db = adapter.new(given or {}, url)
+  local db = M.module_of(url, "covet.connect").new(given or {}, url)
   return db:connect()
 end
 

@@ -91,6 +91,18 @@ end
 later.postgresql = left_out("PostgreSQL", "libpq")
 later.mysql = left_out("MySQL", "libmariadb")
 
+--- Pools: `covet.pool.new`, `.config`, `.presets`, `.manager`.
+function later.pool()
+  require "covet.setup"
+  return require "covet.pool"
+end
+
+--- The pools that a file describes: `covet.pools "pools.lua"`.
+function later.pools()
+  require "covet.setup"
+  return require("covet.pool.file").load
+end
+
 --- An adapter of a URL, connected.
 function later.connect()
   require "covet.setup"

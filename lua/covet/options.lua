@@ -14,7 +14,9 @@
 -- what is wrong ("must be positive"). Types: `string number integer boolean
 -- table function seconds any`, or several joined by `|`. NaN is no number, a
 -- numeric string is no number, `seconds` are not negative and may be
--- `math.huge`, an `integer` lies within 2^53. With `positional = true` in the
+-- `math.huge`, an `integer` lies within 2^53. An entry with `fields`, another
+-- declaration, checks and completes the table that is its value; messages call
+-- what is in it `retry.attempts`. With `positional = true` in the
 -- declaration, integer keys of the given table are not options and are left
 -- out of the result (for calls of the form `{ sql, a, b, timeout = 5 }`).
 -- @module covet.options
@@ -60,28 +62,37 @@ local NUMERIC = { number = true, integer = true, seconds = true }
 -- Declarations seen so far: declaration -> { by_name, names }.
 local compiled = setmetatable({}, { __mode = "k" })
 
-local function compile_entry(entry)
+local compile_all
+
+local function compile_entry(entry, prefix)
   local tests, numeric = {}, false
   for name in entry[2]:gmatch("[^|]+") do
     tests[#tests + 1] = assert(TYPES[name], "no such option type: " .. name)
     numeric = numeric or NUMERIC[name] or false
   end
+  local title = prefix .. entry[1]
   return {
-    name = entry[1], default = entry[3], required = entry.required,
-    check = entry.check, tests = tests, numeric = numeric,
-    expected = entry[2]:gsub("|", " or "),
+    name = entry[1], title = title, default = entry[3],
+    required = entry.required, check = entry.check, tests = tests,
+    numeric = numeric, expected = entry[2]:gsub("|", " or "),
+    fields = entry.fields and compile_all(entry.fields, title .. "."),
   }
+end
+
+function compile_all(spec, prefix)
+  local plan = { by_name = {}, names = {}, prefix = prefix }
+  for i, entry in ipairs(spec) do
+    plan[i] = compile_entry(entry, prefix)
+    plan.by_name[entry[1]] = plan[i]
+    plan.names[i] = entry[1]
+  end
+  return plan
 end
 
 local function compile(spec)
   local plan = compiled[spec]
   if not plan then
-    plan = { by_name = {}, names = {} }
-    for i, entry in ipairs(spec) do
-      plan[i] = compile_entry(entry)
-      plan.by_name[entry[1]] = plan[i]
-      plan.names[i] = entry[1]
-    end
+    plan = compile_all(spec, "")
     compiled[spec] = plan
   end
   return plan
@@ -140,11 +151,11 @@ local function quote(name)
   return '"' .. name .. '"'
 end
 
-local function describe_unknown(name, names)
+local function describe_unknown(name, names, prefix)
   if type(name) ~= "string" then
     return format("unknown option: a %s as its name", type(name))
   end
-  local text = "unknown option " .. quote(name)
+  local text = "unknown option " .. quote(prefix .. name)
   local nearest = M.nearest(name, names)
   if nearest then
     return text .. format(", did you mean %s?", quote(nearest))
@@ -171,21 +182,27 @@ local function find_fault(entry, value)
     fits = fits or tests[i](value)
   end
   if not fits then
-    return format("option %s: expected %s, got %s", quote(entry.name),
+    return format("option %s: expected %s, got %s", quote(entry.title),
       entry.expected, describe_value(value, entry.numeric))
   end
   if entry.check then
     local fine, why = entry.check(value)
     if not fine then
-      return format("option %s %s", quote(entry.name), why or "is not valid")
+      return format("option %s %s", quote(entry.title), why or "is not valid")
     end
   end
   return nil
 end
 
+local complete
+
 local function default_of(entry)
   local default = entry.default
-  if type(default) ~= "table" then
+  if default == nil and entry.fields then
+    default = {}
+    complete(entry.fields, default)
+    return default
+  elseif type(default) ~= "table" then
     return default
   end
   local copy = {}
@@ -195,30 +212,13 @@ local function default_of(entry)
   return copy
 end
 
--- Fill `result` from the given table; answers what is wrong with that, or nil.
-local function take(plan, given, positional, result)
-  for name, value in pairs(given) do
-    local entry = plan.by_name[name]
-    if entry then
-      local fault = find_fault(entry, value)
-      if fault then
-        return fault
-      end
-      result[name] = value
-    elseif not (positional and type(name) == "number") then
-      return describe_unknown(name, plan.names)
-    end
-  end
-  return nil
-end
-
--- Fill what was not given; answers what is wrong, or nil.
-local function complete(plan, result)
+-- Fill what was not given; answers what is wrong, and with which option, or nil.
+function complete(plan, result)
   for i = 1, #plan do
     local entry = plan[i]
     if result[entry.name] == nil then
       if entry.required then
-        return format("option %s is required", quote(entry.name))
+        return format("option %s is required", quote(entry.title)), entry.title
       end
       result[entry.name] = default_of(entry)
     end
@@ -226,7 +226,40 @@ local function complete(plan, result)
   return nil
 end
 
---- Check a table of options and fill in the defaults.
+local check_fields
+
+-- Fill `result` from the given table; answers as `complete`.
+local function take(plan, given, positional, result)
+  for name, value in pairs(given) do
+    local entry = plan.by_name[name]
+    if entry then
+      local fault, title = find_fault(entry, value), entry.title
+      if not fault and entry.fields and type(value) == "table" then
+        value, fault, title = check_fields(entry.fields, value)
+      end
+      if fault then
+        return fault, title
+      end
+      result[name] = value
+    elseif not (positional and type(name) == "number") then
+      return describe_unknown(name, plan.names, plan.prefix),
+        type(name) == "string" and plan.prefix .. name or nil
+    end
+  end
+  return nil
+end
+
+function check_fields(plan, given)
+  local result = {}
+  local fault, title = take(plan, given, false, result)
+  if not fault then
+    fault, title = complete(plan, result)
+  end
+  return result, fault, title
+end
+
+--- Check a table of options and fill in the defaults. The error's field
+-- `option` names the one that is at fault.
 -- @tparam table spec the declaration
 -- @tparam table|nil given what the user wrote; it is not changed
 -- @tparam[opt] string what the function it was given to, for messages
@@ -235,17 +268,18 @@ end
 -- @treturn table a new table of options
 function M.check(spec, given, what, level)
   local plan, result = compile(spec), {}
-  local fault
-  if given == nil then
-    fault = complete(plan, result)
-  elseif type(given) ~= "table" then
+  local fault, option
+  if given ~= nil and type(given) ~= "table" then
     fault = "options: expected table, got " .. type(given)
-  else
-    fault = take(plan, given, spec.positional, result)
-      or complete(plan, result)
+  elseif given then
+    fault, option = take(plan, given, spec.positional, result)
+  end
+  if not fault then
+    fault, option = complete(plan, result)
   end
   if fault then
-    error.usage((level or 2) + 1, "%s%s", what and what .. ": " or "", fault)
+    error.raise({ kind = "usage", retry = "no", option = option,
+      message = what and what .. ": " .. fault or fault }, (level or 2) + 1)
   end
   return result
 end
@@ -270,6 +304,16 @@ local function cell(text)
   return (text:gsub("|", "\\|"):gsub("\n", " "))
 end
 
+local function add_rows(lines, spec, prefix)
+  for _, entry in ipairs(spec) do
+    lines[#lines + 1] = format("| `%s%s` | %s | %s | %s |", prefix, entry[1],
+      cell(entry[2]), cell(show_default(entry)), cell(entry[4] or ""))
+    if entry.fields then
+      add_rows(lines, entry.fields, prefix .. entry[1] .. ".")
+    end
+  end
+end
+
 --- The declaration as a table for a page of reference, in Markdown.
 -- @tparam table spec
 -- @tparam[opt] string title becomes a heading of the third level
@@ -281,10 +325,7 @@ function M.reference(spec, title)
   end
   lines[#lines + 1] = "| option | type | default | meaning |"
   lines[#lines + 1] = "|---|---|---|---|"
-  for _, entry in ipairs(spec) do
-    lines[#lines + 1] = format("| `%s` | %s | %s | %s |", entry[1],
-      cell(entry[2]), cell(show_default(entry)), cell(entry[4] or ""))
-  end
+  add_rows(lines, spec, "")
   return concat(lines, "\n") .. "\n"
 end
 
