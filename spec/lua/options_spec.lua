@@ -138,6 +138,51 @@ describe("covet.options", function()
     assert.matches("options_spec.lua:" .. line .. "$", err.where)
   end)
 
+  describe("with a table of options in it", function()
+    local NESTED = {
+      { "path", "string", "x", "A file." },
+      { "retry", "table|boolean", nil, "Trying again.", fields = {
+        { "attempts", "integer", 3, "How often.", check = function(value)
+          return value > 0, "must be positive"
+        end },
+        { "pause", "seconds", 1, "How long." },
+      } },
+    }
+
+    it("completes it", function()
+      assert.same({ path = "x", retry = { attempts = 3, pause = 1 } },
+        options.check(NESTED))
+      local given = { retry = { pause = 2 } }
+      assert.same({ path = "x", retry = { attempts = 3, pause = 2 } },
+        options.check(NESTED, given))
+      assert.same({ retry = { pause = 2 } }, given)
+      assert.is_false(options.check(NESTED, { retry = false }).retry)
+    end)
+
+    it("names the option with its way", function()
+      for _, case in ipairs {
+        { { retry = { attemps = 3 } }, "retry.attemps",
+          'unknown option "retry.attemps", did you mean "attempts"?' },
+        { { retry = { attempts = "3" } }, "retry.attempts",
+          'option "retry.attempts": expected integer, got string' },
+        { { retry = { attempts = 0 } }, "retry.attempts",
+          'option "retry.attempts" must be positive' },
+        { { retry = 5 }, "retry",
+          'option "retry": expected table or boolean, got number' },
+      } do
+        local _, err = pcall(options.check, NESTED, case[1])
+        assert.equal(case[3], err.message)
+        assert.equal(case[2], err.option)
+      end
+    end)
+
+    it("documents it", function()
+      local text = options.reference(NESTED)
+      assert.matches("| `retry` | table\\|boolean |  | Trying again. |\n"
+        .. "| `retry.attempts` | integer | `3` | How often. |", text, 1, true)
+    end)
+  end)
+
   it("finds the nearest name of a list", function()
     local names = { "timeout", "time", "host" }
     assert.equal("timeout", options.nearest("tiemout", names))

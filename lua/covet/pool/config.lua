@@ -246,8 +246,10 @@ end
 -- the caller has not written comes from.
 local function shown(config, given, name)
   local origin = ""
-  if given[name] == nil then
-    origin = config[name] == DEFAULTS[name] and ", the default" or ", the preset's"
+  if given[name] == nil and config[name] == DEFAULTS[name] then
+    origin = ", the default"
+  elseif given[name] == nil and type(given.preset) == "string" then
+    origin = (", preset %q"):format(given.preset)
   end
   return ("%s (%g%s)"):format(name, config[name], origin)
 end
