@@ -110,10 +110,10 @@ local function keep(pool, slot, connection)
   pool:emit("connect", { pool = pool.name, connection = connection })
 end
 
--- A factory that retries nothing and fails for good says so by the error's
--- field `retry`.
+-- A factory that fails for good says so by the error's field `retry`. The
+-- system's own errors (ECONNREFUSED) are no such word: the server may come back.
 local function is_permanent(err)
-  return errors.is_error(err) and err.retry == "no"
+  return errors.is_error(err) and err.retry == "no" and err.kind ~= "system"
 end
 
 local JOBS = {}
