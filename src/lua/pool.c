@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define POOL_TYPE "covet.core.pool"
 
 typedef struct ticket {
   covet_pool_waiter waiter;
   uint32_t number;     /* from 1 */
+  int line;            /* of who waits, -1: not noted */
   struct ticket *next; /* of those that are free */
 } ticket;
 
@@ -24,6 +26,7 @@ typedef struct lua_pool {
   uint32_t ticket_capacity;
   ticket *unused;
   covet_pool_waiter hasty; /* of who does not wait */
+  uint64_t last_us;        /* the latest time that the pool was told */
 } lua_pool;
 
 static lua_pool *covetL_pool(lua_State *L)
@@ -32,6 +35,29 @@ static lua_pool *covetL_pool(lua_State *L)
 
   luaL_argcheck(L, self->pool != NULL, 1, "the pool was freed");
   return self;
+}
+
+/* --- Time ---------------------------------------------------------------------- */
+
+static uint64_t now_of(lua_pool *self)
+{
+  self->last_us = covet_now_us();
+  return self->last_us;
+}
+
+/* For loans that nobody waits for: exact to some milliseconds, for a quarter of
+ * the price; never before a time that was told already. */
+static uint64_t roughly_now(lua_pool *self)
+{
+  struct timespec now;
+  uint64_t us;
+
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  us = (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
+  if (us > self->last_us) {
+    self->last_us = us;
+  }
+  return self->last_us;
 }
 
 /* --- Tickets ------------------------------------------------------------------- */
@@ -95,20 +121,19 @@ static ticket *ticket_of(covet_pool_waiter *waiter)
 /* --- Places ----------------------------------------------------------------------- */
 
 /* Where the connection of a slot was taken: the function and its line, in the
- * pool's environment; a text is made of them when somebody asks. */
-static void note_place(lua_State *L, covet_pool_slot_id slot, int level)
+ * table at `places`; a text is made of them when somebody asks. */
+static void note_place(lua_State *L, int places, covet_pool_slot_id slot,
+                       int level)
 {
   lua_Debug place;
 
   if (level == 0 || !lua_getstack(L, level, &place)) {
     return;
   }
-  lua_getfenv(L, 1);
   lua_getinfo(L, "fl", &place);
-  lua_rawseti(L, -2, (int) slot * 2 + 1);
+  lua_rawseti(L, places, (int) slot * 2 + 1);
   lua_pushinteger(L, place.currentline);
-  lua_rawseti(L, -2, (int) slot * 2 + 2);
-  lua_pop(L, 1);
+  lua_rawseti(L, places, (int) slot * 2 + 2);
 }
 
 /* pool_place(pool, slot) -> "file:line" or nil */
@@ -145,7 +170,7 @@ static int l_due(lua_State *L)
 {
   lua_pool *self = covetL_pool(L);
   uint64_t due_us = covet_pool_due_us(self->pool);
-  uint64_t now_us = covet_now_us();
+  uint64_t now_us = now_of(self);
 
   self->armed_us = due_us;
   if (due_us == UINT64_MAX) {
@@ -160,7 +185,7 @@ static int l_tick(lua_State *L)
 {
   lua_pool *self = covetL_pool(L);
 
-  covet_pool_tick(self->pool, covet_now_us());
+  covet_pool_tick(self->pool, now_of(self));
   return 0;
 }
 
@@ -170,23 +195,33 @@ static const char *const failures[] = {
     "none", "timeout",      "exhausted",      "deadlock",
     "shut", "breaker_open", "connect_failed", "no_memory"};
 
-/* pool_try(pool, owner, level) -> slot, lease, attention; nil when that needs a
- * wait. `level` is whose call it is, counted from the caller; 0: not noted. */
+/* What is called for every loan has the pool and its places as upvalues: to check
+ * an argument would cost as much as the rest. */
+enum { PLACES_UPVALUE = 2 };
+
+static lua_pool *pool_upvalue(lua_State *L)
+{
+  return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+/* try(owner, level) -> slot, lease, attention; nil when that needs a wait.
+ * `level` is whose call it is, counted from the caller; 0: not noted. */
 static int l_try(lua_State *L)
 {
-  lua_pool *self = covetL_pool(L);
+  lua_pool *self = pool_upvalue(L);
   covet_pool_waiter *waiter = &self->hasty;
-  uint64_t now_us = covet_now_us();
+  uint64_t now_us = roughly_now(self);
   covet_pool_slot_id slot;
 
   if (!covet_pool_peek(self->pool, now_us, &slot)) {
     return 0;
   }
-  waiter->owner = (uint64_t) lua_tonumber(L, 2);
+  waiter->owner = (uint64_t) lua_tonumber(L, 1);
   if (covet_pool_acquire(self->pool, now_us, waiter) != COVET_POOL_GRANTED) {
     return 0;
   }
-  note_place(L, waiter->slot, (int) lua_tointeger(L, 3));
+  note_place(L, lua_upvalueindex(PLACES_UPVALUE), waiter->slot,
+             (int) lua_tointeger(L, 2));
   lua_pushinteger(L, (lua_Integer) waiter->slot + 1);
   lua_pushnumber(L, (lua_Number) waiter->lease);
   push_attention(L, self);
@@ -204,8 +239,40 @@ static uint64_t deadline_in(lua_State *L, int index)
                        : UINT64_MAX;
 }
 
-/* pool_wait(pool, owner, timeout) -> "granted", slot, lease; "queued", ticket;
- * "refused", why. Look for actions after it. */
+/* The function that waits stands in the same table, at a negative index. */
+static void note_waiter(lua_State *L, ticket *given, int level)
+{
+  lua_Debug place;
+
+  given->line = -1;
+  if (level == 0 || !lua_getstack(L, level, &place)) {
+    return;
+  }
+  lua_getfenv(L, 1);
+  lua_getinfo(L, "fl", &place);
+  lua_rawseti(L, -2, -(int) given->number);
+  given->line = place.currentline;
+  lua_pop(L, 1);
+}
+
+/* What was noted of the waiter is its slot's now. */
+static void move_place(lua_State *L, const ticket *given)
+{
+  int slot = (int) given->waiter.slot;
+
+  if (given->line < 0) {
+    return;
+  }
+  lua_getfenv(L, 1);
+  lua_rawgeti(L, -1, -(int) given->number);
+  lua_rawseti(L, -2, slot * 2 + 1);
+  lua_pushinteger(L, given->line);
+  lua_rawseti(L, -2, slot * 2 + 2);
+  lua_pop(L, 1);
+}
+
+/* pool_wait(pool, owner, timeout, level) -> "granted", slot, lease; "queued",
+ * ticket; "refused", why. Look for actions after it. */
 static int l_wait(lua_State *L)
 {
   lua_pool *self = covetL_pool(L);
@@ -214,8 +281,10 @@ static int l_wait(lua_State *L)
 
   waiter->owner = (uint64_t) lua_tonumber(L, 2);
   waiter->deadline_us = deadline_in(L, 3);
-  switch (covet_pool_acquire(self->pool, covet_now_us(), waiter)) {
+  note_waiter(L, taken, (int) lua_tointeger(L, 4));
+  switch (covet_pool_acquire(self->pool, now_of(self), waiter)) {
   case COVET_POOL_GRANTED:
+    move_place(L, taken);
     put_ticket(self, taken);
     lua_pushliteral(L, "granted");
     lua_pushinteger(L, (lua_Integer) waiter->slot + 1);
@@ -249,28 +318,22 @@ static int l_cancel(lua_State *L)
   lua_pool *self = covetL_pool(L);
   ticket *given = covetL_check_ticket(L, self, 2);
 
-  covet_pool_cancel(self->pool, covet_now_us(), &given->waiter);
+  covet_pool_cancel(self->pool, now_of(self), &given->waiter);
   put_ticket(self, given);
   return 0;
 }
 
-/* pool_note(pool, slot, level): whose connection it is. */
-static int l_note(lua_State *L)
-{
-  (void) covetL_pool(L);
-  note_place(L, (covet_pool_slot_id) luaL_checkint(L, 2) - 1,
-             (int) lua_tointeger(L, 3));
-  return 0;
-}
-
-/* pool_release(pool, lease, verdict) -> attention; nil when it is not lent. */
+/* release(lease, verdict) -> attention; nil when it is not lent. */
 static int l_release(lua_State *L)
 {
-  lua_pool *self = covetL_pool(L);
-  covet_lease lease = (covet_lease) lua_tonumber(L, 2);
-  int verdict = (int) lua_tointeger(L, 3);
+  lua_pool *self = pool_upvalue(L);
+  covet_lease lease = (covet_lease) lua_tonumber(L, 1);
+  int verdict = (int) lua_tointeger(L, 2);
+  uint64_t now_us = covet_pool_first_waiter(self->pool) == NULL
+                        ? roughly_now(self)
+                        : now_of(self);
 
-  if (covet_pool_release(self->pool, covet_now_us(), lease,
+  if (covet_pool_release(self->pool, now_us, lease,
                          (covet_pool_verdict) verdict) != 0) {
     return 0;
   }
@@ -296,11 +359,12 @@ static int l_reject(lua_State *L)
   lua_pool *self = covetL_pool(L);
   covet_lease lease = (covet_lease) luaL_checknumber(L, 2);
   ticket *taken = covetL_take_ticket(L, self);
-  uint64_t now_us = covet_now_us();
+  uint64_t now_us = now_of(self);
 
   taken->waiter.owner = (uint64_t) lua_tonumber(L, 3);
   taken->waiter.deadline_us = deadline_in(L, 4);
   taken->waiter.since_us = now_us;
+  taken->line = -1; /* it was noted when it asked first */
   if (covet_pool_reject(self->pool, now_us, lease, &taken->waiter) != 0) {
     put_ticket(self, taken);
     return 0;
@@ -323,6 +387,7 @@ static int push_answer(lua_State *L, lua_pool *self,
     lua_pushstring(L, failures[action->waiter->failure]);
     return 3;
   }
+  move_place(L, given);
   lua_pushinteger(L, (lua_Integer) action->slot + 1);
   lua_pushnumber(L, (lua_Number) action->lease);
   return 4;
@@ -367,7 +432,7 @@ static int l_report(lua_State *L)
   int what = luaL_checkoption(L, 2, NULL, names);
   covet_pool_slot_id slot = (covet_pool_slot_id) luaL_checkint(L, 3) - 1;
   int flag = lua_toboolean(L, 4);
-  uint64_t now_us = covet_now_us();
+  uint64_t now_us = now_of(self);
 
   switch (what) {
   case 0:
@@ -398,7 +463,7 @@ static int l_do(lua_State *L)
 {
   static const char *const names[] = {"warm", "evict", "drain", "close", NULL};
   lua_pool *self = covetL_pool(L);
-  uint64_t now_us = covet_now_us();
+  uint64_t now_us = now_of(self);
 
   switch (luaL_checkoption(L, 2, NULL, names)) {
   case 0:
@@ -541,7 +606,7 @@ static int l_configure(lua_State *L)
   luaL_checktype(L, 2, LUA_TTABLE);
   read_config(L, &config);
   read_reset(L, &config);
-  if (covet_pool_configure(self->pool, covet_now_us(), &config, &error) != 0) {
+  if (covet_pool_configure(self->pool, now_of(self), &config, &error) != 0) {
     lua_pushboolean(L, 0);
     covetL_push_error(L, &error);
     return 2;
@@ -628,7 +693,7 @@ static int l_stats(lua_State *L)
   lua_pool *self = covetL_pool(L);
   covet_pool_stats stats;
 
-  covet_pool_get_stats(self->pool, covet_now_us(), &stats);
+  covet_pool_get_stats(self->pool, now_of(self), &stats);
   push_stats(L, &stats);
   return 1;
 }
@@ -640,7 +705,7 @@ static int l_loans(lua_State *L)
   lua_pool *self = covetL_pool(L);
   covet_pool_loan loans[MOST];
   int most = luaL_optint(L, 2, MOST);
-  uint64_t now_us = covet_now_us();
+  uint64_t now_us = now_of(self);
   uint32_t count = covet_pool_loans(
       self->pool, loans, most > 0 && most < MOST ? (uint32_t) most : MOST);
 
@@ -656,23 +721,26 @@ static int l_loans(lua_State *L)
   return 1;
 }
 
+/* pool_hands(pool) -> try, release */
+static int l_hands(lua_State *L)
+{
+  (void) covetL_pool(L);
+  lua_pushvalue(L, 1);
+  lua_getfenv(L, 1);
+  lua_pushcclosure(L, l_try, PLACES_UPVALUE);
+  lua_pushvalue(L, 1);
+  lua_pushcclosure(L, l_release, 1);
+  return 2;
+}
+
 static const luaL_Reg functions[] = {
-    {"pool", l_pool},
-    {"pool_configure", l_configure},
-    {"pool_do", l_do},
-    {"pool_try", l_try},
-    {"pool_wait", l_wait},
-    {"pool_cancel", l_cancel},
-    {"pool_note", l_note},
-    {"pool_place", l_place},
-    {"pool_release", l_release},
-    {"pool_reclaim", l_reclaim},
-    {"pool_reject", l_reject},
-    {"pool_next", l_next},
-    {"pool_report", l_report},
-    {"pool_tick", l_tick},
-    {"pool_due", l_due},
-    {"pool_stats", l_stats},
+    {"pool", l_pool},          {"pool_configure", l_configure},
+    {"pool_do", l_do},         {"pool_wait", l_wait},
+    {"pool_cancel", l_cancel}, {"pool_place", l_place},
+    {"pool_hands", l_hands},   {"pool_reclaim", l_reclaim},
+    {"pool_reject", l_reject}, {"pool_next", l_next},
+    {"pool_report", l_report}, {"pool_tick", l_tick},
+    {"pool_due", l_due},       {"pool_stats", l_stats},
     {"pool_loans", l_loans},
 };
 

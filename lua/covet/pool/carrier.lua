@@ -218,11 +218,11 @@ end
 
 -- --- Answers and reports --------------------------------------------------------------
 
-local function answer(pool, ticket, ...)
-  local request = pool.requests[ticket]
+local function answer(pool, ticket, what, slot, lease)
+  local task = pool.requests[ticket]
   pool.requests[ticket] = nil
-  request.answer, request.slot, request.lease = ...
-  park.wake(request.task)
+  pool.answers[ticket] = { what = what, slot = slot, lease = lease }
+  park.wake(task)
 end
 
 function JOBS.grant(pool, ticket, slot, lease)
@@ -230,7 +230,7 @@ function JOBS.grant(pool, ticket, slot, lease)
 end
 
 function JOBS.fail(pool, ticket, why)
-  answer(pool, ticket, why)
+  answer(pool, ticket, "failed", why)
 end
 
 JOBS.leak, JOBS.leak_over = report.leak, report.leak_over

@@ -1,10 +1,11 @@
 --- A pool of connections to anything: made by a factory, lent to tasks.
 --
 -- What is done when is decided by the state machine of the core; this module
--- asks it, and covet.pool.carrier does what it says. Fields: `machine`,
+-- asks it, and covet.pool.carrier does what it says. Fields: `machine` and its
+-- hands `take` and `give_back`,
 -- `connections` (slot -> object), `slots` (object -> slot), `leases` and
 -- `holders` (slot -> its loan and task), `jobs` (slot -> what is under way),
--- `requests` (ticket -> who waits).
+-- `requests` (ticket -> who waits), `answers` (ticket -> what it will be told).
 -- @module covet.pool.pool
 
 local caller = require "covet.caller"
@@ -22,7 +23,6 @@ local task = require "covet.task"
 
 local carry_out = carrier.carry_out
 local hold, let_go = holding.hold, holding.let_go
-local try, give_back, note = core.pool_try, core.pool_release, core.pool_note
 
 -- What the machine is told of a connection that comes back.
 local CLEAN, DIRTY, BROKEN = 0, 1, 2
@@ -52,70 +52,67 @@ local function fail(pool, why, started)
   error(errors.with_traceback(err), 0)
 end
 
--- Wait for the answer to a ticket.
-local function await(pool, owner, ticket)
-  local request = { task = owner }
-  pool.requests[ticket] = request
+-- The task was interrupted while it waited: nothing of the request is left.
+local function give_up(pool, ticket, err)
+  local answer = pool.answers[ticket]
+  pool.answers[ticket], pool.requests[ticket] = nil, nil
+  if not answer then
+    core.pool_cancel(pool.machine, ticket)
+  elseif answer.lease then
+    pool.give_back(answer.lease, CLEAN)
+  end
+  carry_out(pool)
+  error(err, 0)
+end
+
+-- Wait for the answer to a ticket. Thousands may wait: what stands in a table is
+-- the task alone, and calls on the way here are tail calls.
+local function await(pool, ticket)
+  pool.requests[ticket] = park.host.enter()
   carry_out(pool)
   local fine, err = true, nil
-  while not request.answer and fine do
-    fine, err = pcall(park.park)
-  end
-  if request.answer == "granted" and not fine then
-    give_back(pool.machine, request.lease, CLEAN)
-  elseif not request.answer then
-    pool.requests[ticket] = nil
-    core.pool_cancel(pool.machine, ticket)
+  while not pool.answers[ticket] and fine do
+    fine, err = park.park_quietly()
   end
   if not fine then
+    give_up(pool, ticket, err)
+  end
+  local answer = pool.answers[ticket]
+  pool.answers[ticket] = nil
+  return answer.what, answer.slot, answer.lease
+end
+
+-- Whether the hook lets a connection out; an error of it is raised.
+local function passes(pool, slot, lease)
+  local fine, verdict = pcall(pool.config.before_acquire,
+    pool.connections[slot])
+  if not fine then
+    pool.give_back(lease, BROKEN)
     carry_out(pool)
-    error(err, 0)
+    error(verdict, 0)
   end
-  return request.answer, request.slot, request.lease
+  return verdict ~= false
 end
 
-local function ask(pool, owner, timeout)
-  local answer, a, b = core.pool_wait(pool.machine, owner and owner.id or 0,
-    timeout)
-  if answer == "queued" then
-    return await(pool, park.host.enter(), a)
-  end
-  carry_out(pool)
-  if answer == "refused" then
-    return a
-  end
-  return answer, a, b
-end
-
--- The hook refuses a connection: it is closed, and its waiter is the next.
-local function vet(pool, owner, timeout, answer, slot, lease)
-  local hook = pool.config.before_acquire
-  while answer == "granted" and hook do
-    local fine, verdict = pcall(hook, pool.connections[slot])
-    if fine and verdict ~= false then
-      break
-    elseif not fine then
-      give_back(pool.machine, lease, BROKEN)
-      carry_out(pool)
-      error(verdict, 0)
-    end
-    local ticket = core.pool_reject(pool.machine, lease,
-      owner and owner.id or 0, timeout)
-    answer, slot, lease = await(pool, park.host.enter(), ticket)
-  end
-  return answer, slot, lease
-end
-
--- All that is not a connection free at once.
+-- All that is not a connection free at once. What the hook refuses is closed, and
+-- who asked is the next to be served.
 local function acquire_slowly(pool, owner, timeout, level)
   local started = core.now()
-  local answer, slot, lease = vet(pool, owner, timeout,
-    ask(pool, owner, timeout))
-  if answer ~= "granted" then
-    fail(pool, answer, started)
-  end
-  if pool.tracked > 0 then
-    note(pool.machine, slot, level + 1)
+  local id = owner and owner.id or 0
+  local answer, slot, lease = core.pool_wait(pool.machine, id, timeout,
+    level * pool.tracked)
+  while true do
+    if answer == "queued" then
+      answer, slot, lease = await(pool, slot)
+    else
+      carry_out(pool)
+    end
+    if answer == "refused" or answer == "failed" then
+      fail(pool, slot, started)
+    elseif not pool.config.before_acquire or passes(pool, slot, lease) then
+      break
+    end
+    answer, slot = "queued", core.pool_reject(pool.machine, lease, id, timeout)
   end
   hold(pool, owner, slot, lease)
   return pool.connections[slot]
@@ -135,7 +132,7 @@ local function acquire(pool, given, level)
   local owner = park.host.current()
   local timeout = given and timeout_of(given)
   if not pool.config.before_acquire then
-    local slot, lease, attention = try(pool.machine, owner and owner.id or 0,
+    local slot, lease, attention = pool.take(owner and owner.id or 0,
       level * pool.tracked)
     if slot then
       hold(pool, owner, slot, lease)
@@ -145,8 +142,7 @@ local function acquire(pool, given, level)
       return pool.connections[slot]
     end
   end
-  local connection = acquire_slowly(pool, owner, timeout, level)
-  return connection
+  return acquire_slowly(pool, owner, timeout, level)
 end
 
 --- Take a connection for this task; waits until one is free.
@@ -155,8 +151,7 @@ end
 -- @raise pool_timeout, pool_exhausted, breaker_open, pool_closed, or why
 -- connecting failed
 function Pool:acquire(given)
-  local connection = acquire(self, given, 3)
-  return connection
+  return acquire(self, given, 2)
 end
 
 -- --- Giving back -----------------------------------------------------------------------
@@ -213,7 +208,7 @@ function Pool:release(connection, verdict)
     code = judge(self, connection, slot, verdict)
   end
   let_go(self, owner, slot)
-  if give_back(self.machine, lease, code) then
+  if self.give_back(lease, code) then
     carry_out(self)
   end
 end
@@ -501,8 +496,10 @@ function M.new(factory, given, name)
     name = name or default_name(), factory = factory, machine = machine,
     connections = {}, slots = {}, leases = {}, holders = {}, resets = {},
     holdings = setmetatable({}, { __mode = "k" }), jobs = {}, requests = {},
+    answers = {},
     listeners = {}, watchers = list.new(), carrying = false, ended = false,
   }, class)
+  self.take, self.give_back = core.pool_hands(machine)
   self.clock = setmetatable({
     weak = setmetatable({ self }, { __mode = "v" }) }, Clock)
   self.try = require("covet.session").try(self)

@@ -100,6 +100,31 @@ function M.park(list, timeout)
   return M.resumed(task, host.suspend(task, timeout, nested))
 end
 
+--- As `park` without a list or a time, but answers what interrupted it instead of
+-- raising, and stands on a shallow stack: thousands of tasks may wait so.
+-- @treturn boolean whether it was woken
+-- @return what interrupted it
+function M.park_quietly()
+  local host = M.host
+  local task, nested = host.enter()
+  local barrier
+  if not task.pending then
+    task.waits = ASLEEP
+    barrier = host.suspend(task, nil, nested)
+    if barrier then
+      task.waits = false
+      return pcall(trace.cannot_wait, barrier)
+    elseif task.waits ~= INTERRUPTED then
+      task.waits = false
+      return true
+    end
+    task.waits = false
+  end
+  local err = task.pending
+  task.pending = false
+  return false, err
+end
+
 --- Let a parked task go on. The caller has taken it out of its list.
 -- @tparam table task
 function M.wake(task)
