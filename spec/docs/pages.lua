@@ -96,6 +96,31 @@ function sources.transaction_options()
   return options.reference(require "covet.transaction".OPTIONS)
 end
 
+function sources.pool_options()
+  return options.reference(require "covet.pool.config".OPTIONS)
+end
+
+-- A column for each preset, a row for each option that one of them sets.
+function sources.presets()
+  local config = require "covet.pool.config"
+  local lines = { "| option | default | web | worker | pipeline |",
+    "|---|---|---|---|---|" }
+  local plain = config.config()
+  for _, entry in ipairs(config.OPTIONS) do
+    local name, cells, differs = entry[1], {}, false
+    for i, preset in ipairs { "web", "worker", "pipeline" } do
+      local value = config.config { preset = preset }[name]
+      differs = differs or value ~= plain[name] and type(value) ~= "table"
+      cells[i] = tostring(value)
+    end
+    if differs then
+      lines[#lines + 1] = ("| `%s` | %s | %s |"):format(name,
+        tostring(plain[name]), table.concat(cells, " | "))
+    end
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
 --- A page with its generated parts made anew.
 -- @tparam string text
 -- @treturn string
