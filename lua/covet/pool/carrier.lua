@@ -262,7 +262,8 @@ end
 -- --- The loop ---------------------------------------------------------------------------
 
 local function set_alarm(pool)
-  local holds = next(pool.requests) ~= nil or next(pool.jobs) ~= nil
+  local holds = pool.awaited > 0 or next(pool.requests) ~= nil
+    or next(pool.jobs) ~= nil
   park.host.alarm(pool.clock, core.pool_due(pool.machine), holds)
 end
 

@@ -245,7 +245,7 @@ end
 -- --- The pool as a whole ------------------------------------------------------------------
 
 -- Wait until `done()`; false when the time is over before.
-local function wait_until(pool, timeout, done)
+local function wait_for(pool, timeout, done)
   local deadline = core.now() + timeout
   while not done() do
     local left = deadline - core.now()
@@ -255,6 +255,19 @@ local function wait_until(pool, timeout, done)
     park.park(pool.watchers, left < math.huge and left or nil)
   end
   return true
+end
+
+-- The same, and what the pool itself waits for keeps the program alive.
+local function wait_until(pool, timeout, done)
+  pool.awaited = pool.awaited + 1
+  carry_out(pool)
+  local fine, answer = pcall(wait_for, pool, timeout, done)
+  pool.awaited = pool.awaited - 1
+  carry_out(pool)
+  if not fine then
+    error(answer, 0)
+  end
+  return answer
 end
 
 --- Open the minimum, or raise why connecting fails. A first `acquire` opens
@@ -496,8 +509,8 @@ function M.new(factory, given, name)
     name = name or default_name(), factory = factory, machine = machine,
     connections = {}, slots = {}, leases = {}, holders = {}, resets = {},
     holdings = setmetatable({}, { __mode = "k" }), jobs = {}, requests = {},
-    answers = {},
-    listeners = {}, watchers = list.new(), carrying = false, ended = false,
+    answers = {}, listeners = {}, watchers = list.new(), awaited = 0,
+    carrying = false, ended = false,
   }, class)
   self.take, self.give_back = core.pool_hands(machine)
   self.clock = setmetatable({

@@ -240,6 +240,20 @@ end
 
 M.time_to_sleep = time_to_sleep
 
+-- Sleep until something happens. What is due in the background is no reason to,
+-- when nothing else is left.
+local function sleep(limit)
+  local seconds = time_to_sleep(limit)
+  if seconds ~= 0 and timers.only_background() then
+    local pending, alive = step(0)
+    if pending == 0 and not alive then
+      return pending, alive
+    end
+    seconds = time_to_sleep(limit)
+  end
+  return step(seconds)
+end
+
 --- One turn.
 -- @tparam[opt] number limit seconds to sleep at most
 -- @treturn boolean whether anything can still happen
@@ -251,7 +265,7 @@ function M.turn(limit)
   end
   local outer = current
   current, M.stepping = nil, true
-  local pending, alive = step(time_to_sleep(limit))
+  local pending, alive = sleep(limit)
   M.stepping, current = false, outer
   M.hand_out()
   if events.active then

@@ -80,6 +80,11 @@ function M.keep_alive()
   return size > background
 end
 
+--- Whether all that is there keeps nothing alive, and something is.
+function M.only_background()
+  return size > 0 and size == background
+end
+
 --- Make an item one of the background, or not.
 -- @tparam table item
 -- @tparam boolean is_background
