@@ -79,6 +79,7 @@ end
 function Adapter:connect()
   local adapter = self.adapter
   check(self, task.finish(core.connect(self.handle, self.acquire_timeout)))
+  adapter.ended = nil
   tell_connections(adapter)
   if not adapter.forget_exit then
     local weak = setmetatable({ adapter }, { __mode = "v" })
@@ -92,7 +93,7 @@ function Adapter:connect()
 end
 
 --- Let what is under way end, then close all connections. What has not ended
--- after `timeout` is cancelled. The adapter can be connected again.
+-- after `timeout` is cancelled. `connect` opens the adapter again.
 -- @tparam[opt=10] number timeout seconds
 function Adapter:disconnect(timeout)
   local adapter = self.adapter
@@ -102,6 +103,7 @@ function Adapter:disconnect(timeout)
     adapter.forget_exit()
     adapter.forget_exit = nil
   end
+  adapter.ended = "closed"
   check(self, task.finish(core.disconnect(self.handle, timeout)))
   tell_connections(adapter)
 end

@@ -110,6 +110,7 @@ function later.connect()
 end
 
 return setmetatable(covet, {
+  __names = later, -- for completion
   __index = function(_, name)
     local load = later[name]
     if not load then

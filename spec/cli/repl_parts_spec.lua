@@ -83,6 +83,14 @@ describe("completion", function()
     assert.same({ "rep", "reverse" }, (complete.lua(globals, "text:re")))
   end)
 
+  it("finds what a module loads when it is first used", function()
+    local covet = setmetatable({ pools = 1 }, { __names = { pool = 1, pools = 1 },
+      __index = function() error "called" end })
+    assert.same({ "pool", "pools" }, (complete.lua({ covet = covet }, "covet.poo")))
+    assert.same({ "connect" },
+      (complete.lua({ covet = require "covet" }, "covet.conn")))
+  end)
+
   it("calls nothing and finds nothing in what is not there", function()
     assert.same({}, (complete.lua(globals, "nothing.at.all")))
     assert.same({}, (complete.lua(globals, "covet.spawn.x")))

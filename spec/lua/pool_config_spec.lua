@@ -207,6 +207,36 @@ describe("a pool's configuration", function()
   end)
 end)
 
+describe("a running pool's configuration", function()
+  local pool
+
+  before_each(function()
+    pool = covet.pool.new(function()
+      return { close = function() end }
+    end, { max_size = 7, retry = { attempts = 9 } }, "spec")
+  end)
+
+  it("changes by option", function()
+    pool:configure { retry = { backoff = 1 }, acquire_timeout = 3 }
+    assert.same({ attempts = 9, backoff = 1, max_backoff = 5, jitter = true },
+      pool.config.retry)
+    assert.same({ 7, 3 }, { pool.config.max_size, pool.config.acquire_timeout })
+    pool:resize(1, 2)
+    assert.same({ 1, 2 }, { pool.config.min_size, pool:get_stats().max_size })
+    pool:configure { preset = "web" }
+    assert.same({ 20, 100 }, { pool.config.min_size, pool:get_stats().max_size })
+  end)
+
+  it("stays as it was after a mistake", function()
+    local _, err = pcall(pool.resize, pool, 5, 2)
+    assert.equal("configure: min_size (5) is larger than max_size (2)", err.message)
+    _, err = pcall(pool.configure, pool, { max_sise = 2 })
+    assert.matches("did you mean", err.message)
+    assert.equal(7, pool.config.max_size)
+    assert.equal(7, pool:get_stats().max_size)
+  end)
+end)
+
 describe("presets", function()
   it("are the three sizings", function()
     local web, worker = covet.pool.presets.web, covet.pool.presets.worker

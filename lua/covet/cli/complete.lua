@@ -29,17 +29,23 @@ end
 -- The names that an index of `value` would find, without calling anything.
 local function fields_of(value)
   local names, seen = {}, {}
-  for _ = 1, 10 do
-    if type(value) ~= "table" then
-      break
-    end
-    for name in next, value do
+  local function add(from)
+    for name in next, from do
       if type(name) == "string" and name:find "^[%a_][%w_]*$" and not seen[name] then
         seen[name] = true
         names[#names + 1] = name
       end
     end
+  end
+  for _ = 1, 10 do
+    if type(value) ~= "table" then
+      break
+    end
     local meta = debug.getmetatable(value)
+    add(value)
+    if type(meta) == "table" and type(rawget(meta, "__names")) == "table" then
+      add(meta.__names) -- what is loaded when it is first used
+    end
     value = type(meta) == "table" and rawget(meta, "__index") or nil
   end
   return names

@@ -19,13 +19,6 @@ local function describe(err)
   return tostring(err)
 end
 
--- Why it is closed, if it is. An adapter that was disconnected is not: its next
--- call connects.
-local function closed(pool, stats)
-  local state = stats.state or rawget(pool, "ended") or "open"
-  return state ~= "open" and state ~= "running" and tostring(state)
-end
-
 local function breaker_open(pool, stats)
   local cause = pool.last_error
   return ("breaker open, tried again in %.3g s%s"):format(stats.retry_after or 0,
@@ -34,16 +27,14 @@ end
 
 -- How long a wait is a bad sign.
 local function patience(pool)
-  local config = rawget(pool, "config")
-  local longest = config and config.acquire_timeout or pool.acquire_timeout
+  local longest = (pool.config or pool).acquire_timeout
   return math.min((longest or math.huge) / 2, LONGEST_WAIT)
 end
 
 -- What is wrong, or nil.
 local function find_fault(pool, stats)
-  local state = closed(pool, stats)
-  if state then
-    return state
+  if pool.ended then
+    return pool.ended -- "closed", "drained"
   elseif stats.breaker == "open" then
     return breaker_open(pool, stats)
   elseif stats.size == 0 and pool.last_error ~= nil then

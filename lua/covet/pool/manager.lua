@@ -184,10 +184,9 @@ end
 
 --- How the pools are, at this moment. Asks no server and does not wait.
 --
--- A pool is not healthy when it is closed or being closed, when its breaker is
--- open, when nothing is open because connecting failed last time, or when all
--- is in use and somebody has waited for half of `acquire_timeout` (5 seconds at
--- most).
+-- A pool is not healthy when it is closed, when its breaker is open, when nothing
+-- is open because connecting failed last time, or when all is in use and
+-- somebody has waited for half of `acquire_timeout` (5 seconds at most).
 -- @treturn table `total_pools`, `healthy_pools`, and `pools`: name -> { healthy,
 -- reason, size, free, used, opening, waiting, max_size, breaker, oldest_wait }
 function Manager:get_health_summary()

@@ -297,17 +297,6 @@ function Pool:initialize()
   return self
 end
 
-local function merge(old, given)
-  local merged = {}
-  for key, value in pairs(old) do
-    merged[key] = value
-  end
-  for key, value in pairs(given) do
-    merged[key] = value
-  end
-  return config.config(merged)
-end
-
 -- The configuration as the binding reads it: flat.
 local function flatten(checked)
   local flat = {}
@@ -344,7 +333,7 @@ function Pool:configure(given)
   if type(given) ~= "table" then
     caller.usage("configure(options): expected table, got %s", type(given))
   end
-  local checked = merge(self.config, given)
+  local checked = config.change(self.config, given, "configure")
   local fine, fields = core.pool_configure(self.machine, flatten(checked))
   if not fine then
     errors.raise(fields, caller.level())
