@@ -315,6 +315,17 @@ describe("options for adapters", function()
     assert.is_true(config.is_config(made))
   end)
 
+  it("are flat for the core", function()
+    assert.same({ min_size = 1, order = "fifo", retry_attempts = 2,
+      breaker_failures = 0, pre_ping = false },
+      config.flat { min_size = 1, order = "fifo", retry = { attempts = 2 },
+        breaker = false, pre_ping = false, after_connect = print })
+    assert.same({ breaker_failures = 3, breaker_window = 60,
+      breaker_cooldown = 15 }, config.flat {
+      breaker = covet.pool.config { breaker = { failures = 3 } }.breaker })
+    assert.same({}, config.flat { breaker = true })
+  end)
+
   it("are mapped as far as the adapter knows them", function()
     local function knows(name)
       return name ~= "order"

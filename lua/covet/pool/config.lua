@@ -335,6 +335,27 @@ function M.is_config(value)
   return getmetatable(value) == class
 end
 
+--- Options without tables in them, as the core takes them: `retry.backoff` is
+-- `retry_backoff`, and no breaker is one after 0 failures. Functions are left
+-- out.
+-- @tparam table wanted a configuration, or some options
+-- @treturn table
+function M.flat(wanted)
+  local flat = {}
+  for name, value in pairs(wanted) do
+    if type(value) == "table" then
+      for inner, of_inner in pairs(value) do
+        flat[name .. "_" .. inner] = of_inner
+      end
+    elseif name == "breaker" then
+      flat.breaker_failures = not value and 0 or nil
+    elseif type(value) ~= "function" then
+      flat[name] = value
+    end
+  end
+  return flat
+end
+
 -- --- Adapters --------------------------------------------------------------------------
 
 --- Options of a pool by the names that an adapter has for them.

@@ -297,25 +297,9 @@ function Pool:initialize()
   return self
 end
 
--- The configuration as the binding reads it: flat.
+-- The configuration as the binding reads it.
 local function flatten(checked)
-  local flat = {}
-  for key, value in pairs(checked) do
-    if type(value) ~= "table" and type(value) ~= "function" then
-      flat[key] = value
-    end
-  end
-  for key, value in pairs(checked.retry) do
-    flat["retry_" .. key] = value
-  end
-  flat.breaker = nil
-  if checked.breaker then
-    for key, value in pairs(checked.breaker) do
-      flat["breaker_" .. key] = value
-    end
-  else
-    flat.breaker_failures = 0
-  end
+  local flat = config.flat(checked)
   flat.fifo = checked.order == "fifo"
   return flat
 end
