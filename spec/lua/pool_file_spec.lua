@@ -91,6 +91,10 @@ describe("a file of pools", function()
       assert(gb(0.5) == 536870912)
       return {}]], "pools.lua"))
     assert.is_nil((next(pools)))
+    pools = covet.pools(tmp.file([[return { a = (function()
+      local x = 1 local x = x + 1
+      return { url = "sqlite::memory:", readers = x } end)() }]], "pools.lua"))
+    assert.equal(2, pools.a.options.readers)
     refuses("local a = 1\nreturn { a = { idle_timeout = minutes '5' } }",
       "minutes(n): expected number, got string", "pools.lua:2")
   end)
@@ -128,6 +132,15 @@ describe("a file of pools", function()
     } do
       refuses(head .. case[1], case[2], "pools.lua:" .. case[3])
     end
+    refuses("local b = { a = { max_sise = 1 } }\nlocal a = { max_sise = 1 }\n"
+      .. "local function f() return { a = { max_sise = 1 } } end\nreturn {\n"
+      .. "a = { url = 'sqlite:x',\nmax_sise = 1 } }",
+      'a: unknown option "max_sise", did you mean "max_size"?', "pools.lua:6")
+    refuses("local a = { url = 'sqlite:x',\nmax_sise = 1 }\nreturn { a = a }",
+      'a: unknown option "max_sise", did you mean "max_size"?', "pools.lua:3")
+    refuses("return {\na = { url = 'sqlite:x' },\nb = { a = 1, url = 'sqlite:y' "
+      .. "},\n['a'] = { url = 'sqlite:z' } }",
+      "a: there is a pool of this name above", "pools.lua:4")
     refuses("return { 'sqlite:x' }", "pools have names: { users_db = { url = ... "
       .. "} }, not a number", "pools.lua")
     refuses("local t = {}\nt[('a'):rep(2)] = 5\nreturn t",

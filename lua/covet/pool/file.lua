@@ -186,6 +186,11 @@ function M.load(path)
     fail(file, nil, "the file has to return a table of pools, not %s",
       entries == nil and "nothing" or type(entries))
   end
+  local twice, line = place.twice(file.source)
+  if twice then
+    fail({ path = ("%s:%d"):format(path, line) }, nil,
+      "%s: there is a pool of this name above", twice)
+  end
   local pools, owner = {}, manager.new()
   for _, name in ipairs(sorted_names(entries)) do
     local pool = make(file, name, entries[name])

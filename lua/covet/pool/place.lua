@@ -101,12 +101,34 @@ local function find_key(tokens, first, name)
   return best
 end
 
---- The line of a key, of a key in its table and so on.
+-- The `return` of the source, that is the last one outside of all braces, when
+-- a table is written right behind it.
+local function find_return(tokens)
+  local depth, found = 0, nil
+  for i, token in ipairs(tokens) do
+    if token.kind == "{" then
+      depth = depth + 1
+    elseif token.kind == "}" then
+      depth = depth - 1
+    elseif depth == 0 and token.value == "return" and token.kind == "name" then
+      found = i
+    end
+  end
+  local after = found and tokens[found + 1]
+  return after and after.kind == "{" and found + 1 or nil
+end
+
+--- The line of a key, of a key in its table and so on. The table that the source
+-- returns is looked at first.
 -- @tparam string source
 -- @tparam {string,...} path `{ "users_db", "retry", "attempts" }`
 -- @treturn number|nil the line of the last one that was found
 function M.line(source, path)
-  local tokens, first, line = tokens_of(source), 1, nil
+  local tokens, line = tokens_of(source), nil
+  local first = find_return(tokens)
+  if not first or not find_key(tokens, first, path[1]) then
+    first = 1
+  end
   for _, name in ipairs(path) do
     local found = find_key(tokens, first, name)
     if not found then
@@ -115,6 +137,29 @@ function M.line(source, path)
     first, line = found + 1, tokens[found].line
   end
   return line
+end
+
+--- The first key that the returned table has twice: Lua itself keeps the last
+-- one and says nothing.
+-- @tparam string source
+-- @treturn string|nil the key
+-- @treturn number|nil the line of the second one
+function M.twice(source)
+  local tokens, depth, seen = tokens_of(source), 0, {}
+  for i = find_return(tokens) or #tokens + 1, #tokens do
+    local token = tokens[i]
+    if token.kind == "{" or token.kind == "(" then
+      depth = depth + 1
+    elseif token.kind == "}" or token.kind == ")" then
+      depth = depth - 1
+    elseif depth == 1 and token.value and is_key(tokens, i) then
+      if seen[token.value] then
+        return token.value, token.line
+      end
+      seen[token.value] = true
+    end
+  end
+  return nil
 end
 
 return M
