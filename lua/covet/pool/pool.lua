@@ -482,13 +482,14 @@ function M.new(factory, given, name)
     name = name or default_name(), factory = factory, machine = machine,
     connections = {}, slots = {}, leases = {}, holders = {}, resets = {},
     holdings = setmetatable({}, { __mode = "k" }), jobs = {}, requests = {},
-    answers = {}, listeners = {}, watchers = list.new(), awaited = 0,
-    carrying = false, ended = false,
+    answers = {}, listeners = {}, watchers = list.new(), carrying = false,
+    ended = false,
   }, class)
   self.take, self.give_back = core.pool_hands(machine)
   self.clock = setmetatable({
     weak = setmetatable({ self }, { __mode = "v" }) }, Clock)
   self.try = require("covet.session").try(self)
+  self.awaited = 0 -- calls that wait for the pool as a whole
   set_config(self, checked)
   return self
 end
