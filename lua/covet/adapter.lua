@@ -139,12 +139,10 @@ function Adapter:enter(text)
   if not joined then
     adapter:check_holder(only_reads(adapter, text))
     return self
-  elseif rawequal(self, adapter) then
-    return joined
+  elseif not rawequal(self, adapter) then
+    joined = session.view(joined, self.defaults)
   end
-  local view = joined:with_options {}
-  view.defaults = self.defaults
-  return view
+  return joined:enter(text)
 end
 
 --- The session for a stream.

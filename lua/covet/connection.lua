@@ -4,6 +4,7 @@
 -- end of the task at the latest; what it left open is rolled back then.
 -- @module covet.connection
 
+local call = require "covet.call"
 local caller = require "covet.caller"
 local core = require "covet.core"
 local session = require "covet.session"
@@ -14,14 +15,29 @@ local Connection = {}
 
 local M = {}
 
+-- A connection that streams share is no one's to begin a transaction on.
+local function refuse_control(self, text)
+  local parsed = call.parse(self.adapter, call.text_of(text))
+  if parsed.control then
+    self:fail({ kind = "usage", retry = "no", message = "a transaction needs a "
+      .. "connection of its own: use db:transaction, db:begin or db:acquire" },
+      parsed)
+  end
+end
+
 --- Whether the connection can be used; the session for a call.
-function Connection:enter()
-  if self.origin then
-    self.origin:enter()
-  elseif not self.lease_held then
+function Connection:enter(text)
+  local held = self.origin or self
+  if not held.lease_held then
     caller.usage "the connection was released before"
+  elseif held.users and text then
+    refuse_control(self, text)
   end
   return self
+end
+
+local function give_back(handle, lease)
+  return task.finish(core.release(handle, lease))
 end
 
 local function release(self)
@@ -31,7 +47,8 @@ local function release(self)
     self.task:disown(self)
   end
   self.adapter:note_release(self)
-  return task.finish(core.release(self.adapter.handle, self.lease))
+  -- a cancelled task too leaves no lease half returned
+  return task.shelter(give_back, self.adapter.handle, self.lease)
 end
 
 --- Give the connection back. What was left open is rolled back.
@@ -133,8 +150,8 @@ function M.share(from)
     adapter.shared_by[owner] = shared
   end
   shared.users = shared.users + 1
-  local view = shared:with_options {}
-  view.defaults, view.is_share = from.defaults, true
+  local view = session.view(shared, from.defaults)
+  view.is_share = true
   return view
 end
 

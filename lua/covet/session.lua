@@ -406,13 +406,7 @@ end
 function methods:with_options(given)
   local checked = options.check(call.OPTIONS, given, "with_options",
     caller.level())
-  local view = {}
-  for key, value in pairs(self) do
-    view[key] = value
-  end
-  view.origin = self.origin or self
-  view.defaults = call.resolve(checked, self.defaults)
-  return M.new(view, getmetatable(self))
+  return M.view(self, call.resolve(checked, self.defaults))
 end
 
 local function caught(fine, ...)
@@ -502,6 +496,19 @@ function M.class(name, own)
     end
   end
   return { __name = name, __index = own }
+end
+
+--- The same session with other defaults of its calls.
+-- @tparam table session
+-- @tparam table defaults resolved options
+-- @treturn table
+function M.view(session, defaults)
+  local view = {}
+  for key, value in pairs(session) do
+    view[key] = value
+  end
+  view.origin, view.defaults = session.origin or session, defaults
+  return M.new(view, getmetatable(session))
 end
 
 --- Complete a new session.

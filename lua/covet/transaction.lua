@@ -5,6 +5,7 @@
 -- transaction a transaction is a savepoint.
 -- @module covet.transaction
 
+local call = require "covet.call"
 local caller = require "covet.caller"
 local core = require "covet.core"
 local errors = require "covet.error"
@@ -84,17 +85,43 @@ local function root(self)
   return self.origin or self
 end
 
---- Whether the transaction can be used; the session for a call.
-function Transaction:enter()
+-- What does in order what a statement would do behind the transaction's back.
+local INSTEAD = {
+  BEGIN = "tx:transaction(fn) or tx:begin()", COMMIT = "tx:commit()",
+  ROLLBACK = "tx:rollback() or tx:rollback_to(name)",
+  SAVEPOINT = "tx:savepoint(name)", RELEASE = "tx:release_savepoint(name)",
+}
+INSTEAD.START, INSTEAD.END = INSTEAD.BEGIN, INSTEAD.COMMIT
+INSTEAD.ABORT = INSTEAD.ROLLBACK
+
+local function refuse_control(self, text)
+  local parsed = call.parse(self.adapter, call.text_of(text))
+  if parsed.control then
+    self:fail({ kind = "usage", retry = "no", message =
+      ("%s does not go through the calls of a transaction: use %s"):format(
+        parsed.control, INSTEAD[parsed.control]) }, parsed)
+  end
+end
+
+-- The transaction is open, and this task's.
+local function check_open(self)
   local state = root(self)
   if state.task ~= task.current() then
     caller.usage "a transaction belongs to the task that began it"
   elseif state.state ~= "open" then
     caller.usage("the transaction was %s before", state.state)
-  elseif state.doomed then
+  end
+  return state
+end
+
+--- Whether the transaction can be used; the session for a call.
+function Transaction:enter(text)
+  if check_open(self).doomed then
     self:fail { kind = "transaction_aborted", retry = "no", message =
       "a nested transaction could not be rolled back: nothing of this one can "
         .. "be committed" }
+  elseif text then
+    refuse_control(self, text)
   end
   return self
 end
@@ -223,8 +250,7 @@ end
 
 --- Undo everything; no error is raised.
 function Transaction:rollback()
-  self:enter()
-  self = root(self)
+  self = check_open(self)
   leave(self, "rolled back")
   undo(self)
   release(self)

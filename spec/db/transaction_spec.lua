@@ -3,6 +3,7 @@ local covet = require "covet"
 local database = require "spec.support.database"
 local fails = require "spec.support.fails"
 local process = require "spec.support.process"
+local suspension = require "spec.support.suspension"
 local wait = require "spec.support.wait"
 
 database.contract("transactions", function(d, open)
@@ -433,15 +434,86 @@ database.contract("transactions", function(d, open)
     assert.same({ 2 }, ids())
   end)
 
-  it("a statement that ends it behind its back is told", function()
-    local _, err = pcall(db.transaction, db, function(tx)
-      tx:execute(insert, 1, 1)
-      tx:execute "rollback"
-      tx:execute(insert, 2, 2)
-    end)
-    assert.is_true(covet.is(err, "usage", "transaction_aborted"), tostring(err))
+  it("statements that end or begin one are refused, whatever stands before them", function()
+    local methods = {
+      COMMIT = "tx:commit()", END = "tx:commit()", ROLLBACK = "tx:rollback()",
+      BEGIN = "tx:transaction(fn)", SAVEPOINT = "tx:savepoint(name)",
+      RELEASE = "tx:release_savepoint(name)",
+    }
+    for _, text in ipairs {
+      "commit", "COMMIT transaction", "end", "rollback", "rollback to a", "begin immediate",
+      "savepoint a", "release a", " \n\t commit;", "-- a\n/* b */ rollback", ";; end",
+      "insert into t values (5, 5); commit", "select 1; /* x */ ; release a;",
+    } do
+      db:transaction(function(tx)
+        tx:execute(insert, 1, 1)
+        local err = fails("usage", tx, "execute", text)
+        assert.equal(text, err.sql)
+        assert.matches("spec/support/fails.lua", err.where, 1, true)
+        local word = err.message:match "^%u+"
+        assert.is_truthy(err.message:find(methods[word], 1, true), err.message)
+        fails("usage", tx, "execute", { text, timeout = 1 })
+        fails("usage", tx:with_options { timeout = 1 }, "execute", text)
+        fails("usage", db, "execute", text)
+        fails("usage", db:with_options { timeout = 1 }, "execute", text)
+        fails("usage", tx, "fetch_all", text)
+        fails("usage", tx, "stream_query", text)
+        fails("usage", tx, "execute_many", text, {})
+        fails("usage", tx, "prepare", text)
+        fails("usage", tx.try:with_options { rows = "array" }, "execute", text)
+        assert.equal(1, tx:fetch_value "select count(*) from t")
+        tx:rollback()
+      end)
+    end
     assert.same({}, ids())
     assert.equal(0, db:get_pool_stats().used)
+  end)
+
+  it("words that only look like that are not refused", function()
+    db:transaction(function(tx)
+      assert.equal("commit", tx:fetch_value "select 'commit'")
+      tx:execute "create trigger tr after insert on t begin delete from t where id < 0; end"
+      assert.equal(1, tx:fetch_value "select case when 1 then 1 end")
+      tx:execute "explain commit"
+    end)
+  end)
+
+  it("rollback() of one that cannot be committed any more rolls back", function()
+    local tx = db:begin()
+    tx:execute(insert, 1, 1)
+    tx.doomed = true -- a nested one could not be rolled back
+    fails("transaction_aborted", tx, "execute", insert, 2, 2)
+    fails("transaction_aborted", db, "execute", insert, 2, 2)
+    fails("transaction_aborted", tx, "commit")
+    tx:rollback()
+    fails("usage", tx, "rollback")
+    assert.same({}, ids())
+    assert.equal(0, db:get_pool_stats().used)
+  end)
+
+  it("a cancelled task gives its connection back, and what is committed is told", function()
+    for _, how in pairs(suspension.ways) do
+      local k, fired = 0, true
+      while fired do
+        k = k + 1
+        local told, committed = false, false
+        db:execute "delete from t"
+        local _
+        _, fired = suspension.run(function()
+          local tx = db:begin()
+          tx:execute(insert, 1, 1)
+          tx:execute "create temporary table s (i integer)" -- a release that takes its time
+          tx:after_commit(function()
+            told = true
+          end)
+          tx:commit()
+          committed = true
+        end, k, how)
+        assert.equal(0, db:get_pool_stats().used)
+        assert.equal(told, ids()[1] == 1)
+        assert.equal(told, committed)
+      end
+    end
   end)
 
   it("500 transfers of 50 tasks keep the sum", function()

@@ -8,6 +8,7 @@
 -- * `parameter`: prefix of the native numbered placeholder; nil where
 --   placeholders only count (`?`)
 -- * `identifier_quote`
+-- * `control`: the words that begin or end a transaction besides the usual ones
 -- * flags: `question`, `percent` (placeholders `?`, `%s` exist),
 --   `dollar_quotes`, `nested_comments`, `hash_comments`, `executable_comments`
 --   (`/*! code */`), `dash_needs_blank` (`--` starts a comment only before a
@@ -25,13 +26,14 @@ return {
       ["'"] = { "'", STRING }, ['"'] = { '"', IDENTIFIER },
       ["`"] = { "`", IDENTIFIER }, ["["] = { "]", IDENTIFIER },
     },
-    question = true, own_names = true,
+    question = true, own_names = true, control = {},
   },
   postgresql = {
     name = "postgresql", parameter = "$", identifier_quote = '"',
     quotes = { ["'"] = { "'", STRING }, ['"'] = { '"', IDENTIFIER } },
     dollar_quotes = true, nested_comments = true, escape_strings = true,
     slices = true, nested_blocks = true,
+    control = { START = true, ABORT = true },
   },
   -- As the server starts: ANSI_QUOTES and NO_BACKSLASH_ESCAPES are off.
   mysql = {
@@ -42,5 +44,6 @@ return {
     },
     question = true, percent = true, hash_comments = true,
     dash_needs_blank = true, executable_comments = true, nested_blocks = true,
+    control = { START = true },
   },
 }

@@ -211,7 +211,7 @@ end
 -- @tparam table dialect of `covet.sql.dialect`
 -- @treturn table the scan: `count`, `names`, `order`, `pieces` and `copied`
 -- (what was replaced, up to which byte), `keyword`, `verb`, `second`,
--- `statements`, `temporary`; or `fault`, a table of `kind`, `message`,
+-- `statements`, `temporary`, `control`; or `fault`, a table of `kind`, `message`,
 -- `position`
 function M.scan(text, dialect)
   local lexer = lexer_of(dialect)

@@ -19,6 +19,8 @@ end
 
 local VERBS = set "SELECT INSERT UPDATE DELETE REPLACE MERGE VALUES TABLE"
 local TEMPORARY = set "TEMP TEMPORARY"
+-- Begin or end a transaction, or a part of one.
+local CONTROL = set "BEGIN COMMIT END ROLLBACK SAVEPOINT RELEASE"
 -- May stand between CREATE and the kind of thing that is made.
 local MODIFIERS = set [[
   OR REPLACE TEMP TEMPORARY GLOBAL LOCAL UNLOGGED UNIQUE FULLTEXT SPATIAL
@@ -104,6 +106,9 @@ function M.first(scan, word)
   if is_first(scan) then
     scan.keyword = word
     scan.verb = word ~= "WITH" and word or nil
+  end
+  if CONTROL[word] or scan.dialect.control[word] then
+    scan.control = scan.control or word
   end
   scan.definer = false
   scan.on_word = word == "CREATE" and after_create
