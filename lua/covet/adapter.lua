@@ -98,7 +98,7 @@ end
 function Adapter:disconnect(timeout)
   local adapter = self.adapter
   timeout = options.check(DISCONNECT_OPTIONS, { timeout = timeout },
-    "disconnect", caller.level()).timeout
+    "disconnect", caller.LEVEL).timeout
   if adapter.forget_exit then
     adapter.forget_exit()
     adapter.forget_exit = nil
@@ -163,7 +163,7 @@ local ACQUIRE_OPTIONS = {
 -- @treturn table a session with all methods of the adapter
 function Adapter:acquire(given)
   return connection.acquire(self, options.check(ACQUIRE_OPTIONS, given or {},
-    "acquire", caller.level()))
+    "acquire", caller.LEVEL))
 end
 
 --- Give a connection back.
@@ -246,7 +246,7 @@ function Adapter:check_holder(read_only)
       message = "this task holds the only such connection already and would "
         .. "wait for itself",
       hint = "use the connection or transaction that it holds",
-    }, caller.level())
+    }, caller.LEVEL)
   end
 end
 
@@ -377,7 +377,7 @@ function M.new(class, url, checked, passed)
   local handle, fields = core.adapter(url, list)
   if not handle then
     fields.database = class.database
-    errors.raise(fields, caller.level())
+    errors.raise(fields, caller.LEVEL)
   end
   local self = {
     handle = handle, lease = 0, inside = 0, database = class.database,

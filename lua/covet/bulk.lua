@@ -121,7 +121,7 @@ local function check_row(parsed, row, number)
       number, type(row))
   end
   if parsed.names then
-    return (sql.bind_named(parsed, row, caller.level()))
+    return (sql.bind_named(parsed, row, caller.LEVEL))
   end
   for key in pairs(row) do
     if type(key) == "number" and key > parsed.count then
@@ -218,7 +218,7 @@ end
 
 local function refuse_record(number, fmt, ...)
   errors.raise({ kind = "invalid_value", retry = "no",
-    message = ("record %d: " .. fmt):format(number, ...) }, caller.level())
+    message = ("record %d: " .. fmt):format(number, ...) }, caller.LEVEL)
 end
 
 local function check_named(row, known, number)
@@ -292,7 +292,7 @@ function M.copy_records(session, name, records, given)
     caller.usage("the table's name must be a string, not %s", type(name))
   end
   given = options.check(COPY_OPTIONS, given or {}, "copy_records_to_table",
-    caller.level())
+    caller.LEVEL)
   local next_record = iterate(records)
   local first = next_record()
   if first == nil then

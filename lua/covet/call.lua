@@ -50,7 +50,7 @@ CALL_OPTIONS.positional = true
 -- @treturn table
 function M.resolve(given, base)
   local rows = given.rows or base.rows or "named"
-  local types = given.types and decode.plan(given.types, caller.level())
+  local types = given.types and decode.plan(given.types, caller.LEVEL)
     or base.types or decode.plan()
   local read_only = given.read_only
   if read_only == nil then
@@ -107,7 +107,7 @@ function M.parse(adapter, text)
   if parsed then
     return parsed
   end
-  parsed = sql.parse(text, adapter.dialect, caller.level())
+  parsed = sql.parse(text, adapter.dialect, caller.LEVEL)
   if adapter.statement_count >= MOST_TEXTS then
     adapter.statements, adapter.statement_count = {}, 0
   end
@@ -161,13 +161,13 @@ end
 -- @treturn number how many
 function M.read(adapter, defaults, given)
   local text = M.text_of(given)
-  local checked = options.check(CALL_OPTIONS, given, "call", caller.level())
+  local checked = options.check(CALL_OPTIONS, given, "call", caller.LEVEL)
   local parsed = M.parse(adapter, text)
   local list, n
   if checked.params and given[2] ~= nil then
     caller.usage "give either params or values by position, not both"
   elseif checked.params and parsed.names then
-    list, n = sql.bind_named(parsed, checked.params, caller.level())
+    list, n = sql.bind_named(parsed, checked.params, caller.LEVEL)
   elseif checked.params then
     caller.usage "params is for statements with :name parameters"
   elseif parsed.names then

@@ -1,39 +1,53 @@
---- Mistakes of the caller, told with the caller's place.
--- However deep inside covet a mistake is found, the place that counts is the
+--- Who called covet: whose mistake it is, and who took a connection.
+--
+-- However deep inside covet something is found, the place that counts is the
 -- first one outside of covet's own files.
 -- @module covet.caller
 
-local error = require "covet.error"
+local errors = require "covet.error"
 
-local M = {}
+local getinfo = debug.getinfo
 
-local OWN = debug.getinfo(1, "S").source:match "^(@.*)caller%.lua$"
+local M = {
+  --- The level of the caller, for functions that take one. Finding it costs a
+  -- walk over the stack: that is done when there is a mistake.
+  LEVEL = errors.CALLER,
+}
 
---- The level of the first function that is not covet's, counted from the
--- function that calls this; beyond the stack when a tail call has replaced it.
--- @treturn number
-function M.level()
-  local level = 2
-  local info = debug.getinfo(level, "S")
-  while info and (info.what == "C"
-    or info.source:sub(1, #OWN) == OWN) do
-    level = level + 1
-    info = debug.getinfo(level, "S")
+local OWN = getinfo(1, "S").source:match "^(@.*)caller%.lua$"
+
+-- Functions seen on the way: false for covet's own and for those in C, else
+-- their file. Asking for a function is much cheaper than asking for its file.
+local files = setmetatable({}, { __mode = "k" })
+
+local function file_of(fn)
+  local file = files[fn]
+  if file == nil then
+    local info = getinfo(fn, "S")
+    file = info.what ~= "C" and info.source:sub(1, #OWN) ~= OWN
+      and info.short_src
+    files[fn] = file
   end
-  return level - 1
+  return file
 end
 
 --- The caller's place.
 -- @treturn string|nil "file:line"
 function M.where()
-  local info = debug.getinfo(M.level(), "Sl")
-  return info and info.short_src .. ":" .. info.currentline or nil
+  local level = 2
+  local info = getinfo(level, "f")
+  while info and not file_of(info.func) do
+    level = level + 1
+    info = getinfo(level, "f")
+  end
+  return info
+    and file_of(info.func) .. ":" .. getinfo(level, "l").currentline or nil
 end
 
 --- Raise an error of kind "usage" at the caller's place.
 -- @tparam string fmt as for string.format
 function M.usage(fmt, ...)
-  error.usage(M.level(), fmt, ...)
+  errors.usage(errors.CALLER, fmt, ...)
 end
 
 return M

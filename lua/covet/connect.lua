@@ -24,7 +24,7 @@ local function load_module(module)
   elseif NAMES[module] then
     errors.raise({ kind = "unsupported", retry = "no", message =
       ("the driver for %s is not in this build of covet"):format(
-        NAMES[module]) }, caller.level())
+        NAMES[module]) }, caller.LEVEL)
   end
   error(adapter, 0)
 end

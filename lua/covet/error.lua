@@ -35,6 +35,11 @@ local MASKS = {
 
 local M = {}
 
+--- A level for `raise` and `usage`: the first function outside of covet's own
+-- files, however deep inside them the mistake is found. It costs a walk over
+-- the stack, and only where there is a mistake.
+M.CALLER = math.huge
+
 --- All kinds of error, the same in every database: a set, name -> true.
 -- @table KINDS
 M.KINDS = {}
@@ -173,12 +178,24 @@ function Error.__concat(left, right)
   return tostring(left) .. tostring(right)
 end
 
+local OWN_FOLDER = getinfo(1, "S").source:match "^(@.*)error%.lua$"
+
+-- Whether a function is covet's, or C.
+local function is_inner(info)
+  return info.what == "C" or sub(info.source, 1, #OWN_FOLDER) == OWN_FOLDER
+end
+
+local function is_c(info)
+  return info.what == "C"
+end
+
 -- "file:line" of the first Lua function at or above `level` (1: who called
--- the function that calls this), or nil.
+-- the function that calls this; CALLER), or nil.
 local function where(level)
-  level = level + 2
+  local is_skipped = level == M.CALLER and is_inner or is_c
+  level = level == M.CALLER and 2 or level + 2
   local info = getinfo(level, "Sl")
-  while info and info.currentline < 0 do
+  while info and (is_skipped(info) or info.currentline < 0) do
     level = level + 1
     info = getinfo(level, "Sl")
   end
@@ -199,7 +216,7 @@ end
 --- Raise an error.
 -- @tparam table fields taken, or an error object, raised as it is
 -- @tparam[opt] number level whose "file:line" to note in `where`, counted as
--- for Lua's `error`; nothing is noted by default
+-- for Lua's `error`, or `CALLER`; nothing is noted by default
 function M.raise(fields, level)
   if level and fields.where == nil then
     fields.where = where(level)
@@ -210,7 +227,7 @@ end
 --- Raise an error of kind "usage": a mistake of the caller.
 -- Do not call it as a tail call, or `level` counts from one frame too high.
 -- @tparam number level whose mistake it is, counted as for Lua's `error`:
--- 1 is the function that calls `usage`, 2 who called that
+-- 1 is the function that calls `usage`, 2 who called that; or `CALLER`
 -- @tparam string fmt as for `string.format`
 -- @param ... its arguments
 function M.usage(level, fmt, ...)

@@ -264,7 +264,7 @@ end
 -- @tparam table|nil given what the user wrote; it is not changed
 -- @tparam[opt] string what the function it was given to, for messages
 -- @tparam[opt=2] number level whose mistake it is, as for Lua's `error`: 1 is
--- the function that calls `check`, 2 who called that
+-- the function that calls `check`, 2 who called that; or `covet.error.CALLER`
 -- @treturn table a new table of options
 function M.check(spec, given, what, level)
   local plan, result = compile(spec), {}

@@ -405,7 +405,7 @@ end
 -- @tparam table given timeout, rows, types, read_only, chunk_size
 function methods:with_options(given)
   local checked = options.check(call.OPTIONS, given, "with_options",
-    caller.level())
+    caller.LEVEL)
   return M.view(self, call.resolve(checked, self.defaults))
 end
 

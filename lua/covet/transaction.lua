@@ -41,7 +41,7 @@ local ISOLATIONS = {
 
 local function check_options(given)
   local checked = options.check(M.OPTIONS, given or {}, "transaction",
-    caller.level())
+    caller.LEVEL)
   if checked.isolation then
     local name = checked.isolation:lower():gsub("[%s_]+", "_")
     checked.isolation = ISOLATIONS[name]

@@ -111,7 +111,7 @@ function M.new(given, url)
     caller.usage("covet.sqlite takes a path or a table of options, not %s",
       type(given))
   end
-  local checked = options.check(OPTIONS, given, "covet.sqlite", caller.level())
+  local checked = options.check(OPTIONS, given, "covet.sqlite", caller.LEVEL)
   if url then
     checked.path = given.path
   end

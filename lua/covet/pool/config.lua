@@ -21,7 +21,7 @@ local M = {}
 
 local function fail(option, fmt, ...)
   errors.raise({ kind = "usage", retry = "no", option = option,
-    message = fmt:format(...) }, caller.level())
+    message = fmt:format(...) }, caller.LEVEL)
 end
 
 -- --- Checks of one option ---------------------------------------------------------
@@ -289,7 +289,7 @@ end
 -- The fields of a checked configuration; `given` is what the caller has written,
 -- `wanted` that and its preset.
 local function complete(given, wanted, what)
-  local config = options.check(M.OPTIONS, wanted, what, caller.level())
+  local config = options.check(M.OPTIONS, wanted, what, caller.LEVEL)
   if config.breaker == true then
     config.breaker = options.check(BREAKER)
   end

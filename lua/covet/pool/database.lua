@@ -15,7 +15,7 @@ local M = {}
 
 local function fail(option, fmt, ...)
   errors.raise({ kind = "usage", retry = "no", option = option,
-    message = fmt:format(...) }, caller.level())
+    message = fmt:format(...) }, caller.LEVEL)
 end
 
 -- The module of the adapter. The URL is not shown: it may hold a password.

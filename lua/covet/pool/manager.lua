@@ -27,7 +27,7 @@ local function close_timeout(given, what)
   if type(given) == "number" then
     given = { timeout = given }
   end
-  return options.check(CLOSE_OPTIONS, given, what, caller.level()).timeout
+  return options.check(CLOSE_OPTIONS, given, what, caller.LEVEL).timeout
 end
 
 -- --- Making pools -------------------------------------------------------------------

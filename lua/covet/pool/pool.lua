@@ -124,7 +124,7 @@ local ACQUIRE_OPTIONS = {
 
 local function timeout_of(given)
   return options.check(ACQUIRE_OPTIONS, given, "acquire",
-    caller.level()).timeout
+    caller.LEVEL).timeout
 end
 
 -- `level` is whose call it is, counted from the binding's functions.
@@ -320,7 +320,7 @@ function Pool:configure(given)
   local checked = config.change(self.config, given, "configure")
   local fine, fields = core.pool_configure(self.machine, flatten(checked))
   if not fine then
-    errors.raise(fields, caller.level())
+    errors.raise(fields, caller.LEVEL)
   end
   set_config(self, checked)
   carry_out(self)
@@ -348,7 +348,7 @@ local function end_timeout(given, what)
   if type(given) == "number" then
     given = { timeout = given }
   end
-  return options.check(END_OPTIONS, given, what, caller.level()).timeout
+  return options.check(END_OPTIONS, given, what, caller.LEVEL).timeout
 end
 
 --- Refuse new requests, serve those that wait, and close what comes back.
@@ -475,7 +475,7 @@ function M.new(factory, given, name)
   local checked = config.config(given)
   local machine, fields = core.pool(name, flatten(checked))
   if not machine then
-    errors.raise(fields, caller.level())
+    errors.raise(fields, caller.LEVEL)
   end
   task.prepare()
   local self = setmetatable({

@@ -8,9 +8,6 @@ local getinfo, getlocal = debug.getinfo, debug.getlocal
 local traceback = debug.traceback
 local running = coroutine.running
 
--- Functions of covet itself are not the caller whose mistake is shown.
-local OWN_FOLDER = getinfo(1, "S").source:gsub("task/trace%.lua$", "")
-
 -- C functions that call Lua and cannot be left by a yield.
 local BARRIERS = {
   [table.sort] = "table.sort's comparison",
@@ -84,13 +81,7 @@ end
 --- Raise a usage error that points at the first function outside covet.
 -- @tparam string fmt as for `string.format`
 function M.usage(fmt, ...)
-  local level = 2
-  local info = getinfo(level, "S")
-  while info and (info.what == "C" or info.source:find(OWN_FOLDER, 1, true)) do
-    level = level + 1
-    info = getinfo(level, "S")
-  end
-  errors.usage(info and level or 2, fmt, ...)
+  errors.usage(errors.CALLER, fmt, ...)
 end
 
 --- Raise the error of a wait where Lua cannot be left.

@@ -16,7 +16,7 @@ local function schema_of(given)
   if type(given) == "string" then
     given = { schema = given }
   end
-  return options.check(SCHEMA, given or {}, "options", caller.level()).schema
+  return options.check(SCHEMA, given or {}, "options", caller.LEVEL).schema
 end
 
 local function check_name(name)

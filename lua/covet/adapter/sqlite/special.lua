@@ -61,7 +61,7 @@ local BACKUP_OPTIONS = {
 -- @tparam string path
 -- @tparam[opt] table given `progress(remaining, total)`, `timeout`
 function methods:backup(path, given)
-  given = options.check(BACKUP_OPTIONS, given or {}, "backup", caller.level())
+  given = options.check(BACKUP_OPTIONS, given or {}, "backup", caller.LEVEL)
   if type(path) ~= "string" or path == "" then
     caller.usage "backup(path): path must be the name of a file"
   end
@@ -116,7 +116,7 @@ function methods:create_function(name, given, fn)
     caller.usage "create_function(name, ...): name must be a string"
   end
   given = options.check(FUNCTION_OPTIONS, given, "create_function",
-    caller.level())
+    caller.LEVEL)
   local last
   if given.step and given.finish and fn == nil then
     fn, last = given.step, dump(given.finish, "finish")
@@ -197,7 +197,7 @@ end
 -- @tparam[opt] table given `write`
 -- @treturn table `size`, `read`, `write`, `close`
 function methods:open_blob(name, column, row_id, given)
-  given = options.check(BLOB_OPTIONS, given or {}, "open_blob", caller.level())
+  given = options.check(BLOB_OPTIONS, given or {}, "open_blob", caller.LEVEL)
   local session, owned = self:enter(), nil
   if session.lease == 0 then
     owned = session:acquire()
