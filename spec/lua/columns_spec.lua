@@ -31,6 +31,8 @@ local function refused(...)
 end
 
 describe("covet.columns", function()
+  batches.without_binding(before_each, after_each)
+
   it("gives columns by position and by name", function()
     local shape = batches.shape {
       { "id", "integer" }, { "n", "text" }, { "a" }, { "a" },
@@ -213,22 +215,28 @@ describe("covet.columns", function()
   end)
 
   describe("Arrow", function()
-    local library
+    local functions
 
     -- The release functions: of the binding, or compiled here without it.
     setup(function()
       local found, core = pcall(require, "covet.core")
-      if found and core.arrow_release then
-        columns.set_release(core.arrow_release)
+      if found and core.arrow then
+        functions = core.arrow
         return
       end
       local path = os.tmpname()
       assert(os.execute("cc -shared -fPIC -o " .. path .. " src/lua/arrow.c")
         == 0)
-      library = ffi.load(path)
+      local library = ffi.load(path)
       os.remove(path)
       pcall(ffi.cdef, "const void *covet_arrow_functions_get(void);")
-      columns.set_release(library.covet_arrow_functions_get())
+      functions = ffi.gc(library.covet_arrow_functions_get(), function()
+        library = nil -- it stays loaded until then
+      end)
+    end)
+
+    before_each(function()
+      columns.set_release(functions)
     end)
 
     local function export()

@@ -80,6 +80,25 @@ local function fill(batch, cell, value)
   end
 end
 
+--- Without the binding while a file's tests run: what is made here is not the
+-- binding's to free.
+-- @tparam function before_each busted's
+-- @tparam function after_each
+function M.without_binding(before_each, after_each)
+  local columns, decode = require "covet.columns", require "covet.decode"
+  before_each(function()
+    decode.set_free(nil)
+    columns.set_release(nil)
+  end)
+  after_each(function()
+    collectgarbage() -- what the test's own functions are to free
+    if package.loaded["covet.setup"] then
+      package.loaded["covet.setup"] = nil
+      require "covet.setup"
+    end
+  end)
+end
+
 --- A batch of `rows`: lists of strings, numbers (whole ones are integers),
 -- booleans, int64, or cells.
 -- @tparam cdata shape

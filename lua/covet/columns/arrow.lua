@@ -73,7 +73,8 @@ local functions
 --- Give the C functions.
 -- @tparam userdata|cdata pointer `const covet_arrow_functions *`
 function M.set_release(pointer)
-  functions = ffi.cast("const covet_arrow_functions *", pointer)
+  functions = pointer ~= nil
+    and ffi.cast("const covet_arrow_functions *", pointer) or nil
 end
 
 local function allocate(type, count, size)
