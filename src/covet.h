@@ -470,6 +470,20 @@ COVET_EXPORT covet_token covet_op_token(const covet_op *op);
 /** The operation of a token, NULL when it has been freed. */
 COVET_EXPORT covet_op *covet_op_find(covet_runtime *runtime, covet_token token);
 
+/** Where a call stands among the connections of its adapter. */
+typedef struct covet_place {
+  unsigned lane; /* of its connection, as the driver counts them */
+  unsigned size; /* connections that the lane can have */
+  int queued;    /* whether it still waits for one of them */
+} covet_place;
+
+/**
+ * Tell where a call stands. Returns 0, or COVET_EUNSUPPORTED when it has ended,
+ * runs on a lease, waits for its adapter to be connected, or belongs to a
+ * runtime with a thread of its own, where only that thread knows.
+ */
+COVET_EXPORT int covet_op_place(const covet_op *op, covet_place *place);
+
 /** The next operation with news, or NULL. It has rows, or has finished. */
 COVET_EXPORT covet_op *covet_reap(covet_runtime *runtime);
 

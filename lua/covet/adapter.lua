@@ -6,9 +6,11 @@
 
 local call = require "covet.call"
 local caller = require "covet.caller"
+local claims = require "covet.claims"
 local connection = require "covet.connection"
 local core = require "covet.core"
 local errors = require "covet.error"
+local events = require "covet.events"
 local options = require "covet.options"
 local session = require "covet.session"
 local task = require "covet.task"
@@ -39,32 +41,6 @@ M.OPTIONS = {
   { "name", "string", nil, "The adapter's name in messages." },
 }
 
-local EVENT_NAMES = {
-  "query", "slow_query", "error", "retry", "connect", "close", "leak",
-  "breaker", "notice",
-}
-local EVENTS = {}
-for _, name in ipairs(EVENT_NAMES) do
-  EVENTS[name] = true
-end
-
--- Connections open and close by themselves: what has happened since the last
--- look is told with the next call.
-local function tell_connections(adapter)
-  local listeners = adapter.listeners
-  if not listeners.connect and not listeners.close then
-    return
-  end
-  local stats = core.stats(adapter.handle)
-  for _ = adapter.told_created + 1, stats.created do
-    adapter:emit("connect", { size = stats.size })
-  end
-  for _ = adapter.told_destroyed + 1, stats.destroyed do
-    adapter:emit("close", { size = stats.size })
-  end
-  adapter.told_created, adapter.told_destroyed = stats.created, stats.destroyed
-end
-
 -- --- Connecting ---------------------------------------------------------------------
 
 local function check(self, ok, _, fields)
@@ -80,7 +56,7 @@ function Adapter:connect()
   local adapter = self.adapter
   check(self, task.finish(core.connect(self.handle, self.acquire_timeout)))
   adapter.ended = nil
-  tell_connections(adapter)
+  adapter:note_connections()
   if not adapter.forget_exit then
     local weak = setmetatable({ adapter }, { __mode = "v" })
     adapter.forget_exit = task.on_exit(function()
@@ -105,16 +81,15 @@ function Adapter:disconnect(timeout)
   end
   adapter.ended = "closed"
   check(self, task.finish(core.disconnect(self.handle, timeout)))
-  tell_connections(adapter)
+  adapter:note_connections()
 end
 
 Adapter.close = Adapter.disconnect
 
 local READS = { SELECT = true, VALUES = true, EXPLAIN = true, PRAGMA = true }
 
--- Whether a call can do with a connection that only reads.
-local function only_reads(adapter, text)
-  local parsed = text and call.parse(adapter, call.text_of(text))
+-- Whether a statement can do with a connection that only reads.
+local function only_reads(parsed)
   local verb = parsed and (parsed.verb or parsed.keyword)
   return verb == nil or READS[verb] or false
 end
@@ -135,9 +110,11 @@ function Adapter:enter(text)
   if adapter.claims == 0 then
     return self
   end
+  claims.sweep(adapter)
   local joined = joined_by_task(adapter)
   if not joined then
-    adapter:check_holder(only_reads(adapter, text))
+    local parsed = text and call.parse(adapter, call.text_of(text))
+    claims.check_only(self, only_reads(parsed), parsed)
     return self
   elseif not rawequal(self, adapter) then
     joined = session.view(joined, self.defaults)
@@ -147,7 +124,7 @@ end
 
 --- The session for a stream.
 function Adapter:share()
-  return self.adapter.single[true] and task.current() and connection.share(self)
+  return self.adapter.only[true] and task.current() and connection.share(self)
     or self
 end
 
@@ -208,101 +185,7 @@ function Adapter:begin(given)
   return transaction.begin(self, given)
 end
 
--- --- What the other modules tell ------------------------------------------------------------
-
--- Transactions and leases of tasks: their number, for a quick look.
-function Adapter:note_claim(change)
-  local adapter = self.adapter
-  adapter.claims = adapter.claims + change
-end
-
-function Adapter:note_acquire(held)
-  local holder = held.task
-  if holder and self.adapter.single[held.read_only] then
-    self.adapter.holders[holder] = held
-    self:note_claim(1)
-  end
-end
-
-function Adapter:note_release(held)
-  if held.task and self.adapter.holders[held.task] == held then
-    self.adapter.holders[held.task] = nil
-    self:note_claim(-1)
-  end
-end
-
---- Raise at once where a task would wait for a connection that only it can
--- give back.
-function Adapter:check_holder(read_only)
-  local adapter = self.adapter
-  if not adapter.single[read_only or false] or
-      next(adapter.holders) == nil then
-    return
-  end
-  local current = task.current()
-  if current and adapter.holders[current] then
-    errors.raise({ kind = "pool_exhausted", retry = "no",
-      database = adapter.database,
-      message = "this task holds the only such connection already and would "
-        .. "wait for itself",
-      hint = "use the connection or transaction that it holds",
-    }, caller.LEVEL)
-  end
-end
-
--- --- Events ----------------------------------------------------------------------------------
-
---- Call `fn(event)` at each event of that name.
--- @tparam string name query, slow_query, error, retry, ...
--- @tparam function fn gets a table; must not wait
--- @treturn function takes it back
-function Adapter:on(name, fn)
-  local adapter = self.adapter
-  if not EVENTS[name] then
-    local nearest = options.nearest(name, EVENT_NAMES)
-    caller.usage("there is no event %q%s", tostring(name),
-      nearest and (", did you mean %q?"):format(nearest) or "")
-  elseif type(fn) ~= "function" then
-    caller.usage("on(event, fn): fn must be a function, not %s", type(fn))
-  end
-  local listeners = adapter.listeners[name] or {}
-  adapter.listeners[name] = listeners
-  listeners[#listeners + 1] = fn
-  adapter.watched = true
-  return function()
-    for i = #listeners, 1, -1 do
-      if listeners[i] == fn then
-        table.remove(listeners, i)
-      end
-    end
-  end
-end
-
-function Adapter:emit(name, event)
-  local listeners = { unpack(self.adapter.listeners[name] or {}) }
-  for i = 1, #listeners do
-    local fine, err = pcall(listeners[i], event)
-    if not fine then
-      io.stderr:write(("covet: in a listener of %s: %s\n"):format(name,
-        tostring(err)))
-    end
-  end
-end
-
-function Adapter:note_query(parsed, started)
-  tell_connections(self.adapter)
-  local seconds = core.now() - started
-  local event = { sql = parsed.text, seconds = seconds }
-  self:emit("query", event)
-  if seconds >= self.adapter.slow_query then
-    self:emit("slow_query", event)
-  end
-end
-
-function Adapter:note_error(err, parsed, started)
-  self:emit("error", { error = err, sql = parsed and parsed.text,
-    seconds = started and core.now() - started })
-end
+-- --- Figures --------------------------------------------------------------------------------
 
 --- Figures of the connections at this moment and so far. Times in seconds.
 -- @treturn table
@@ -335,6 +218,10 @@ for name, where in pairs {
   session.methods[name] = function(self)
     Adapter.unsupported(self, name, where)
   end
+end
+
+for name, method in pairs(events.methods) do
+  Adapter[name] = method
 end
 
 --- Make an adapter's class: the methods given, and all of these.
@@ -382,9 +269,9 @@ function M.new(class, url, checked, passed)
   local self = {
     handle = handle, lease = 0, inside = 0, database = class.database,
     dialect = class.database, statements = {}, statement_count = 0,
-    claims = 0, shared_by = setmetatable({}, { __mode = "kv" }), listeners = {},
+    shared_by = setmetatable({}, { __mode = "kv" }), listeners = {},
     told_created = 0, told_destroyed = 0, watched = false,
-    holders = setmetatable({}, { __mode = "kv" }), single = {},
+    lanes = {}, only = {}, -- by read_only; the adapter's module fills them in
     defaults = call.resolve({}, {}), name = checked.name or url,
     ambient = checked.ambient, slow_query = checked.slow_query,
     acquire_timeout = checked.acquire_timeout,
@@ -392,6 +279,9 @@ function M.new(class, url, checked, passed)
     query_timeout = checked.query_timeout,
   }
   self.adapter = self
+  for name, value in pairs(claims.new()) do
+    self[name] = value
+  end
   return session.new(self, class)
 end
 

@@ -7,14 +7,16 @@
 local call = require "covet.call"
 local caller = require "covet.caller"
 local core = require "covet.core"
-local errors = require "covet.error"
+local events = require "covet.events"
 local options = require "covet.options"
 local sql = require "covet.sql"
 local task = require "covet.task"
+local waits = require "covet.wait"
 
 local MANY, READ_ONLY = core.flags.MANY, core.flags.READ_ONLY
 local NEEDS_ENCODING = -100
-local BATCH = 2000
+-- Rows in a batch, and batches under way.
+local BATCH, UNDER_WAY = 2000, 2
 
 local M = {}
 
@@ -33,11 +35,15 @@ local function encode_rows(rows, n, width)
   return encoded
 end
 
-local function submit(session, parsed, rows, n, timeout)
+-- A *load* is one call: its session, its statement, how many rows were sent
+-- (`before`) and inserted (`total`), and by number what is under way.
+
+local function submit(load, rows, n)
+  local session, parsed = load.session, load.parsed
   local flags = bit.bor(MANY, session.inside,
     session.defaults.read_only and READ_ONLY or 0)
-  return core.query_list(session.adapter.handle, session.lease, flags, timeout,
-    0, parsed.text, rows, n, parsed.count)
+  return core.query_list(session.adapter.handle, session.lease, flags,
+    load.timeout, 0, parsed.text, rows, n, parsed.count)
 end
 
 -- "in row 12 of the list" counts within its batch: make it count in all.
@@ -60,55 +66,80 @@ local function name_column(fields, columns)
   end
 end
 
-local function settle(session, parsed, before, ok, _, fields, affected)
+local function settle(load, before, ok, _, fields, affected)
   if not ok then
-    name_column(fields, parsed.columns)
-    session:fail(place_in_all(fields, before), parsed)
+    name_column(fields, load.parsed.columns)
+    load.session:fail(place_in_all(fields, before), load.parsed, load.started)
   end
-  return affected
+  load.total = load.total + affected
 end
 
--- Send a batch; answers what is needed to wait for it.
-local function send(session, parsed, rows, n, timeout, before)
-  local function begun(token, ok, more, fields, affected)
-    if token == nil and not ok and fields.code == NEEDS_ENCODING then
-      return begun(submit(session, parsed,
-        encode_rows(rows, n, parsed.count), n, timeout))
-    end
-    if token == nil then
-      local count = settle(session, parsed, before, ok, more, fields, affected)
-      return { count = count }
-    end
-    return { token = token, before = before }
+-- A batch that is under way stands in the load until its end.
+local function begun(load, rows, n, token, ok, more, fields, affected)
+  if token then
+    load[#load + 1] = { token = token, before = load.before }
+  elseif not ok and fields.code == NEEDS_ENCODING then
+    return begun(load, rows, n, submit(load,
+      encode_rows(rows, n, load.parsed.count), n))
+  else
+    settle(load, load.before, ok, more, fields, affected)
   end
-  return begun(submit(session, parsed, rows, n, timeout))
+  load.before = load.before + n
 end
 
-local function wait_for(session, parsed, sent)
-  if sent.token then
-    return settle(session, parsed, sent.before, task.wait(sent.token))
-  end
-  return sent.count
+local function wait_for_oldest(load)
+  local sent = table.remove(load, 1)
+  settle(load, sent.before, waits.wait(load.session, load.parsed, load.started,
+    sent.token))
 end
 
--- Insert what `gather(rows)` fills in, batch after batch. Answers the count.
-local function pump(session, parsed, timeout, gather)
-  local total, before, under_way = 0, 0, nil
-  local n, rows = gather()
+-- Insert what `gather(load)` gives, batch after batch.
+local function insert_all(load, gather)
+  local n, rows = gather(load)
   while n > 0 do
-    local sent = send(session, parsed, rows, n, timeout, before)
-    before = before + n
-    if under_way then
-      local earlier = under_way
-      under_way = sent
-      total = total + wait_for(session, parsed, earlier)
-    else
-      under_way = sent
+    begun(load, rows, n, submit(load, rows, n))
+    while #load >= UNDER_WAY do
+      wait_for_oldest(load)
     end
-    n, rows = gather()
+    n, rows = gather(load)
   end
-  if under_way then
-    total = total + wait_for(session, parsed, under_way)
+  while load[1] do
+    wait_for_oldest(load)
+  end
+end
+
+-- Stop what is under way, and wait for its end.
+local function stop(load)
+  for i = 1, #load do
+    core.cancel(load[i].token)
+  end
+  for i = 1, #load do
+    task.wait(load[i].token)
+  end
+end
+
+-- Insert everything. Answers the count. When it fails, nothing of it runs on.
+local function pump(session, parsed, timeout, started, gather)
+  local load = { session = session, parsed = parsed, timeout = timeout,
+    started = started, total = 0, before = 0 }
+  local fine, err = pcall(insert_all, load, gather)
+  if not fine then
+    task.shelter(stop, load)
+    error(err, 0)
+  end
+  return load.total
+end
+
+-- Run `fn(session)`, which inserts, in a transaction if `apart`, and tell of it.
+local function run(session, parsed, started, apart, fn)
+  local total
+  if apart then
+    total = session:transaction(fn)
+  else
+    total = fn(session)
+  end
+  if started then
+    session.adapter:note_query(parsed, started)
   end
   return total
 end
@@ -155,11 +186,9 @@ function M.execute_many(session, text, list)
     caller.usage "execute_many runs a statement that has parameters"
   end
   local timeout = session.defaults.timeout or session.adapter.command_timeout
-  if #list <= BATCH then
-    return pump(session, parsed, timeout, slicer(parsed, list))
-  end
-  return session:transaction(function(tx)
-    return pump(tx, parsed, timeout, slicer(parsed, list))
+  local started = events.begin(session)
+  return run(session, parsed, started, #list > BATCH, function(inside)
+    return pump(inside, parsed, timeout, started, slicer(parsed, list))
   end)
 end
 
@@ -190,14 +219,16 @@ local function iterate(records)
   end
 end
 
-local function all_columns(session, name, schema)
+local function all_columns(session, name, schema, started)
   local names = {}
-  for i, column in ipairs(session:get_table_info(name, { schema = schema })) do
+  local inner = session:with_options {}
+  inner.is_inner = true -- a part of this call, not told as one of its own
+  for i, column in ipairs(inner:get_table_info(name, { schema = schema })) do
     names[i] = column.name
   end
   if #names == 0 then
     session:fail({ kind = "undefined_table", table = name, retry = "no",
-      message = "no such table: " .. name }, nil)
+      message = "no such table: " .. name }, nil, started)
   end
   return names
 end
@@ -206,6 +237,9 @@ end
 local function names_of_row(row)
   local names = {}
   for key in pairs(row) do
+    if type(key) ~= "string" then
+      caller.usage("record 1 has both names and a value at %s", tostring(key))
+    end
     names[#names + 1] = key
   end
   table.sort(names)
@@ -216,23 +250,25 @@ local function is_named(row)
   return type(row) == "table" and type((next(row))) == "string"
 end
 
-local function refuse_record(number, fmt, ...)
-  errors.raise({ kind = "invalid_value", retry = "no",
-    message = ("record %d: " .. fmt):format(number, ...) }, caller.LEVEL)
+local function refuse_record(load, number, fmt, ...)
+  load.session:fail({ kind = "invalid_value", retry = "no",
+    where = caller.where(),
+    message = ("record %d: " .. fmt):format(number, ...) }, load.parsed,
+    load.started)
 end
 
-local function check_named(row, known, number)
+local function check_named(load, row, known, number)
   for key in pairs(row) do
     if not known[key] then
-      refuse_record(number, "there is no column %s", tostring(key))
+      refuse_record(load, number, "there is no column %s", tostring(key))
     end
   end
 end
 
-local function check_width(row, width, number)
+local function check_width(load, row, width, number)
   for key in pairs(row) do
     if type(key) ~= "number" or key > width or key < 1 then
-      refuse_record(number, "a value at %s, but the record has %d columns",
+      refuse_record(load, number, "a value at %s, but the record has %d columns",
         tostring(key), width)
     end
   end
@@ -250,25 +286,29 @@ end
 -- not called again: io.lines raises then.
 local function gatherer(next_record, first, names, known)
   local number, width, ended = 0, #names, false
-  return function()
+  local function check(load, row)
+    if type(row) ~= "table" then
+      refuse_record(load, number, "expected a table, got %s", type(row))
+    elseif row[1] == nil and is_named(row) then
+      check_named(load, row, known, number)
+      return as_list(row, names)
+    elseif row[width + 1] ~= nil or #row ~= width then
+      check_width(load, row, width, number)
+    end
+    return row
+  end
+  return function(load)
     local rows, n = {}, 0
     while n < BATCH and not ended do
-      local row = first or next_record()
-      first = nil
+      local row = first
       if row == nil then
-        ended = true
-        break
+        row = next_record()
       end
-      number, n = number + 1, n + 1
-      if type(row) ~= "table" then
-        refuse_record(number, "expected a table, got %s", type(row))
-      elseif row[1] == nil and is_named(row) then
-        check_named(row, known, number)
-        row = as_list(row, names)
-      elseif row[width + 1] ~= nil or #row ~= width then
-        check_width(row, width, number)
+      first, ended = nil, row == nil
+      if not ended then
+        number, n = number + 1, n + 1
+        rows[n] = check(load, row)
       end
-      rows[n] = row
     end
     return n, rows
   end
@@ -293,13 +333,13 @@ function M.copy_records(session, name, records, given)
   end
   given = options.check(COPY_OPTIONS, given or {}, "copy_records_to_table",
     caller.LEVEL)
-  local next_record = iterate(records)
+  local next_record, started = iterate(records), events.begin(session)
   local first = next_record()
   if first == nil then
     return 0
   end
   local names = given.columns or is_named(first) and names_of_row(first)
-    or all_columns(session, name, given.schema)
+    or all_columns(session, name, given.schema, started)
   local known = {}
   for _, column in ipairs(names) do
     known[column] = true
@@ -308,8 +348,8 @@ function M.copy_records(session, name, records, given)
     session.adapter, insert_text(session, name, given.schema, names)) })
   local timeout = given.timeout or session.defaults.timeout
     or session.adapter.command_timeout
-  return session:transaction(function(tx)
-    return pump(tx, parsed, timeout,
+  return run(session, parsed, started, true, function(tx)
+    return pump(tx, parsed, timeout, started,
       gatherer(next_record, first, names, known))
   end)
 end

@@ -6,12 +6,14 @@
 
 local call = require "covet.call"
 local caller = require "covet.caller"
+local claims = require "covet.claims"
 local core = require "covet.core"
 local session = require "covet.session"
 local task = require "covet.task"
 local transaction = require "covet.transaction"
+local waits = require "covet.wait"
 
-local Connection = {}
+local Connection = { what = "a connection taken" }
 
 local M = {}
 
@@ -46,7 +48,7 @@ local function release(self)
   if self.task then
     self.task:disown(self)
   end
-  self.adapter:note_release(self)
+  claims.remove(self.adapter, self.task, self)
   -- a cancelled task too leaves no lease half returned
   return task.shelter(give_back, self.adapter.handle, self.lease)
 end
@@ -80,6 +82,11 @@ function Connection:close()
   end
 end
 
+--- The lane of the connection: see covet.claims.
+function Connection:lane()
+  return self.adapter.lanes[self.read_only]
+end
+
 --- The session for one more stream on this connection.
 function Connection:share()
   return (self.origin or self).users and M.share(self) or self
@@ -96,6 +103,10 @@ function Connection:begin(given)
 end
 
 local class
+
+-- The options of a connection that covet itself takes, to be shared: no message
+-- names the place.
+local SHARED = { is_shared = true }
 
 -- A userdata whose finalizer gives a forgotten lease back.
 local function make_guard(adapter, lease)
@@ -119,21 +130,24 @@ function M.acquire(from, given)
   if read_only == nil then
     read_only = from.defaults.read_only
   end
-  adapter:check_holder(read_only)
-  local ok, _, lease = task.finish(core.acquire(adapter.handle,
-    read_only or false, given.timeout or adapter.acquire_timeout))
+  read_only = read_only or false
+  claims.sweep(adapter)
+  claims.check_only(from, read_only)
+  local ok, _, lease = waits.finish(from, nil, nil, core.acquire(adapter.handle,
+    read_only, given.timeout or adapter.acquire_timeout))
   if not ok then
     from:fail(lease)
   end
   local self = session.new({
     adapter = adapter, lease = lease, defaults = from.defaults, inside = 0,
-    lease_held = true, read_only = read_only or false,
+    lease_held = true, read_only = read_only,
+    opened_at = not given.is_shared and caller.where() or nil,
     task = task.current(), guard = make_guard(adapter, lease),
   }, class)
   if self.task then
     self.task:own(self)
   end
-  adapter:note_acquire(self)
+  claims.add(adapter, self.task, self)
   return self
 end
 
@@ -145,7 +159,7 @@ function M.share(from)
   local adapter, owner = from.adapter, task.current()
   local shared = adapter.shared_by[owner]
   if not shared then
-    shared = M.acquire(adapter, {})
+    shared = M.acquire(adapter, SHARED)
     shared.users = 0
     adapter.shared_by[owner] = shared
   end

@@ -6,6 +6,7 @@
 -- - `lease`: 0, or the connection that is used
 -- - `defaults`: the resolved options of its calls (`with_options`)
 -- - `inside`: flags of each call (a transaction's)
+-- - `is_inner`: its calls are part of another one, and not told
 --
 -- and its method `enter(writes)` answers the session on which a call runs, or
 -- raises: calls on an adapter join the transaction of the task.
@@ -18,15 +19,17 @@ local columns = require "covet.columns"
 local core = require "covet.core"
 local decode = require "covet.decode"
 local errors = require "covet.error"
+local events = require "covet.events"
 local json = require "covet.json"
 local options = require "covet.options"
 local sql = require "covet.sql"
 local statement = require "covet.statement"
 local stream = require "covet.stream"
 local task = require "covet.task"
+local waits = require "covet.wait"
 
 local bor, select, type = bit.bor, select, type
-local finish, pass, wait = task.finish, task.pass, task.wait
+local begin, finish, wait = events.begin, waits.finish, waits.wait
 local query, query_list, next_news = core.query, core.query_list, core.next
 local FLAGS = core.flags
 local ROWS, ONE, READ_ONLY = FLAGS.ROWS, FLAGS.ONE, FLAGS.READ_ONLY
@@ -69,17 +72,17 @@ end
 -- LuaJIT would not compile them. The last result is when it began, if anyone
 -- wants to know.
 local function run(session, flags, timeout, text, ...)
-  local started = session.adapter.watched and core.now()
+  local started = begin(session)
   local parsed, given, token, ok, more, a, b, c =
     submit(session, flags, timeout, text, ...)
   if token then
-    ok, more, a, b, c = wait(token)
+    ok, more, a, b, c = wait(session, parsed, started, token)
   end
   if not ok and a.code == NEEDS_ENCODING then
     parsed, given, token, ok, more, a, b, c =
       submit(session, flags, timeout, call.encode(text, ...))
     if token then
-      ok, more, a, b, c = wait(token)
+      ok, more, a, b, c = wait(session, parsed, started, token)
     end
   end
   if not ok then
@@ -92,7 +95,7 @@ end
 
 -- The next news of a call.
 local function proceed(session, parsed, token, started)
-  local ok, more, a, b, c = finish(next_news(token))
+  local ok, more, a, b, c = finish(session, parsed, started, next_news(token))
   if not ok then
     session:fail(a, parsed, started)
   elseif started and not more then
@@ -173,7 +176,7 @@ local function decode_delivery(batch, mode, out, n, token, more)
     end
     n, batch = last, others
     if batch then
-      pass()
+      task.pass()
     end
   until not batch
   return out, n
@@ -299,13 +302,13 @@ end
 
 local function execute_script(session, parsed, given)
   local adapter, flags = session.adapter, bor(FLAGS.SCRIPT, session.inside)
-  local started = adapter.watched and core.now()
+  local started = begin(session)
   if given.read_only then
     flags = bor(flags, READ_ONLY)
   end
-  local ok, more, fields, affected, id = finish(query(adapter.handle,
-    session.lease, flags, given.timeout or adapter.command_timeout, 0,
-    parsed.text))
+  local ok, more, fields, affected, id = finish(session, parsed, started,
+    query(adapter.handle, session.lease, flags,
+      given.timeout or adapter.command_timeout, 0, parsed.text))
   assert(not more)
   if not ok then
     session:fail(fields, parsed, started)
@@ -457,12 +460,12 @@ end
 --- Raise what the core reported; a mistake of usage with the caller's place.
 -- @tparam table fields
 -- @tparam table parsed
--- @tparam number|nil started when the call began
+-- @tparam[opt] number|boolean started of `covet.events.begin`
 function methods:fail(fields, parsed, started)
   local adapter = self.adapter
   fields.sql = fields.sql or parsed and parsed.text
   fields.database = adapter.database
-  if fields.kind == "usage" then
+  if fields.kind == "usage" or fields.kind == "pool_exhausted" then
     fields.where = fields.where or caller.where()
   end
   local err = errors.with_traceback(errors.new(fields))

@@ -8,7 +8,8 @@
 
 local call = require "covet.call"
 local core = require "covet.core"
-local task = require "covet.task"
+local events = require "covet.events"
+local waits = require "covet.wait"
 
 local Statement = {}
 local class = { __name = "covet.statement", __index = Statement }
@@ -44,12 +45,14 @@ function Statement.close() end
 function M.prepare(owner, session, text)
   local adapter = session.adapter
   local parsed = call.parse(adapter, text)
-  local ok, _, description = task.finish(core.query(adapter.handle,
-    session.lease, core.flags.DESCRIBE,
-    session.defaults.timeout or adapter.query_timeout, 0,
-    parsed.text))
+  local started = events.begin(session)
+  local ok, _, description = waits.finish(session, parsed, started,
+    core.query(adapter.handle, session.lease, core.flags.DESCRIBE,
+      session.defaults.timeout or adapter.query_timeout, 0, parsed.text))
   if not ok then
-    session:fail(description, parsed)
+    session:fail(description, parsed, started)
+  elseif started then
+    adapter:note_query(parsed, started)
   end
   local parameters = {}
   for i = 1, description.parameters do

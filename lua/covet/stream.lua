@@ -1,39 +1,48 @@
 --- Streams: rows fetched while they are read, memory bounded by a few chunks.
 --
--- A stream is called by a `for` loop. It belongs to the task (or transaction)
--- in which it was opened, and is closed at its end at the latest; `close()`
--- frees its connection at once.
+-- A stream is called by a `for` loop. The task (or transaction) in which it was
+-- opened owns its *cursor* and closes it at its end at the latest; `close()`
+-- frees the connection at once. What the user holds is a userdata without
+-- anything in it: when a loop was left early, the collector finds that, and
+-- frees the connection too.
 -- @module covet.stream
 
+local call = require "covet.call"
+local caller = require "covet.caller"
+local claims = require "covet.claims"
 local core = require "covet.core"
 local decode = require "covet.decode"
+local events = require "covet.events"
 local ffi = require "ffi"
 local task = require "covet.task"
+local waits = require "covet.wait"
+
+local error, pcall = error, pcall
 
 local BATCH = ffi.typeof "covet_batch *"
 local STREAM = core.flags.ROWS + core.flags.STREAM
 local NEEDS_ENCODING = -100
 local CHUNK_SIZE = 1000
+local NOTHING = {}
 
-local Stream = {}
-local class = { __name = "covet.stream", __index = Stream }
+local Cursor = { what = "a stream opened" }
+Cursor.__index = Cursor
 
 local M = {}
 
-local function disown(self)
-  if self.task then
-    self.task:disown(self)
-    self.task = nil
-  end
+-- --- The cursor -------------------------------------------------------------------
+
+--- The lane of its connection, while it has one: see covet.claims.
+function Cursor:lane()
+  local token = self.token
+  return token and core.place(token) or nil
 end
 
---- End the stream: its statement ends and its connection is free again. May be
--- called twice. A task that waits for the next chunk gets nil.
-function Stream:close()
+-- Let go of the statement and the rows: what needs no wait, and happens once.
+local function let_go(self)
   local batch, token = self.batch, self.token
-  self.batch, self.token, self.rows, self.chunk = nil, nil, nil, nil
-  self.closed = true
-  disown(self)
+  self.batch, self.token, self.rest = nil, nil, nil
+  self.chunk, self.index, self.closed = NOTHING, 0, true
   if batch ~= nil then
     decode.free(batch)
   end
@@ -42,9 +51,43 @@ function Stream:close()
   elseif token then
     core.abandon(token)
   end
-  if self.session.is_share then
-    self.session:close()
+  if self.claimed then
+    self.claimed = false
+    claims.remove(self.session.adapter, self.task, self)
   end
+end
+
+-- Tell of the end, and give a shared connection back.
+local function settle(self)
+  local session, started = self.session, self.started
+  self.settled, self.started = true, false
+  if self.owner then
+    self.owner:disown(self)
+  end
+  if started then
+    session.adapter:note_query(self.parsed, started)
+  end
+  if session.is_share then
+    session:close()
+  end
+end
+
+--- End the stream: see `Stream:close`.
+function Cursor:close()
+  if not self.closed then
+    let_go(self)
+  end
+  if not self.settled then
+    settle(self)
+  end
+end
+
+-- The call has failed: told as that, not as its end.
+local function fail(self, fields)
+  local started = self.started
+  self.token, self.started = nil, false
+  self:close()
+  self.session:fail(fields, self.parsed, started)
 end
 
 -- The stream was closed while a task waited for this news of it.
@@ -68,24 +111,38 @@ local function keep(self, more, batch)
   end
 end
 
--- Make `self.batch` the next batch. False at the end.
-local function next_batch(self)
+-- Something raised: the stream is over.
+local function give_up(self, err)
+  local started = self.started
+  self.started = false
+  self:close()
+  if started then
+    self.session.adapter:note_error(err, self.parsed, started)
+  end
+  error(err, 0)
+end
+
+-- Make `self.batch` the next batch. False at the end. The guard must not be
+-- collected while someone waits.
+local function next_batch(self, guard)
   while self.batch == nil do
     local token = self.token
     if not token then
       return false
+    elseif self.waiting then
+      caller.usage "another task waits for the next chunk of this stream"
     end
-    self.waiting = true
-    local ok, more, batch = task.finish(core.next(token))
+    self.waiting = guard
+    local fine, ok, more, batch = pcall(task.finish, core.next(token))
     self.waiting = false
-    if self.closed then
+    if not fine then
+      self.token = nil -- the operation has ended with the wait
+      give_up(self, ok)
+    elseif self.closed then
       drop_news(token, ok, more, batch)
       return false
-    end
-    if not ok then
-      self.token = nil
-      self:close()
-      self.session:fail(more == false and batch or {}, self.parsed)
+    elseif not ok then
+      fail(self, batch)
     end
     keep(self, more, batch)
   end
@@ -97,15 +154,19 @@ local function decode_one(self, out, n)
   local batch = self.batch
   self.batch = batch.next ~= nil and batch.next or nil
   batch.next = nil
-  local _, last = decode.rows(batch, self.mode.form, self.mode.types, out, n)
+  local fine, list, last = pcall(decode.rows, batch, self.mode.form,
+    self.mode.types, out, n)
+  if not fine then
+    give_up(self, list)
+  end
   return last
 end
 
 -- Rows of a batch that went over the chunk's size wait here for the next one.
 local function take_rest(self)
-  local rest, count = self.rows, self.count or 0
-  self.rows, self.count = nil, 0
-  return rest or {}, rest and count or 0
+  local rest, count = self.rest, self.rest_count
+  self.rest, self.rest_count = nil, 0
+  return rest or {}, count
 end
 
 local function keep_rest(self, out, n)
@@ -114,19 +175,21 @@ local function keep_rest(self, out, n)
     rest[i - self.size] = out[i]
     out[i] = nil
   end
-  self.rows, self.count = rest, n - self.size
+  self.rest, self.rest_count = rest, n - self.size
 end
 
---- The next chunk, an array of at most `chunk_size` rows; nil at the end.
-function Stream:read()
+-- The next chunk; nil at the end.
+local function read(self, guard)
   if self.closed then
     return nil
   end
   local out, n = take_rest(self)
-  while n < self.size and next_batch(self) do
+  while n < self.size and next_batch(self, guard) do
     n = decode_one(self, out, n)
   end
-  if n > self.size then
+  if self.closed then
+    return nil
+  elseif n > self.size then
     keep_rest(self, out, n)
   elseif n == 0 then
     self:close()
@@ -135,53 +198,111 @@ function Stream:read()
   return out
 end
 
+-- --- What the user holds ------------------------------------------------------------
+
+local Stream = {}
+
+-- The cursors by guard. No cursor knows its guard, but while someone waits.
+local cursors = setmetatable({}, { __mode = "k" })
+
+--- End the stream: its statement ends and its connection is free again. May be
+-- called twice. A task that waits for the next chunk gets nil.
+function Stream:close()
+  cursors[self]:close()
+end
+
+--- The next chunk, an array of at most `chunk_size` rows; nil at the end.
+function Stream:read()
+  return (read(cursors[self], self))
+end
+
+local function next_of_next_chunk(self, guard)
+  self.chunk, self.index = read(self, guard) or NOTHING, 1
+  return self.chunk[1]
+end
+
 -- One row after the other out of chunks.
-function Stream:read_row()
-  local chunk, index = self.chunk, self.index
-  if not chunk or chunk[index + 1] == nil then
-    chunk, index = self:read(), 0
-    self.chunk = chunk
-    if not chunk then
-      return nil
-    end
+local function next_row(guard)
+  local self = cursors[guard]
+  local index = self.index + 1
+  local row = self.chunk[index]
+  if row ~= nil then
+    self.index = index
+    return row
   end
-  self.index = index + 1
-  return chunk[index + 1]
+  return (next_of_next_chunk(self, guard))
 end
 
 --- The names of the columns: a list, nil as long as no row has come.
 function Stream:columns()
-  return self.names
+  return cursors[self].names
 end
 
-local function open(session, submit, read, text, ...)
-  local self = setmetatable({ session = session }, class)
-  local function wait(parsed, given, token, ...)
-    return parsed, given, token, task.finish(token, ...)
+local function collected(guard)
+  local self = cursors[guard]
+  if self and not self.closed then
+    let_go(self)
+    claims.drop(self.session.adapter, self)
   end
+end
+
+-- Guards of a kind share one metatable: `newproxy` copies that of its argument.
+local function make_kind(step)
+  local kind = newproxy(true)
+  local meta = getmetatable(kind)
+  meta.__name, meta.__index, meta.__call = "covet.stream", Stream, step
+  meta.__gc = collected
+  return kind
+end
+
+local CHUNKS, ROWS = make_kind(Stream.read), make_kind(next_row)
+
+-- --- Opening --------------------------------------------------------------------------
+
+local function new_cursor(session, parsed, given, token, started)
+  return setmetatable({
+    session = session, parsed = parsed, mode = given.mode, token = token,
+    size = given.chunk_size or CHUNK_SIZE, started = started,
+    task = task.current(), chunk = NOTHING, index = 0, rest_count = 0,
+    closed = false, waiting = false,
+  }, Cursor)
+end
+
+local function own(self)
+  local session = self.session
+  self.owner = session.scope and session:scope() or self.task
+  if self.owner then
+    self.owner:own(self)
+  end
+  if self.token and session.lease == 0 then
+    self.claimed, self.opened_at = true, caller.where()
+    claims.add(session.adapter, self.task, self)
+  end
+end
+
+local function open(kind, session, submit, text, ...)
   local adapter = session.adapter
+  local started = events.begin(session)
+  claims.sweep(adapter)
+  local function wait(parsed, given, token, ...)
+    return parsed, given, token,
+      waits.finish(session, parsed, started, token, ...)
+  end
   local parsed, given, token, ok, more, batch =
     wait(submit(session, STREAM, adapter.query_timeout, text, ...))
   if not ok and batch.code == NEEDS_ENCODING then
     parsed, given, token, ok, more, batch = wait(submit(session, STREAM,
-      adapter.query_timeout, require("covet.call").encode(text, ...)))
+      adapter.query_timeout, call.encode(text, ...)))
   end
   if not ok then
-    session:fail(batch, parsed)
+    session:fail(batch, parsed, started)
   end
-  self.parsed, self.mode, self.token = parsed, given.mode, token
-  self.size = given.chunk_size or CHUNK_SIZE
-  self.step = read
-  keep(self, more, batch)
-  self.task = session.scope and session:scope() or task.current()
-  if self.task then
-    self.task:own(self)
-  end
-  return self
-end
-
-class.__call = function(self)
-  return self.step(self)
+  local cursor = new_cursor(session, parsed, given, token, started)
+  keep(cursor, more, batch)
+  own(cursor)
+  local guard = newproxy(kind)
+  cursors[guard] = cursor
+  return guard
 end
 
 --- A stream of chunks.
@@ -189,7 +310,7 @@ end
 -- @tparam function submit of covet.session
 -- @param ... the call
 function M.chunks(session, submit, ...)
-  return open(session, submit, Stream.read, ...)
+  return open(CHUNKS, session, submit, ...)
 end
 
 --- A stream of rows.
@@ -197,7 +318,7 @@ end
 -- @tparam function submit of covet.session
 -- @param ... the call
 function M.rows(session, submit, ...)
-  return open(session, submit, Stream.read_row, ...)
+  return open(ROWS, session, submit, ...)
 end
 
 return M

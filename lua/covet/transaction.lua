@@ -172,9 +172,6 @@ local function leave(self, state)
       set_ambient(self.adapter, self.task, self.outer_ambient)
     end
   end
-  if not self.parent then
-    self.adapter:note_claim(-1)
-  end
 end
 
 local function release(self)
@@ -355,9 +352,6 @@ local function enlist(self)
   if self.task then
     self.task:own(self)
   end
-  if not self.parent then
-    self.adapter:note_claim(1)
-  end
 end
 
 local function start(self, text, flags)
@@ -482,8 +476,10 @@ function M.run(from, given, fn)
       or not worth_retrying(outcome[1], tries, checked) then
       error(outcome[1], 0)
     end
-    from.adapter:emit("retry", { attempt = tries, error = outcome[1] })
-    task.sleep(backoff(tries))
+    local delay = backoff(tries)
+    from.adapter:emit("retry", { attempt = tries, retries = checked.retries,
+      error = outcome[1], delay = delay })
+    task.sleep(delay)
   end
 end
 

@@ -219,4 +219,76 @@ database.contract("streams", function(d, open)
       assert.equal(3000, n)
     end
   end)
+
+  it("a stream that nobody holds any more frees its connection", function()
+    local db = open()
+    for _ = 1, 3 do
+      for row in db:each(series, 1000000) do
+        if row.i == 3 then
+          break
+        end
+      end
+    end
+    assert.is_true(wait.until_true(function()
+      collectgarbage()
+      db:fetch_value "select 1" -- where one connection is shared, a call gives it back
+      return db:get_pool_stats().used == 0
+    end, 1))
+  end)
+
+  it("a stream lives as long as someone reads from it", function()
+    local db = open()
+    local collector = covet.spawn(function()
+      while true do
+        collectgarbage()
+        covet.sleep(0)
+      end
+    end)
+    local n = 0
+    for chunk in db:stream_query { series, 5000, chunk_size = 500 } do
+      n = n + #chunk
+    end
+    assert.equal(5000, n)
+    -- on the way through a method nothing but the call holds it
+    local text = "select 1 as i where (select n from (" .. d.sql(d, d.series):gsub("select i from",
+      "select count(*) as n from") .. ") s) > 0"
+    for _ = 1, 5 do
+      assert.equal(1, #db:stream_query(text, 100000):read())
+    end
+    collector:cancel()
+  end)
+
+  it("close() by another task ends a wait in read()", function()
+    local db = open()
+    local text = "select 1 as i union all select n from (" .. d.slow .. ") s"
+    local stream = db:stream_query { text, chunk_size = 1 }
+    local reader = covet.spawn(function()
+      local first = stream:read()
+      return first, stream:read(), stream:read()
+    end)
+    covet.sleep(0.02)
+    local start = wait.now()
+    fails("usage", function()
+      stream:read()
+    end)
+    stream:close()
+    local first, second, third = reader:join()
+    assert.is_true(wait.now() - start < 1)
+    assert.same({ { i = 1 } }, first)
+    assert.is_nil(second)
+    assert.is_nil(third)
+    check_free(db)
+  end)
+
+  it("is over when the wait for its rows was interrupted", function()
+    local db = open()
+    local text = "select 1 as i union all select n from (" .. d.slow .. ") s"
+    local stream = db:stream_query { text, chunk_size = 1 }
+    stream:read()
+    fails("timeout", covet.timeout, 0.02, stream.read, stream)
+    assert.is_nil(stream:read())
+    stream:close()
+    check_free(db)
+    assert.equal(1, db:fetch_value "select 1")
+  end)
 end)

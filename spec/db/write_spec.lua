@@ -259,4 +259,40 @@ database.contract("writing", function(d, open)
     assert.matches("no", err)
     assert.equal(0, count())
   end)
+
+  it("what fails leaves nothing running", function()
+    local slow = "insert into items (id, price) values (?, (" .. d.series:gsub("select i from",
+      "select count(*) from") .. "))"
+    local list = {}
+    for i = 1, 4000 do
+      list[i] = { i, 1 }
+    end
+    list[2000][1] = 1 -- the first batch fails
+    list[2001][2] = 1e9 -- the second would take minutes
+    local core = require "covet.core"
+    local before, start = core.pending(), covet.now()
+    fails("unique_violation", db, "execute_many", d:sql(slow), list)
+    assert.is_true(covet.now() - start < 5)
+    assert.equal(before, core.pending())
+    assert.equal(0, count())
+    -- a source that fails while a batch is under way
+    local i = 0
+    start = covet.now()
+    local _, err = pcall(db.transaction, db, function(tx)
+      tx:execute "create temporary table sink (a integer)"
+      tx:execute("create temporary trigger slow after insert on sink when new.a = 1500 begin "
+        .. "insert into sink select count(*) from (" .. d.slow .. "); end")
+      tx:copy_records_to_table("sink", function()
+        i = i + 1
+        if i == 2100 then
+          covet.sleep(0.01)
+          error "the source is broken"
+        end
+        return { i }
+      end, { columns = { "a" } })
+    end)
+    assert.matches("the source is broken", tostring(err))
+    assert.is_true(covet.now() - start < 5)
+    assert.equal(before, core.pending())
+  end)
 end)

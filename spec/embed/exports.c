@@ -50,6 +50,7 @@ static any_function *const functions[] = {
     FUNCTION(covet_submit),
     FUNCTION(covet_op_token),
     FUNCTION(covet_op_find),
+    FUNCTION(covet_op_place),
     FUNCTION(covet_reap),
     FUNCTION(covet_op_finished),
     FUNCTION(covet_op_error),

@@ -491,3 +491,23 @@ describe("SQLite's own", function()
     assert.equal("nonsense", err.table)
   end)
 end)
+
+describe("events of SQLite's own calls", function()
+  it("a backup is told once", function()
+    local db = covet.sqlite(tmp.path())
+    local told = {}
+    db:on("query", function(event)
+      told[#told + 1] = event.sql
+      assert(event.seconds >= 0)
+    end)
+    db:on("error", function(event)
+      told[#told + 1] = event.error.kind
+    end)
+    db:backup(tmp.path())
+    assert.same({ "backup" }, told)
+    local failed = pcall(db.backup, db, tmp.dir())
+    assert.is_false(failed)
+    assert.equal(2, #told)
+    db:disconnect()
+  end)
+end)

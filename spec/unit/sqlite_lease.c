@@ -161,6 +161,63 @@ static void test_waiters_in_order(void **state)
   unit_deinit(&u);
 }
 
+/* Where a call stands: in a queue, at work, over; on an own thread no one says. */
+static void test_places(void **state)
+{
+  unit_slot waiting = {0};
+  unit_slot working = {0};
+  covet_place place;
+  covet_lease lease;
+  covet_op *op;
+  unit u;
+
+  (void) state;
+  init(&u);
+  lease = unit_acquire(&u, 0);
+  unit_start(&waiting, covet_op_acquire(u.adapter, 0));
+  assert_int_equal(covet_op_place(waiting.op, &place), 0);
+  assert_int_equal(place.lane, 0);
+  assert_int_equal(place.size, 1);
+  assert_true(place.queued);
+  assert_int_equal(unit_integer(&u, "SELECT 1"), 1); /* opens a reader */
+  unit_start(&working, unit_op(&u, unit_endless, COVET_QUERY_ROWS));
+  assert_int_equal(covet_op_place(working.op, &place), 0);
+  assert_int_equal(place.lane, 1);
+  assert_int_equal(place.size, 4);
+  assert_false(place.queued);
+  covet_cancel(working.op);
+  unit_wait(&u, &working);
+  op = unit_op(&u, unit_endless, 0);
+  covet_op_set_lease(op, lease);
+  unit_start(&working, op);
+  assert_int_equal(covet_op_place(op, &place), COVET_EUNSUPPORTED);
+  covet_cancel(op);
+  unit_wait(&u, &working);
+  unit_release(&u, lease);
+  unit_wait(&u, &waiting);
+  unit_release(&u, waiting.result.lease);
+  op = unit_op(&u, "SELECT 1", COVET_QUERY_ROWS);
+  assert_int_equal(covet_op_place(op, &place), COVET_EUNSUPPORTED);
+  covet_op_free(op);
+  unit_deinit(&u);
+}
+
+static void test_no_places_on_an_own_thread(void **state)
+{
+  unit_slot slot = {0};
+  covet_place place;
+  unit u;
+
+  (void) state;
+  unit_init(&u, COVET_OWN_THREAD);
+  unit_open(&u, "");
+  unit_start(&slot, unit_op(&u, unit_endless, COVET_QUERY_ROWS));
+  assert_int_equal(covet_op_place(slot.op, &place), COVET_EUNSUPPORTED);
+  covet_cancel(slot.op);
+  unit_wait(&u, &slot);
+  unit_deinit(&u);
+}
+
 /* Nobody has the lease of an acquire that was given up: it must come back. */
 static void give_up_acquires(covet_mode mode)
 {
@@ -352,6 +409,8 @@ int main(void)
       cmocka_unit_test(test_a_lease_does_not_outlive_a_disconnect),
       cmocka_unit_test(test_release_behind_queries),
       cmocka_unit_test(test_waiters_in_order),
+      cmocka_unit_test(test_places),
+      cmocka_unit_test(test_no_places_on_an_own_thread),
       cmocka_unit_test(test_acquire_given_up_on_the_callers_loop),
       cmocka_unit_test(test_acquire_given_up_on_an_own_thread),
       cmocka_unit_test(test_commit_and_rollback),

@@ -394,6 +394,21 @@ int covet_op_add_blob(covet_op *op, const char *bytes, size_t length)
 
 /* --- What the consumer reads ----------------------------------------------------- */
 
+int covet_op_place(const covet_op *op, covet_place *place)
+{
+  const covet_adapter *adapter = op->adapter;
+
+  if (op->runtime->mode == COVET_OWN_THREAD || adapter == NULL ||
+      adapter->state != COVET_ADAPTER_READY || op->lease != 0 ||
+      op->state == COVET_OP_NEW || op->state == COVET_OP_FINISHED) {
+    return COVET_EUNSUPPORTED;
+  }
+  place->lane = op->lane;
+  place->size = adapter->lanes[op->lane].max;
+  place->queued = op->state == COVET_OP_QUEUED;
+  return 0;
+}
+
 int covet_op_finished(const covet_op *op)
 {
   return op->finished;

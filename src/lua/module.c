@@ -230,6 +230,21 @@ static int l_next(lua_State *L)
   return 1 + covetL_push_completion(L, covetL_binding(L), op);
 }
 
+/* place(token): lane, size of the lane, whether it waits there; or nothing */
+static int l_place(lua_State *L)
+{
+  covet_op *op = op_at(L, 1);
+  covet_place place;
+
+  if (op == NULL || covet_op_place(op, &place) != 0) {
+    return 0;
+  }
+  lua_pushinteger(L, (lua_Integer) place.lane);
+  lua_pushinteger(L, (lua_Integer) place.size);
+  lua_pushboolean(L, place.queued);
+  return 3;
+}
+
 static int l_cancel(lua_State *L)
 {
   covet_op *op = op_at(L, 1);
@@ -489,6 +504,7 @@ static const luaL_Reg functions[] = {
     {"step", l_step},
     {"reap", l_reap},
     {"next", l_next},
+    {"place", l_place},
     {"cancel", l_cancel},
     {"abandon", l_abandon},
     {"pending", l_pending},

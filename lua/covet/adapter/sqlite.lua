@@ -44,6 +44,9 @@ end
 --- The options: a list for covet.options.
 M.OPTIONS = OPTIONS
 
+-- The lanes of the driver.
+local WRITER, READERS = 0, 1
+
 local SQLite = {}
 
 for _, part in ipairs { introspection, special } do
@@ -134,7 +137,8 @@ function M.new(given, url)
   local self = adapter.new(class, url or "sqlite:", passed, PASSED)
   self.options = checked
   local memory = is_memory(checked.path or url:gsub("^sqlite:", ""))
-  self.single = { [true] = memory, [false] = true }
+  self.lanes = { [true] = memory and WRITER or READERS, [false] = WRITER }
+  self.only = { [true] = memory, [false] = true }
   self.defaults = call.resolve({}, {})
   if not url then
     self.name = checked.name or "sqlite:" .. checked.path

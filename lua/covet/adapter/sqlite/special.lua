@@ -4,9 +4,10 @@
 local caller = require "covet.caller"
 local core = require "covet.core"
 local decode = require "covet.decode"
+local events = require "covet.events"
 local json = require "covet.json"
 local options = require "covet.options"
-local task = require "covet.task"
+local waits = require "covet.wait"
 
 local ROWS = core.flags.ROWS
 
@@ -18,35 +19,43 @@ local methods = M.methods
 
 local array = decode.mode "array"
 
+-- Hand the rows of a delivery to `on_row`; an error of it ends the call.
+local function each_row(batch, token, more, on_row)
+  local rows = decode.rows(batch, array.form, array.types)
+  for i = 1, #rows do
+    local fine, err = pcall(on_row, rows[i])
+    if not fine then
+      if more then
+        core.abandon(token)
+      end
+      error(err, 0)
+    end
+  end
+end
+
 -- Call something by name; `on_row` gets each row of its answer.
 local function invoke(session, name, flags, timeout, on_row, ...)
+  local called, started = { name = name }, events.begin(session)
   local token = nil
   local function go(first, ...)
     token = first
-    return task.finish(first, ...)
+    return waits.finish(session, called, started, first, ...)
   end
-  local ok, more, a = go(core.call(session.adapter.handle, session.lease, flags,
-    timeout, 0, name, ...))
+  local ok, more, batch = go(core.call(session.adapter.handle, session.lease,
+    flags, timeout, 0, name, ...))
   while true do
     if not ok then
-      session:fail(a)
-    end
-    if a then
-      local rows = decode.rows(a, array.form, array.types)
-      for i = 1, #rows do
-        local fine, err = pcall(on_row, rows[i])
-        if not fine then
-          if more then
-            core.abandon(token)
-          end
-          error(err, 0)
-        end
-      end
+      session:fail(batch, called, started)
+    elseif batch then
+      each_row(batch, token, more, on_row)
     end
     if not more then
-      return
+      break
     end
-    ok, more, a = task.finish(core.next(token))
+    ok, more, batch = waits.finish(session, called, started, core.next(token))
+  end
+  if started then
+    session.adapter:note_query(called, started)
   end
 end
 

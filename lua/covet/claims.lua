@@ -1,0 +1,134 @@
+--- What a task has of an adapter's connections, and waits that only it could
+-- end.
+--
+-- A *claim* is a lease or an open stream: a table with `lane()`, the number of
+-- the lane whose connection it has at this moment (nil: none), `opened_at`
+-- ("file:line") and `what`, for messages. A call that stands in the queue of a
+-- lane of which its own task has every connection would wait for itself until
+-- its deadline. Streams that were left early may be among them: the collector
+-- finds these.
+-- @module covet.claims
+
+local core = require "covet.core"
+local task = require "covet.task"
+
+local next, pairs = next, pairs
+
+local WEAK = { __mode = "k" }
+
+local M = {}
+
+--- The fields that an adapter has for this module.
+-- @treturn table `claims` (how many there are), `claimed` (by task), `dropped`
+-- (streams that were collected)
+function M.new()
+  return { claims = 0, claimed = setmetatable({}, WEAK), dropped = {} }
+end
+
+--- Note that a task has a claim.
+-- @tparam table adapter
+-- @tparam table|nil owner task
+-- @tparam table claim
+function M.add(adapter, owner, claim)
+  adapter.claims = adapter.claims + 1
+  if owner then
+    local mine = adapter.claimed[owner]
+    if not mine then
+      mine = setmetatable({}, WEAK) -- a claim knows its task
+      adapter.claimed[owner] = mine
+    end
+    mine[claim] = true
+  end
+end
+
+--- The claim has ended.
+function M.remove(adapter, owner, claim)
+  adapter.claims = adapter.claims - 1
+  local mine = owner and adapter.claimed[owner]
+  if mine then
+    mine[claim] = nil
+    if next(mine) == nil then
+      adapter.claimed[owner] = nil
+    end
+  end
+end
+
+--- Close later what was collected: a finalizer may not wait.
+function M.drop(adapter, claim)
+  local dropped = adapter.dropped
+  dropped[#dropped + 1] = claim
+end
+
+--- Close what was collected.
+function M.sweep(adapter)
+  local dropped = adapter.dropped
+  while dropped[1] do
+    table.remove(dropped):close()
+  end
+end
+
+-- The task's claims on a lane: how many, and where they were opened.
+local function count(adapter, lane)
+  local mine = adapter.claimed[task.current()]
+  local n, places = 0, {}
+  for claim in pairs(mine or {}) do
+    if claim:lane() == lane then
+      n = n + 1
+      places[n] = ("%s at %s"):format(claim.what, claim.opened_at or "?")
+    end
+  end
+  table.sort(places)
+  return n, places
+end
+
+local function refuse(session, places, parsed, started)
+  session:fail({ kind = "pool_exhausted", retry = "no",
+    message = ("this task would wait for itself, for it has every connection "
+      .. "that could do this: %s"):format(table.concat(places, ", ")),
+    hint = "close the streams, or use the connection or transaction that it has",
+  }, parsed, started)
+end
+
+--- Raise where a task asks for the only connection of a kind and has it leased
+-- already: known without asking the core.
+-- @tparam table session
+-- @tparam boolean read_only
+-- @tparam[opt] table parsed the statement
+function M.check_only(session, read_only, parsed)
+  local adapter = session.adapter
+  if not adapter.only[read_only] or not adapter.claimed[task.current()] then
+    return
+  end
+  local lane = adapter.lanes[read_only]
+  for claim in pairs(adapter.claimed[task.current()]) do
+    if claim.lease_held and claim:lane() == lane then
+      local _, places = count(adapter, lane)
+      refuse(session, places, parsed)
+    end
+  end
+end
+
+--- Raise where the operation waits for a connection and all of them are the
+-- task's own. What is only garbage is freed first.
+-- @tparam table session
+-- @tparam number token
+-- @tparam[opt] table parsed the statement
+-- @tparam[opt] number started when the call began
+function M.check_wait(session, token, parsed, started)
+  local adapter = session.adapter
+  if not adapter.claimed[task.current()] then
+    return
+  end
+  local lane, size, queued = core.place(token)
+  if not queued or count(adapter, lane) < size then
+    return
+  end
+  collectgarbage()
+  local n, places = count(adapter, lane)
+  if n == size then
+    core.abandon(token)
+    refuse(session, places, parsed, started)
+  end
+end
+
+return M
