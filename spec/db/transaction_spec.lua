@@ -318,6 +318,41 @@ database.contract("transactions", function(d, open)
     assert.equal(0, db:get_pool_stats().used)
   end)
 
+  it("after_commit runs once, however often the transaction ran", function()
+    local function deadlock()
+      return require("covet.error").new { kind = "deadlock", message = "made up" }
+    end
+    local runs, hooks = 0, {}
+    db:transaction({ retries = 3 }, function(tx)
+      runs = runs + 1
+      local run = runs
+      tx:after_commit(function()
+        hooks[#hooks + 1] = run
+      end)
+      if runs < 3 then
+        error(deadlock())
+      end
+    end)
+    assert.equal(3, runs)
+    assert.same({ 3 }, hooks)
+    -- what a hook raises is no reason to commit twice
+    runs, hooks = 0, {}
+    fails("deadlock", db, "transaction", { retries = 3 }, function(tx)
+      runs = runs + 1
+      tx:execute(insert, runs, runs)
+      tx:after_commit(function()
+        hooks[#hooks + 1] = "first"
+        error(deadlock())
+      end)
+      tx:after_commit(function()
+        hooks[#hooks + 1] = "second"
+      end)
+    end)
+    assert.equal(1, runs)
+    assert.same({ "first", "second" }, hooks)
+    assert.same({ 1 }, ids())
+  end)
+
   it("begin, commit and rollback", function()
     local tx = db:begin()
     tx:execute(insert, 1, 1)
