@@ -404,7 +404,7 @@ int covet_op_place(const covet_op *op, covet_place *place)
     return COVET_EUNSUPPORTED;
   }
   place->lane = op->lane;
-  place->size = adapter->lanes[op->lane].max;
+  place->size = covet_pool_get_config(adapter->lanes[op->lane].pool)->max_size;
   place->queued = op->state == COVET_OP_QUEUED;
   return 0;
 }

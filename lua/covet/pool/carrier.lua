@@ -222,7 +222,9 @@ local function answer(pool, ticket, what, slot, lease)
   local task = pool.requests[ticket]
   pool.requests[ticket] = nil
   pool.answers[ticket] = { what = what, slot = slot, lease = lease }
-  park.wake(task)
+  if task.waits == park.ASLEEP then -- else it runs, or was interrupted just now
+    park.wake(task)
+  end
 end
 
 function JOBS.grant(pool, ticket, slot, lease)
