@@ -221,7 +221,7 @@ end
 local function answer(pool, ticket, what, slot, lease)
   local task = pool.requests[ticket]
   pool.requests[ticket] = nil
-  pool.answers[ticket] = { what = what, slot = slot, lease = lease }
+  pool.answers[task] = { what = what, slot = slot, lease = lease }
   if task.waits == park.ASLEEP then -- else it runs, or was interrupted just now
     park.wake(task)
   end

@@ -5,7 +5,8 @@
 -- hands `take` and `give_back`,
 -- `connections` (slot -> object), `slots` (object -> slot), `leases` and
 -- `holders` (slot -> its loan and task), `jobs` (slot -> what is under way),
--- `requests` (ticket -> who waits), `answers` (ticket -> what it will be told).
+-- `requests` (ticket -> who waits), `answers` (task -> what it will be told:
+-- the ticket may be another's by then).
 -- @module covet.pool.pool
 
 local caller = require "covet.caller"
@@ -53,10 +54,11 @@ local function fail(pool, why, started)
 end
 
 -- The task was interrupted while it waited: nothing of the request is left.
-local function give_up(pool, ticket, err)
-  local answer = pool.answers[ticket]
-  pool.answers[ticket], pool.requests[ticket] = nil, nil
+local function give_up(pool, waiter, ticket, err)
+  local answer = pool.answers[waiter]
+  pool.answers[waiter] = nil
   if not answer then
+    pool.requests[ticket] = nil
     core.pool_cancel(pool.machine, ticket)
   elseif answer.lease then
     pool.give_back(answer.lease, CLEAN)
@@ -68,17 +70,18 @@ end
 -- Wait for the answer to a ticket. Thousands may wait: what stands in a table is
 -- the task alone, and calls on the way here are tail calls.
 local function await(pool, ticket)
-  pool.requests[ticket] = park.host.enter()
+  local waiter = park.host.enter()
+  pool.requests[ticket] = waiter
   carry_out(pool)
   local fine, err = true, nil
-  while not pool.answers[ticket] and fine do
+  while not pool.answers[waiter] and fine do
     fine, err = park.park_quietly()
   end
   if not fine then
-    give_up(pool, ticket, err)
+    give_up(pool, waiter, ticket, err)
   end
-  local answer = pool.answers[ticket]
-  pool.answers[ticket] = nil
+  local answer = pool.answers[waiter]
+  pool.answers[waiter] = nil
   return answer.what, answer.slot, answer.lease
 end
 
