@@ -104,6 +104,15 @@ local function joined_by_task(adapter)
   return current and adapter.shared_by[current]
 end
 
+-- What is joined, with the options of the session that is called.
+local function join(from, joined)
+  local defaults = transaction.join_defaults(from.defaults, joined.defaults)
+  if defaults == joined.defaults then
+    return joined
+  end
+  return session.view(joined, defaults)
+end
+
 --- The session on which a call runs: the task's transaction if it has one.
 function Adapter:enter(text)
   local adapter = self.adapter
@@ -116,10 +125,8 @@ function Adapter:enter(text)
     local parsed = text and call.parse(adapter, call.text_of(text))
     claims.check_only(self, only_reads(parsed), parsed)
     return self
-  elseif not rawequal(self, adapter) then
-    joined = session.view(joined, self.defaults)
   end
-  return joined:enter(text)
+  return join(self, joined):enter(text)
 end
 
 --- The session for a stream.

@@ -425,11 +425,19 @@ end
 
 local Try = {}
 
+-- A view of a view: it answers errors too.
+local function try_with_options(view, given)
+  local made, err = caught(pcall(methods.with_options, view[Try], given))
+  return made and M.try(made), err
+end
+
 function Try.__index(view, name)
   local target = view[Try]
   local method = target[name]
   if type(method) ~= "function" then
     return method
+  elseif method == methods.with_options then
+    return try_with_options
   end
   return function(_, ...)
     return caught(pcall(method, target, ...))

@@ -80,6 +80,23 @@ end
 --- The innermost open transaction of the current task on an adapter, or nil.
 M.current = ambient
 
+--- The options of calls that join what their task has open: their own, and the
+-- deadline of that.
+-- @tparam table own resolved options of the session that is called
+-- @tparam table joined those of what is joined
+-- @treturn table
+function M.join_defaults(own, joined)
+  if own.timeout or not joined.timeout then
+    return own
+  end
+  local merged = {}
+  for key, value in pairs(own) do
+    merged[key] = value
+  end
+  merged.timeout = joined.timeout
+  return merged
+end
+
 -- The transaction itself; `with_options` makes views of it.
 local function root(self)
   return self.origin or self
@@ -322,25 +339,32 @@ function Transaction:disown(resource)
   end
 end
 
-local function make(connection, parent, checked)
-  local defaults = (parent or connection).defaults
+-- The options of the calls in a transaction: those of the session from which it
+-- is begun, and its own.
+local function merge_defaults(defaults, checked)
+  if not checked.timeout and checked.read_only == nil then
+    return defaults
+  end
+  local merged = {}
+  for key, value in pairs(defaults) do
+    merged[key] = value
+  end
+  merged.timeout = checked.timeout or merged.timeout
+  if checked.read_only ~= nil then
+    merged.read_only = checked.read_only
+  end
+  return merged
+end
+
+local function make(connection, parent, defaults, checked)
   local inside = parent and parent.inside or INSIDE
   if checked.read_only then
     inside = bit.bor(inside, READ_ONLY) -- options of a call cannot undo it
   end
-  if checked.timeout or checked.read_only then
-    local merged = {}
-    for key, value in pairs(defaults) do
-      merged[key] = value
-    end
-    merged.timeout = checked.timeout or merged.timeout
-    merged.read_only = checked.read_only or merged.read_only
-    defaults = merged
-  end
   return session.new({
     adapter = connection.adapter, lease = connection.lease, inside = inside,
-    defaults = defaults, connection = connection, parent = parent,
-    task = task.current(), state = "open", hooks = {},
+    defaults = merge_defaults(defaults, checked), connection = connection,
+    parent = parent, task = task.current(), state = "open", hooks = {},
     depth = parent and parent.depth + 1 or 0,
   }, class)
 end
@@ -365,11 +389,11 @@ local function start(self, text, flags)
   return self
 end
 
-local function begin_nested(outer, checked)
+local function begin_nested(outer, defaults, checked)
   while outer.inner do -- savepoints are a stack
     outer = outer.inner
   end
-  local self = make(outer.connection, outer, checked)
+  local self = make(outer.connection, outer, defaults, checked)
   self.savepoint_name = "covet_" .. self.depth
   start(self, "SAVEPOINT " .. self.savepoint_name, CONTROL + INSIDE)
   outer.inner = self
@@ -377,21 +401,15 @@ local function begin_nested(outer, checked)
 end
 
 local function begin_on(connection, owns, checked)
-  local self = make(connection, nil, checked)
+  local self = make(connection, nil, connection.defaults, checked)
   self.owns_connection = owns
   return start(self, self.adapter:begin_text(checked))
 end
 
-local function begin(from, checked)
-  local class_of = getmetatable(from)
-  if class_of == class then
-    return begin_nested(root(from), checked)
-  end
-  local joined = ambient(from.adapter)
-  if from.lease_held and not (joined and joined.lease == from.lease) then
-    return begin_on(from, false, checked)
-  elseif joined then
-    return begin_nested(joined, checked)
+-- A transaction on a connection of its own.
+local function begin_apart(from, checked)
+  if checked.read_only == nil then
+    checked.read_only = from.defaults.read_only
   end
   local connection = from.adapter.shared_by[task.current()] and from:share()
     or from:acquire { read_only = checked.read_only or false,
@@ -402,6 +420,20 @@ local function begin(from, checked)
     error(self, 0)
   end
   return self
+end
+
+local function begin(from, checked)
+  if getmetatable(from) == class then
+    return begin_nested(root(from), from.defaults, checked)
+  end
+  local joined = ambient(from.adapter)
+  if from.lease_held and not (joined and joined.lease == from.lease) then
+    return begin_on(from, false, checked)
+  elseif joined then
+    return begin_nested(joined, M.join_defaults(from.defaults, joined.defaults),
+      checked)
+  end
+  return begin_apart(from, checked)
 end
 
 --- Begin a transaction that is ended by `commit` or `rollback`.
