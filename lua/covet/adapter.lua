@@ -7,9 +7,11 @@
 local call = require "covet.call"
 local caller = require "covet.caller"
 local claims = require "covet.claims"
+local config = require "covet.pool.config"
 local connection = require "covet.connection"
 local core = require "covet.core"
 local errors = require "covet.error"
+local leases = require "covet.adapter.leases"
 local events = require "covet.events"
 local options = require "covet.options"
 local session = require "covet.session"
@@ -41,6 +43,23 @@ M.OPTIONS = {
   { "name", "string", nil, "The adapter's name in messages." },
 }
 
+-- The options of its pool: what is not given is the database's own choice.
+local IS_SECONDS = { acquire_timeout = true }
+local POOL_OPTIONS = { acquire_timeout = true }
+for _, entry in ipairs(config.ADAPTER_OPTIONS) do
+  local name, kind = entry[1], entry[2]
+  IS_SECONDS[name] = kind == "seconds"
+  if kind ~= "function" and not POOL_OPTIONS[name] then
+    POOL_OPTIONS[name] = true
+    local copy = {}
+    for key, value in pairs(entry) do
+      copy[key] = value
+    end
+    copy[3] = nil
+    M.OPTIONS[#M.OPTIONS + 1] = copy
+  end
+end
+
 -- --- Connecting ---------------------------------------------------------------------
 
 local function check(self, ok, _, fields)
@@ -56,7 +75,6 @@ function Adapter:connect()
   local adapter = self.adapter
   check(self, task.finish(core.connect(self.handle, self.acquire_timeout)))
   adapter.ended = nil
-  adapter:note_connections()
   if not adapter.forget_exit then
     local weak = setmetatable({ adapter }, { __mode = "v" })
     adapter.forget_exit = task.on_exit(function()
@@ -81,7 +99,6 @@ function Adapter:disconnect(timeout)
   end
   adapter.ended = "closed"
   check(self, task.finish(core.disconnect(self.handle, timeout)))
-  adapter:note_connections()
 end
 
 Adapter.close = Adapter.disconnect
@@ -198,10 +215,7 @@ end
 -- @treturn table
 function Adapter:get_pool_stats()
   local stats = core.stats(self.adapter.handle)
-  stats.total_connections, stats.idle_connections = stats.size, stats.free
-  stats.active_connections = stats.used
-  stats.created_connections = stats.created
-  stats.destroyed_connections = stats.destroyed
+  stats.name = self.adapter.name
   for _, name in ipairs { "p50", "p95", "p99", "max" } do
     stats[name .. "_query_time"] = stats[name .. "_us"] / 1e6
     stats[name .. "_us"] = nil
@@ -254,13 +268,39 @@ local function as_text(value)
   return tostring(value)
 end
 
+-- To the core's pools 0 is never, and no time is a microsecond.
+local function of_pool(name, value)
+  if value == math.huge then
+    return 0
+  elseif value == 0 and (IS_SECONDS[name] or name:match "_backoff$"
+    or name:match "^breaker_[wc]") then
+    return 1e-6
+  end
+  return value
+end
+
+-- Append what is given of the pool's options to `list`. The noting of lines is
+-- Lua's own.
+local function add_pool_options(list, given)
+  local wanted = {}
+  for name in pairs(POOL_OPTIONS) do
+    if name ~= "track_stack_trace" then
+      wanted[name] = given[name]
+    end
+  end
+  for name, value in pairs(config.flat(wanted)) do
+    list[#list + 1] = { name, as_text(of_pool(name, value)) }
+  end
+end
+
 --- Make an adapter.
 -- @tparam table class of `M.class`
 -- @tparam string url the scheme at least
 -- @tparam table checked options
 -- @tparam table passed names of the options that the driver reads
+-- @tparam table given options as they were given
 -- @treturn table
-function M.new(class, url, checked, passed)
+function M.new(class, url, checked, passed, given)
   task.prepare()
   local list = {}
   for _, name in ipairs(passed) do
@@ -268,6 +308,7 @@ function M.new(class, url, checked, passed)
       list[#list + 1] = { name, as_text(checked[name]) }
     end
   end
+  add_pool_options(list, given)
   local handle, fields = core.adapter(url, list)
   if not handle then
     fields.database = class.database
@@ -277,7 +318,7 @@ function M.new(class, url, checked, passed)
     handle = handle, lease = 0, inside = 0, database = class.database,
     dialect = class.database, statements = {}, statement_count = 0,
     shared_by = setmetatable({}, { __mode = "kv" }), listeners = {},
-    told_created = 0, told_destroyed = 0, watched = false,
+    watched = false,
     lanes = {}, only = {}, -- by read_only; the adapter's module fills them in
     defaults = call.resolve({}, {}), name = checked.name or url,
     ambient = checked.ambient, slow_query = checked.slow_query,
@@ -286,9 +327,12 @@ function M.new(class, url, checked, passed)
     query_timeout = checked.query_timeout,
   }
   self.adapter = self
-  for name, value in pairs(claims.new()) do
-    self[name] = value
+  for _, part in ipairs { claims.new(), leases.new() } do
+    for name, value in pairs(part) do
+      self[name] = value
+    end
   end
+  leases.watch(self)
   return session.new(self, class)
 end
 

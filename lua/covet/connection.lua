@@ -8,6 +8,7 @@ local call = require "covet.call"
 local caller = require "covet.caller"
 local claims = require "covet.claims"
 local core = require "covet.core"
+local leases = require "covet.adapter.leases"
 local session = require "covet.session"
 local task = require "covet.task"
 local transaction = require "covet.transaction"
@@ -49,6 +50,7 @@ local function release(self)
     self.task:disown(self)
   end
   claims.remove(self.adapter, self.task, self)
+  leases.remove(self)
   -- a cancelled task too leaves no lease half returned
   return task.shelter(give_back, self.adapter.handle, self.lease)
 end
@@ -148,6 +150,7 @@ function M.acquire(from, given)
     self.task:own(self)
   end
   claims.add(adapter, self.task, self)
+  leases.add(self)
   return self
 end
 

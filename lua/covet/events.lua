@@ -61,6 +61,7 @@ end
 --- Call the listeners of an event. An error in one is printed.
 -- @tparam string name
 -- @tparam table event
+-- @treturn boolean whether anybody listens
 function methods:emit(name, event)
   local listeners = { unpack(self.adapter.listeners[name] or {}) }
   for i = 1, #listeners do
@@ -70,24 +71,7 @@ function methods:emit(name, event)
         tostring(err)))
     end
   end
-end
-
---- Connections open and close by themselves: what has happened since the last
--- look is told with the next call.
-function methods:note_connections()
-  local adapter = self.adapter
-  local listeners = adapter.listeners
-  if not listeners.connect and not listeners.close then
-    return
-  end
-  local stats = core.stats(adapter.handle)
-  for _ = adapter.told_created + 1, stats.created do
-    adapter:emit("connect", { size = stats.size })
-  end
-  for _ = adapter.told_destroyed + 1, stats.destroyed do
-    adapter:emit("close", { size = stats.size })
-  end
-  adapter.told_created, adapter.told_destroyed = stats.created, stats.destroyed
+  return #listeners > 0
 end
 
 -- What is told as the SQL of a call; of one that has none, its name.
@@ -99,7 +83,6 @@ end
 -- @tparam table parsed its statement, or `{ name = }`
 -- @tparam number started of `begin`
 function methods:note_query(parsed, started)
-  self:note_connections()
   local seconds = core.now() - started
   local event = { sql = text_of(parsed), seconds = seconds }
   self:emit("query", event)

@@ -21,6 +21,7 @@ local decode = require "covet.decode"
 local errors = require "covet.error"
 local events = require "covet.events"
 local json = require "covet.json"
+local leases = require "covet.adapter.leases"
 local options = require "covet.options"
 local sql = require "covet.sql"
 local statement = require "covet.statement"
@@ -75,6 +76,9 @@ local function run(session, flags, timeout, text, ...)
   local started = begin(session)
   local parsed, given, token, ok, more, a, b, c =
     submit(session, flags, timeout, text, ...)
+  if session.lease ~= 0 then
+    session.adapter.statements_of[session.lease] = parsed.text
+  end
   if token then
     ok, more, a, b, c = wait(session, parsed, started, token)
   end
@@ -473,8 +477,12 @@ function methods:fail(fields, parsed, started)
   local adapter = self.adapter
   fields.sql = fields.sql or parsed and parsed.text
   fields.database = adapter.database
-  if fields.kind == "usage" or fields.kind == "pool_exhausted" then
+  if fields.kind == "usage" or fields.kind == "pool_exhausted"
+    or fields.phase == "queue" then
     fields.where = fields.where or caller.where()
+  end
+  if fields.phase == "queue" then
+    leases.explain(adapter, fields)
   end
   local err = errors.with_traceback(errors.new(fields))
   if adapter.watched then

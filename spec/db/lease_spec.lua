@@ -270,7 +270,8 @@ database.contract("an adapter's life", function(d, open)
   it("is refused after disconnect, whatever is called", function()
     local db = open()
     db:disconnect()
-    for _, name in ipairs { "execute", "fetch_all", "fetch_one", "fetch_value", "each", "stream_query", "prepare" } do
+    for _, name in ipairs { "execute", "fetch_all", "fetch_one", "fetch_value",
+      "each", "stream_query", "prepare" } do
       fails("pool_closed", db, name, "select 1")
     end
     fails("pool_closed", db, "acquire")

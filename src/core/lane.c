@@ -214,7 +214,9 @@ static void report_opened(covet_connection *connection,
     return;
   }
   lane->adapter->created++;
-  covet_adapter_tell(lane->adapter, COVET_EVENT_CONNECT, 0, 0, NULL);
+  if (lane->pool != NULL) { /* else it is nobody's but the driver's */
+    covet_adapter_tell(lane->adapter, COVET_EVENT_CONNECT, 0, 0, NULL);
+  }
   if (connection->unwanted) {
     start_closing(connection);
     return;

@@ -2,6 +2,7 @@
 #ifndef COVET_LUA_BINDING_H
 #define COVET_LUA_BINDING_H
 
+#include "../core/pool.h"
 #include "../covet.h"
 
 #include <lauxlib.h>
@@ -49,6 +50,9 @@ int covetL_add_param(lua_State *L, binding *state, covet_op *op, int index,
 
 /** Forget what the operation borrowed. */
 void covetL_drop_anchor(lua_State *L, binding *state, covet_op *op);
+
+/** Push a pool's figures as a table, times in seconds. */
+void covetL_push_pool_stats(lua_State *L, const covet_pool_stats *stats);
 
 /** Add the functions of events; the binding stands below the module. */
 void covetL_add_events(lua_State *L);

@@ -1,5 +1,7 @@
 #include "binding.h"
 
+#include "../core/adapter.h"
+
 #include "arrow.h"
 #include "covet_lua.h"
 
@@ -381,20 +383,22 @@ static int l_release(lua_State *L)
   return covetL_submit(L, covetL_binding(L), op);
 }
 
+/* stats(adapter) -> the figures of its pools, and of its calls */
 static int l_stats(lua_State *L)
 {
+  covet_adapter *adapter = covetL_adapter(L, 1);
+  covet_pool_stats pools;
   covet_adapter_stats stats;
 
-  covet_adapter_get_stats(covetL_adapter(L, 1), &stats);
-  lua_createtable(L, 0, 20);
+  covet_adapter_get_pool_stats(adapter, &pools);
+  covet_adapter_get_stats(adapter, &stats);
+  covetL_push_pool_stats(L, &pools);
 #define FIELD(name)                                                            \
   lua_pushnumber(L, (lua_Number) stats.name);                                  \
   lua_setfield(L, -2, #name)
   FIELD(size);
   FIELD(free);
   FIELD(used);
-  FIELD(opening);
-  FIELD(waiting);
   FIELD(created);
   FIELD(destroyed);
   FIELD(queries);

@@ -641,7 +641,7 @@ static void push_reasons(lua_State *L, const covet_pool_stats *stats)
   }
 }
 
-static void push_stats(lua_State *L, const covet_pool_stats *stats)
+void covetL_push_pool_stats(lua_State *L, const covet_pool_stats *stats)
 {
   static const char *const breakers[] = {"closed", "open", "half_open"};
 
@@ -694,7 +694,7 @@ static int l_stats(lua_State *L)
   covet_pool_stats stats;
 
   covet_pool_get_stats(self->pool, now_of(self), &stats);
-  push_stats(L, &stats);
+  covetL_push_pool_stats(L, &stats);
   return 1;
 }
 

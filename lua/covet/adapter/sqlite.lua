@@ -134,7 +134,7 @@ function M.new(given, url)
       end
     end
   end
-  local self = adapter.new(class, url or "sqlite:", passed, PASSED)
+  local self = adapter.new(class, url or "sqlite:", passed, PASSED, given)
   self.options = checked
   local memory = is_memory(checked.path or url:gsub("^sqlite:", ""))
   self.lanes = { [true] = memory and WRITER or READERS, [false] = WRITER }

@@ -98,10 +98,10 @@ local function deliver(token, ...)
 end
 
 local function hand_out()
-  while deliver(core.reap()) do end
   if events.active then
     events.hand_out()
   end
+  while deliver(core.reap()) do end
 end
 
 local function close_all(premature, owned)

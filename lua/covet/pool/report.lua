@@ -20,9 +20,15 @@ end
 
 M.duration = duration
 
+--- Who holds a connection, for messages.
+-- @tparam table|nil task
+-- @treturn string
+function M.task_name(task)
+  return task and trace.name(task) or "outside of a task"
+end
+
 local function holder_name(pool, slot)
-  local holder = pool.holders[slot]
-  return holder and trace.name(holder) or "outside of a task"
+  return M.task_name(pool.holders[slot])
 end
 
 --- The longest holders of connections.
@@ -40,7 +46,10 @@ function M.holders(pool, most)
   return list
 end
 
-local function describe_holders(list)
+--- A sentence about holders.
+-- @tparam table list of `holders`
+-- @treturn string|nil
+function M.describe_holders(list)
   if #list == 0 then
     return nil
   end
@@ -118,7 +127,7 @@ function M.failure(pool, why, waited)
   fields.phase = fields.phase or "queue"
   if why ~= "shut" then
     fields.holders = M.holders(pool)
-    fields.detail = describe_holders(fields.holders)
+    fields.detail = M.describe_holders(fields.holders)
     fields.cause = pool.last_error
   end
   fields.pool, fields.stats = pool.name, stats
@@ -133,8 +142,10 @@ local function say(pool, event, text)
   end
 end
 
--- Where the holder stands at this moment, nil when it cannot be seen.
-local function standing(holder)
+--- Where the holder of a connection stands at this moment.
+-- @tparam table|nil holder task
+-- @treturn string|nil its stack, nil when it cannot be seen
+function M.standing(holder)
   if holder and holder.co and not holder.outcome then
     return trace.stack(holder)
   end
@@ -153,13 +164,13 @@ local function new_event(pool, slot, seconds)
     task = holder_name(pool, slot), connection = pool.connections[slot] }
 end
 
---- A connection has been out for too long.
-function M.leak(pool, slot, seconds)
-  local event = new_event(pool, slot, seconds)
-  event.standing = standing(pool.holders[slot])
-  event.last_statement = last_statement(event.connection)
+--- Tell of a connection that has been out for too long.
+-- @tparam table pool has `name` and `emit`
+-- @tparam table event `taken_at`, `seconds`, `task`, `standing`,
+-- `last_statement`
+function M.tell_leak(pool, event)
   local text = ("pool %q: a connection taken at %s is out for %s (%s)"):format(
-    pool.name, event.taken_at or "?", duration(seconds), event.task)
+    pool.name, event.taken_at or "?", duration(event.seconds), event.task)
   if event.last_statement then
     text = text .. "\n  last statement: " .. event.last_statement
   end
@@ -169,12 +180,24 @@ function M.leak(pool, slot, seconds)
   say(pool, event, text)
 end
 
---- It has come back after all.
-function M.leak_over(pool, slot, seconds)
-  local event = new_event(pool, slot, seconds)
+--- Tell that it has come back after all.
+function M.tell_leak_over(pool, event)
   event.returned = true
   say(pool, event, ("pool %q: the connection taken at %s came back after %s")
-    :format(pool.name, event.taken_at or "?", duration(seconds)))
+    :format(pool.name, event.taken_at or "?", duration(event.seconds)))
+end
+
+--- A connection of a slot has been out for too long.
+function M.leak(pool, slot, seconds)
+  local event = new_event(pool, slot, seconds)
+  event.standing = M.standing(pool.holders[slot])
+  event.last_statement = last_statement(event.connection)
+  M.tell_leak(pool, event)
+end
+
+--- It has come back after all.
+function M.leak_over(pool, slot, seconds)
+  M.tell_leak_over(pool, new_event(pool, slot, seconds))
 end
 
 --- It was taken back from a task that has ended.

@@ -267,10 +267,10 @@ function M.turn(limit)
   current, M.stepping = nil, true
   local pending, alive = sleep(limit)
   M.stepping, current = false, outer
-  M.hand_out()
   if events.active then
-    events.hand_out()
+    events.hand_out() -- first: who is resumed knows of them
   end
+  M.hand_out()
   if failures[1] then
     report.flush(failures)
   end
