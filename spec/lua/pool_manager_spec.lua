@@ -196,15 +196,15 @@ describe("a manager of pools", function()
     end)
 
     it("exhausted for too long", function()
-      local pool = tcp("lines", { max_size = 1, acquire_timeout = 0.2 })
+      local pool = tcp("lines", { max_size = 1, acquire_timeout = 1 })
       local held = pool:acquire()
       local waiter = covet.spawn(function()
         pool:with({ timeout = 5 }, function() end)
       end)
       covet.sleep(0.02)
       assert.is_nil(reason "lines")
-      covet.sleep(0.1)
-      assert.matches("^exhausted: 1 waiting, the first one for 0%.1%d* s",
+      covet.sleep(0.6)
+      assert.matches("^exhausted: 1 waiting, the first one for [%d.]+ s$",
         reason "lines")
       pool:release(held)
       waiter:join()
@@ -222,9 +222,9 @@ describe("a manager of pools", function()
     local db = manager:create_pool("db", "sqlite:" .. tmp.path())
     db:execute "create table t (n integer)"
     local started = covet.now()
-    manager:close_all { timeout = 0.2 }
+    manager:close_all { timeout = 0.3 }
     local seconds = covet.now() - started
-    assert.is_true(seconds >= 0.19 and seconds < 0.8, seconds)
+    assert.is_true(seconds >= 0.29 and seconds < 1.4, seconds)
     assert.equal(0, manager:get_health_summary().total_pools)
     for i = 1, 5 do
       fails("pool_closed", pools[i], "acquire")

@@ -35,11 +35,12 @@ describe("a program with a pool", function()
   end)
 
   it("waits for the deadline of a close", function()
-    assert.is_near(0.2, run [[
+    local seconds = run [[
       local pool = covet.pool.new(connect)
       pool:acquire()
       pool:close { timeout = 0.2 }
-      io.write(covet.now() - started)]], 0.15)
+      io.write(covet.now() - started)]]
+    assert.is_true(seconds >= 0.19 and seconds < 3, seconds)
   end)
 
   it("hears the clock while something else keeps it alive", function()
