@@ -120,6 +120,36 @@ static ticket *ticket_of(covet_pool_waiter *waiter)
 
 /* --- Places ----------------------------------------------------------------------- */
 
+/* The function of the first caller from `level` on that is Lua and no view of
+ * covet's: `pcall(pool.acquire, pool)` and `pool.try:acquire()` are calls of
+ * whoever wrote them. */
+static bool push_caller(lua_State *L, int level, lua_Debug *place)
+{
+  while (lua_getstack(L, level++, place)) {
+    lua_getinfo(L, "Sl", place);
+    if (place->currentline >= 0 &&
+        strstr(place->source, "covet/session.lua") == NULL) {
+      lua_getinfo(L, "f", place);
+      return true;
+    }
+  }
+  return false;
+}
+
+/* The function at `level`, and its line in `place`; mostly it is the caller. */
+static bool push_place(lua_State *L, int level, lua_Debug *place)
+{
+  if (level == 0 || !lua_getstack(L, level, place)) {
+    return false;
+  }
+  lua_getinfo(L, "fl", place);
+  if (place->currentline >= 0) {
+    return true;
+  }
+  lua_pop(L, 1);
+  return push_caller(L, level + 1, place);
+}
+
 /* Where the connection of a slot was taken: the function and its line, in the
  * table at `places`; a text is made of them when somebody asks. */
 static void note_place(lua_State *L, int places, covet_pool_slot_id slot,
@@ -127,10 +157,9 @@ static void note_place(lua_State *L, int places, covet_pool_slot_id slot,
 {
   lua_Debug place;
 
-  if (level == 0 || !lua_getstack(L, level, &place)) {
+  if (!push_place(L, level, &place)) {
     return;
   }
-  lua_getinfo(L, "fl", &place);
   lua_rawseti(L, places, (int) slot * 2 + 1);
   lua_pushinteger(L, place.currentline);
   lua_rawseti(L, places, (int) slot * 2 + 2);
@@ -245,11 +274,11 @@ static void note_waiter(lua_State *L, ticket *given, int level)
   lua_Debug place;
 
   given->line = -1;
-  if (level == 0 || !lua_getstack(L, level, &place)) {
+  lua_getfenv(L, 1);
+  if (!push_place(L, level, &place)) {
+    lua_pop(L, 1);
     return;
   }
-  lua_getfenv(L, 1);
-  lua_getinfo(L, "fl", &place);
   lua_rawseti(L, -2, -(int) given->number);
   given->line = place.currentline;
   lua_pop(L, 1);
