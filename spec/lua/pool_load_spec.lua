@@ -1,5 +1,5 @@
--- Many tasks over few connections: each has a connection for itself, and nobody
--- is forgotten.
+-- Many tasks over few connections: each has a connection for itself, nobody is
+-- forgotten, and errors name the place of each holder.
 local covet = require "covet"
 local errors = require "covet.error"
 
@@ -119,5 +119,44 @@ describe("a pool under load", function()
     end)
     assert.is_true(attempts > 3)
     check_end(pool, TASKS)
+  end)
+end)
+
+describe("the place of a loan", function()
+  local function line()
+    return "pool_load_spec.lua:" .. debug.getinfo(2, "l").currentline
+  end
+
+  it("is whoever wrote the call, by whichever way", function()
+    local pool = new_pool { max_size = 5 }
+    local held, places = {}, {}
+    held[1], places[1] = pool:acquire(), line()
+    held[2], places[2] = pool.try:acquire(), line()
+    held[3], places[3] = select(2, pcall(pool.acquire, pool)), line()
+    pool:with(function(connection) held[4] = connection end) places[4] = line()
+    held[4], places[4] = pool:acquire(), line() -- not the one before
+    held[5], places[5] = pool.try:acquire { timeout = 5 }, line()
+    local other = covet.spawn(function()
+      return select(2, pool.try:acquire { timeout = 0.01 })
+    end)
+    local err = other:join()
+    for i, holder in ipairs(err.holders) do
+      assert.equal(places[i], holder.taken_at:match "[^/]*$")
+    end
+    assert.equal(3, #err.holders)
+    for i = 1, 2 do
+      pool:release(held[i])
+    end
+    err = covet.spawn(function()
+      return select(2, pool.try:drain { timeout = 0.01 })
+    end):join()
+    for i, holder in ipairs(err.holders) do
+      assert.equal(places[i + 2], holder.taken_at:match "[^/]*$")
+    end
+    assert.matches('^pool "load": not drained within .* 3 of 5 in use', err.message)
+    for i = 3, 5 do
+      pool:release(held[i])
+    end
+    check_end(pool)
   end)
 end)

@@ -364,7 +364,7 @@ function Pool:drain(given)
   carry_out(self)
   if not wait_until(self, timeout, function() return self.ended end) then
     local started = core.now() - timeout
-    fail(self, "timeout", started)
+    fail(self, "not_drained", started)
   end
 end
 

@@ -77,6 +77,12 @@ function TEXTS.timeout(pool, stats, waited)
       pool.name, duration(waited), describe_counters(stats)) }
 end
 
+function TEXTS.not_drained(pool, stats, waited)
+  return { kind = "pool_timeout", retry = "safe",
+    message = ("pool %q: not drained within %s: %s"):format(pool.name,
+      duration(waited), describe_counters(stats)) }
+end
+
 function TEXTS.exhausted(pool, stats)
   return { kind = "pool_exhausted", retry = "safe",
     message = ("pool %q: %d wait already, more are refused (max_waiting): %s")
