@@ -196,6 +196,9 @@ local function run_close(pool, connection, reason)
 end
 
 function JOBS.close(pool, slot, reason)
+  if reason == "connect" then
+    pool.last_error = report.too_slow(pool)
+  end
   give_up_job(pool, slot)
   local connection = forget(pool, slot)
   local job

@@ -108,8 +108,15 @@ function TEXTS.breaker_open(pool, stats)
       :format(pool.name, duration(stats.retry_after)) }
 end
 
+--- The failure of a connection that was not there in time.
+function M.too_slow(pool)
+  return errors.new { kind = "timeout", retry = "safe", phase = "connect",
+    message = ("connecting took longer than %g s"):format(
+      pool.config.connect_timeout) }
+end
+
 function TEXTS.connect_failed(pool)
-  local cause = pool.last_error
+  local cause = pool.last_error or M.too_slow(pool)
   local known = errors.is_error(cause)
   return { kind = known and cause.kind ~= "usage" and cause.kind
       or "connection_failed",
