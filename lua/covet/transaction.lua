@@ -27,7 +27,8 @@ M.OPTIONS = {
   { "isolation", "string", nil, "read_uncommitted, read_committed, "
     .. "repeatable_read or serializable, in any case." },
   { "read_only", "boolean", nil, "Refuse what writes." },
-  { "deferrable", "boolean", nil, "PostgreSQL: wait for a safe snapshot." },
+  { "deferrable", "boolean", nil, "With read_only, in PostgreSQL: wait for a "
+    .. "snapshot that no other transaction can disturb." },
   { "retries", "integer", 0, "Run again after a serialization failure or a "
     .. "deadlock, at most so often." },
   { "mode", "string", nil, "SQLite: immediate, deferred or exclusive." },

@@ -164,6 +164,10 @@ describe("SQLite options", function()
     assert.equal(4, db:fetch_value "select count(*) from t")
     fails("usage", db, "transaction", { mode = "eager" }, function() end)
     fails("usage", db, "transaction", { deferrable = true }, function() end)
+    assert.equal(4, db:transaction({ isolation = "serializable", read_only = true,
+      deferrable = true, retries = 3 }, function(tx)
+        return tx:fetch_value "select count(*) from t"
+      end))
   end)
 end)
 

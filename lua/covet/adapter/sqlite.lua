@@ -58,15 +58,17 @@ end
 local MODES = { immediate = true, deferred = true, exclusive = true }
 
 --- The text that begins a transaction.
--- SQLite's transactions are serializable whatever is asked for.
+-- SQLite's transactions are serializable whatever is asked for, and one that
+-- only reads sees one state of the database: it always is what `deferrable`
+-- makes others wait for.
 function SQLite:begin_text(given)
   local mode = given.mode and given.mode:lower()
   if mode and not MODES[mode] then
     caller.usage("mode cannot be %q: immediate, deferred or exclusive",
       given.mode)
   end
-  if given.deferrable then
-    caller.usage "deferrable is for PostgreSQL"
+  if given.deferrable and not given.read_only then
+    caller.usage "deferrable is for transactions that are read_only"
   end
   if not mode then
     mode = (given.read_only or self.adapter.options.read_only) and "deferred"
