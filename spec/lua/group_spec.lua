@@ -130,6 +130,22 @@ describe("all, group, each_parallel", function()
     end))
     assert.is_true(ended <= 2)
     assert.equal("usage", kind_of(task.each_parallel, {}, 0, print))
+    assert.equal("usage", kind_of(task.each_parallel, {}, 1, nil))
+    assert.equal("usage", kind_of(task.all, nil))
+    assert.equal("usage", kind_of(task.all, { print, 5 }))
+    assert.equal("usage", kind_of(task.group, 5))
+    assert.equal("usage", kind_of(task.await, 5))
+    assert.equal("usage", kind_of(task.on_signal, "SIGNONE", print))
+    assert.equal("usage", kind_of(task.on_signal, "SIGTERM", 5))
+  end)
+
+  it("each_parallel takes what can be called like a function", function()
+    local i = 0
+    local source = setmetatable({}, { __call = function()
+      i = i + 1
+      return i <= 3 and i or nil
+    end })
+    assert.same({ 2, 4, 6 }, task.each_parallel(source, 2, function(v) return v * 2 end))
   end)
 
   it("survives a cancel at every suspension", function()

@@ -3,6 +3,7 @@
 
 local errors = require "covet.error"
 local park = require "covet.task.park"
+local trace = require "covet.task.trace"
 
 local select, type, unpack = select, type, unpack
 
@@ -51,6 +52,10 @@ end
 -- @tparam function fn takes a callback as its last argument
 -- @return what the callback was given
 function M.await(fn, ...)
+  if type(fn) ~= "function" then
+    trace.usage("covet.await takes a function that takes a callback, not a %s",
+      type(fn))
+  end
   local task = park.current()
   local answer, parked
   local function callback(...)

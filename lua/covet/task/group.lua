@@ -128,16 +128,39 @@ end
 -- @tparam function fn
 -- @return what `fn` returned
 function M.group(fn)
+  if type(fn) ~= "function" then
+    trace.usage("covet.group takes a function, not a %s", type(fn))
+  end
   local group = setmetatable({
     children = {}, count = 0, waiters = list.new(), scope = scope.enter(),
   }, Group)
   return finish(group, xpcall(fn, scope.keep_stack, group))
 end
 
+-- A function, or what can be called like one: a stream.
+local function is_callable(value)
+  local class = getmetatable(value)
+  return type(value) == "function"
+    or type(class) == "table" and rawget(class, "__call") ~= nil
+end
+
+local function check_functions(fns)
+  if type(fns) ~= "table" then
+    trace.usage("covet.all takes a list of functions, not a %s", type(fns))
+  end
+  for i = 1, #fns do
+    if not is_callable(fns[i]) and not object.is_task(fns[i]) then
+      trace.usage("covet.all takes a list of functions: element %d is a %s", i,
+        type(fns[i]))
+    end
+  end
+end
+
 --- Run functions at once and wait for all; the first error cancels the rest.
 -- @tparam table fns a list of functions (a task of `spawn` is joined)
 -- @return the first result of each, in order
 function M.all(fns)
+  check_functions(fns)
   local count, results = #fns, {}
   M.group(function(group)
     for i = 1, count do
@@ -157,7 +180,7 @@ end
 -- A function that hands out the items, one caller at a time: item, index.
 local function make_source(items)
   local index = 0
-  if type(items) == "table" then
+  if not is_callable(items) then
     return function()
       index = index + 1
       return items[index], index
@@ -184,9 +207,13 @@ end
 -- @tparam function fn
 -- @treturn table the first result of each call, in the items' order
 function M.each_parallel(items, n, fn)
-  local kind = type(items)
-  if kind ~= "table" and kind ~= "function" then
-    trace.usage("each_parallel takes a list or an iterator, not a %s", kind)
+  local is_list = type(items) == "table" and not is_callable(items)
+  if not is_list and not is_callable(items) then
+    trace.usage("each_parallel takes a list or an iterator, not a %s",
+      type(items))
+  elseif not is_callable(fn) then
+    trace.usage("each_parallel(items, n, fn): fn must be a function, not a %s",
+      type(fn))
   elseif type(n) ~= "number" or n < 1 then
     trace.usage("each_parallel needs a number of tasks from 1, not %s",
       tostring(n))
@@ -203,7 +230,7 @@ function M.each_parallel(items, n, fn)
       results[index] = fn(item, index)
     end
   end
-  local workers = kind == "table" and math.min(n, #items) or n
+  local workers = is_list and math.min(n, #items) or n
   M.group(function(group)
     for _ = 1, workers do
       group:spawn(work, group)

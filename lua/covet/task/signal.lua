@@ -33,12 +33,15 @@ local function watch(name)
   end
   local uv = require "luv"
   watcher = { name = name, handle = uv.new_signal() }
-  local ok, message = watcher.handle:start(name, function()
-    on_signal(watcher)
-  end)
-  if not ok then
+  -- luv raises for names that it does not know
+  local called, ok, message = pcall(watcher.handle.start, watcher.handle, name,
+    function()
+      on_signal(watcher)
+    end)
+  if not called or not ok then
     watcher.handle:close()
-    trace.usage("cannot watch for signal %s: %s", name:upper(), message)
+    trace.usage("cannot watch for signal %s: %s", name:upper(),
+      called and message or "there is no such signal")
   end
   watcher.handle:unref()
   watchers[name] = watcher
@@ -66,6 +69,12 @@ end
 -- @tparam string name "SIGTERM", "term"...
 -- @tparam function|nil fn
 function M.on_signal(name, fn)
+  if type(name) ~= "string" then
+    trace.usage("on_signal(name, fn): name must be a string, not a %s",
+      type(name))
+  elseif fn ~= nil and type(fn) ~= "function" then
+    trace.usage("on_signal(name, fn): fn must be a function, not a %s", type(fn))
+  end
   name = canonical(name)
   if fn == nil and not watchers[name] then
     return
