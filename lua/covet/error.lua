@@ -221,7 +221,7 @@ function M.raise(fields, level)
   if level and fields.where == nil then
     fields.where = where(level)
   end
-  error(M.new(fields), 0)
+  error(M.with_traceback(M.new(fields)), 0)
 end
 
 --- Raise an error of kind "usage": a mistake of the caller.
@@ -232,9 +232,9 @@ end
 -- @param ... its arguments
 function M.usage(level, fmt, ...)
   local message = select("#", ...) > 0 and format(fmt, ...) or fmt
-  error(M.new {
+  error(M.with_traceback(M.new {
     kind = "usage", message = message, where = where(level), retry = "no",
-  }, 0)
+  }), 0)
 end
 
 --- Is `value` an error object of covet?

@@ -175,7 +175,7 @@ end
 function M.quote_identifier(name, dialect)
   local text, fault = quote.identifier(name, check_dialect(dialect, 2))
   if not text then
-    error.usage(2, "cannot quote an identifier: %s", fault)
+    error.usage(error.CALLER, "cannot quote an identifier: %s", fault)
   end
   return text
 end
@@ -190,7 +190,7 @@ end
 function M.quote_literal(value, dialect)
   local text, fault = quote.literal(value, check_dialect(dialect, 2))
   if not text then
-    error.usage(2, "cannot quote a literal: %s", fault)
+    error.usage(error.CALLER, "cannot quote a literal: %s", fault)
   end
   return text
 end
