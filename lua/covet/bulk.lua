@@ -9,6 +9,7 @@ local caller = require "covet.caller"
 local core = require "covet.core"
 local events = require "covet.events"
 local options = require "covet.options"
+local rows_of = require "covet.decode.row"
 local sql = require "covet.sql"
 local task = require "covet.task"
 local waits = require "covet.wait"
@@ -22,13 +23,20 @@ local M = {}
 
 -- --- Batches of one transaction -----------------------------------------------------
 
--- Replace what the binding cannot read in the rows of a batch.
+-- Replace what the binding cannot read in the rows of a batch; nil, and the
+-- fields of an error, when that is not possible.
 local function encode_rows(rows, n, width)
   local encoded = {}
   for i = 1, n do
     local row = {}
     for column = 1, width do
-      row[column] = call.encode_value(rows[i][column])
+      local value, fault = call.encode_value(rows[i][column])
+      if fault then
+        fault.message = ("parameter %d: %s"):format(column, fault.message)
+        fault.detail = ("in row %d of the list"):format(i)
+        return nil, fault
+      end
+      row[column] = value
     end
     encoded[i] = row
   end
@@ -79,8 +87,11 @@ local function begun(load, rows, n, token, ok, more, fields, affected)
   if token then
     load[#load + 1] = { token = token, before = load.before }
   elseif not ok and fields.code == NEEDS_ENCODING then
-    return begun(load, rows, n, submit(load,
-      encode_rows(rows, n, load.parsed.count), n))
+    local encoded, fault = encode_rows(rows, n, load.parsed.count)
+    if fault then
+      settle(load, load.before, false, false, fault)
+    end
+    return begun(load, rows, n, submit(load, encoded, n))
   else
     settle(load, load.before, ok, more, fields, affected)
   end
@@ -250,6 +261,15 @@ local function is_named(row)
   return type(row) == "table" and type((next(row))) == "string"
 end
 
+-- A record or lazy row of another result as a plain one: its names count.
+local function as_named(row)
+  local class = type(row) == "table" and getmetatable(row)
+  if type(class) == "table" and rawget(class, "covet_shape") then
+    return rows_of.table(row), rows_of.columns(row)
+  end
+  return row
+end
+
 local function refuse_record(load, number, fmt, ...)
   load.session:fail({ kind = "invalid_value", retry = "no",
     where = caller.where(),
@@ -287,6 +307,7 @@ end
 local function gatherer(next_record, first, names, known)
   local number, width, ended = 0, #names, false
   local function check(load, row)
+    row = as_named(row)
     if type(row) ~= "table" then
       refuse_record(load, number, "expected a table, got %s", type(row))
     elseif row[1] == nil and is_named(row) then
@@ -338,7 +359,9 @@ function M.copy_records(session, name, records, given)
   if first == nil then
     return 0
   end
-  local names = given.columns or is_named(first) and names_of_row(first)
+  local plain, of_result = as_named(first)
+  local names = given.columns or of_result
+    or is_named(plain) and names_of_row(plain)
     or all_columns(session, name, given.schema, started)
   local known = {}
   for _, column in ipairs(names) do

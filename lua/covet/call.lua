@@ -3,6 +3,7 @@
 
 local caller = require "covet.caller"
 local decode = require "covet.decode"
+local errors = require "covet.error"
 local ffi = require "ffi"
 local json = require "covet.json"
 local options = require "covet.options"
@@ -126,6 +127,12 @@ function M.refuse_count(parsed, given)
     parsed.count == 1 and "" or "s", given, given == 1 and "was" or "were")
 end
 
+--- Raise for what follows a call's table.
+function M.refuse_rest()
+  caller.usage("a call's table holds all of it: { sql, values..., option = }; "
+    .. "nothing may follow")
+end
+
 -- The highest positional index of a call's table.
 local function count_positional(given)
   local n = 0
@@ -186,20 +193,32 @@ local int64, uint64 = ffi.typeof "int64_t", ffi.typeof "uint64_t"
 
 --- A parameter that the binding can read, for one that is cdata.
 -- @param value anything
--- @return the value itself unless it is a 64-bit integer
+-- @return the value itself unless it is a 64-bit integer; nil for what cannot
+-- be bound
+-- @treturn[opt] table what is wrong: fields of an error
 function M.encode_value(value)
   if type(value) ~= "cdata" then
     return value
   elseif ffi.istype(int64, value) then
     return setmetatable({ 1, json.exact(value) }, TAGGED)
-  elseif ffi.istype(uint64, value) then
-    if value > 0x7fffffffffffffffULL then
-      caller.usage("the integer %s is beyond 64 bits with a sign",
-        json.exact(value))
-    end
+  elseif ffi.istype(uint64, value) and value <= 0x7fffffffffffffffULL then
     return setmetatable({ 1, json.exact(value) }, TAGGED)
   end
-  caller.usage("cannot bind %s", tostring(ffi.typeof(value)))
+  local what = ffi.istype(uint64, value) and "an integer beyond 2^63 - 1"
+    or "cdata of type " .. tostring(ffi.typeof(value)):match "^ctype<(.*)>$"
+  return nil, { kind = "usage", retry = "no",
+    message = what .. " cannot be bound; expected a number, or an int64_t or "
+      .. "uint64_t that 64 bits with a sign can hold" }
+end
+
+-- The same; `name` says in the error which parameter it is.
+local function encode_parameter(name, value)
+  local encoded, fault = M.encode_value(value)
+  if fault then
+    fault.message = ("parameter %s: %s"):format(name, fault.message)
+    errors.raise(fault, caller.LEVEL)
+  end
+  return encoded
 end
 
 --- The call in a form whose parameters the binding can read.
@@ -208,18 +227,19 @@ function M.encode(given, ...)
   if type(given) ~= "table" then
     local list = { given, ... }
     for i = 2, select("#", ...) + 1 do
-      list[i] = M.encode_value(list[i])
+      list[i] = encode_parameter(i - 1, list[i])
     end
     return unpack(list, 1, select("#", ...) + 1)
   end
   local copy = {}
   for key, value in pairs(given) do
-    copy[key] = type(key) == "number" and M.encode_value(value) or value
+    copy[key] = type(key) == "number" and encode_parameter(key - 1, value)
+      or value
   end
   if type(given.params) == "table" then
     copy.params = {}
     for name, value in pairs(given.params) do
-      copy.params[name] = M.encode_value(value)
+      copy.params[name] = encode_parameter(":" .. tostring(name), value)
     end
   end
   return copy

@@ -62,6 +62,9 @@ local function submit(session, flags, timeout, text, ...)
       defaults.timeout or timeout, 0, parsed.text, ...)
   end
   local parsed, given, list, n = call.read(adapter, defaults, text)
+  if select("#", ...) > 0 then
+    call.refuse_rest()
+  end
   if given.read_only then
     flags = bor(flags, READ_ONLY)
   end
@@ -354,20 +357,44 @@ function methods:execute_insert(text, ...)
   return id
 end
 
+-- `{ first, second, option = }` taken apart; the options become a view's.
+local function take_apart(self, given, second)
+  if type(given) ~= "table" then
+    return self, given, second
+  elseif second ~= nil or given[3] ~= nil then
+    call.refuse_rest()
+  end
+  local rest = {}
+  for key, value in pairs(given) do
+    if type(key) ~= "number" then
+      rest[key] = value
+    end
+  end
+  return self:with_options(rest), given[1], given[2]
+end
+
 --- Run a statement for each list of parameters: all or nothing.
--- @tparam string text
+-- @tparam string|table text or `{ text, lists, timeout = }`
 -- @tparam table lists
 -- @treturn number rows affected
 function methods:execute_many(text, lists)
+  self, text, lists = take_apart(self, text, lists)
   return bulk.execute_many(self:enter(text), text, lists)
 end
 
 --- Load records into a table: all or nothing.
--- @tparam string name
+-- @tparam string|table name or `{ name, records, columns =, ... }`
 -- @tparam table|function records arrays, rows, or an iterator of either
 -- @tparam[opt] table given `columns`, `schema`, `timeout`
 -- @treturn number rows copied
 function methods:copy_records_to_table(name, records, given)
+  if type(name) == "table" and records == nil then
+    given = {}
+    for key, value in pairs(name) do
+      given[key] = value
+    end
+    name, records, given[1], given[2] = name[1], name[2], nil, nil
+  end
   return bulk.copy_records(self:enter "INSERT", name, records, given)
 end
 
@@ -402,7 +429,10 @@ function methods:each(text, ...)
 end
 
 --- A described statement, with the fetch methods.
+-- @tparam string|table text or `{ text, option = }`: options of its calls
+-- @treturn table
 function methods:prepare(text)
+  self, text = take_apart(self, text)
   return statement.prepare(self, self:enter(text), text)
 end
 

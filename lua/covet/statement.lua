@@ -16,21 +16,41 @@ local class = { __name = "covet.statement", __index = Statement }
 
 local M = {}
 
+local OPTION = { params = true }
+for _, option in ipairs(call.OPTIONS) do
+  OPTION[option[1]] = true
+end
+
+-- Whether the only argument of a call is `{ values..., option = }`: a plain
+-- table with the name of an option.
+local function is_table_form(first, ...)
+  if type(first) ~= "table" or getmetatable(first) ~= nil
+    or select("#", ...) > 0 then
+    return false
+  end
+  for key in pairs(first) do
+    if OPTION[key] then
+      return true
+    end
+  end
+  return false
+end
+
 -- fetch_one(...) of a statement is fetch_one(sql, ...) of its session.
 for _, name in ipairs {
   "execute", "fetch_all", "fetch_one", "fetch_value", "fetch_column",
   "fetch_columns", "execute_insert", "execute_many", "each", "stream_query",
 } do
   Statement[name] = function(self, ...)
-    local session, first = self.session, (...)
-    if type(first) == "table" and first.params and select("#", ...) == 1 then
-      local given = { self.sql }
-      for key, value in pairs(first) do
-        given[key] = value
-      end
-      return session[name](session, given)
+    local session = self.session
+    if not is_table_form(...) then
+      return session[name](session, self.sql, ...)
     end
-    return session[name](session, self.sql, ...)
+    local given = { self.sql }
+    for key, value in pairs((...)) do
+      given[type(key) == "number" and key + 1 or key] = value
+    end
+    return session[name](session, given)
   end
 end
 

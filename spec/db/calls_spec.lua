@@ -132,6 +132,32 @@ database.contract("calls", function(d, open)
     assert.matches("calls_spec.lua:" .. line + 4, err.where, 1, true)
   end)
 
+  it("nothing may follow a call's table", function()
+    fails("usage", open(), "fetch_value", { d:sql "select ?", 1 }, 2)
+  end)
+
+  it("a prepared statement takes options in both ways", function()
+    local db = open()
+    local statement = db:prepare(d:sql "select ? as a")
+    assert.equal(5, statement:fetch_one({ 5, rows = "array" })[1])
+    assert.equal(5, statement:fetch_one(5).a)
+    statement = db:prepare { "select :n as a", rows = "array" }
+    assert.equal(6, statement:fetch_one({ params = { n = 6 } })[1])
+  end)
+
+  it("every error knows where it was raised", function()
+    local db = open()
+    for _, err in ipairs {
+      fails("syntax_error", db, "fetch_value", "selec 1"),
+      fails("syntax_error", db, "fetch_value", "select 'x"),
+      fails("usage", db, "fetch_value", { "select 1", timeot = 1 }),
+    } do
+      assert.matches("calls_spec.lua", err.traceback)
+    end
+    local err = fails("usage", db, "quote_identifier", nil)
+    assert.matches("fails.lua", err.where)
+  end)
+
   it("what is no SQL text is refused", function()
     for _, bad in ipairs { 7, true, {}, { 7 }, { timeout = 1 }, print } do
       fails("usage", db, "fetch_all", bad)

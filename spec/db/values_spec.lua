@@ -209,6 +209,33 @@ database.contract("values", function(d, open)
     assert.equal(1, db:fetch_value "select 1")
   end)
 
+  it("cdata that cannot be bound is told by its parameter, not by its value", function()
+    local db = open()
+    local text = d:sql("select ?, ?")
+    local big = 18446744073709551557ULL
+    local err = fails("usage", db, "fetch_value", text, 1, big)
+    assert.matches("^parameter 2: ", err.message)
+    assert.is_nil(tostring(err):find("18446744073709551557", 1, true))
+    err = fails("usage", db, "fetch_value", { text, ffi.new "int[2]", 1 })
+    assert.matches("^parameter 1: cdata of type int %[2%] cannot be bound", err.message)
+    err = fails("usage", db, "fetch_value", { "select :n", params = { n = big } })
+    assert.matches("^parameter :n: ", err.message)
+    db:execute(("create table numbers (a %s, n %s)"):format(d.types.int8, d.types.int8))
+    err = fails("usage", db, "copy_records_to_table", "numbers",
+      { { 1, 1 }, { 2, 9223372036854775807LL }, { 3, big } })
+    assert.equal("n", err.column)
+    assert.equal("in row 3 of the list", err.detail)
+    assert.equal(0, db:fetch_value "select count(*) from numbers")
+  end)
+
+  it("records and lazy rows become JSON by their names", function()
+    local db = open()
+    for _, form in ipairs { "record", "lazy" } do
+      local rows = db:fetch_all { "select 1 as id, null as gone, 'x' as name", rows = form }
+      assert.same({ { id = 1, name = "x" } }, covet.json.decode(covet.json.encode(rows)))
+    end
+  end)
+
   it("no parameter's value appears in the message of an error", function()
     local db = open()
     db:execute(("create table secrets (v %s not null unique)"):format(d.types.text))

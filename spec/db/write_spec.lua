@@ -171,6 +171,30 @@ database.contract("writing", function(d, open)
     assert.equal(4500, db:fetch_value "select count(*) from copy")
   end)
 
+  it("copy_records_to_table takes records and lazy rows by their names", function()
+    db:execute "insert into items (id, name, price) values (1, 'a', 2), (3, null, 4)"
+    db:execute "create table prices (id integer, price integer)"
+    for _, form in ipairs { "record", "lazy" } do
+      db:execute "delete from prices"
+      local rows = db:fetch_all { "select price, id from items order by id", rows = form }
+      assert.equal(2, db:copy_records_to_table("prices", rows))
+      assert.same({ { id = 1, price = 2 }, { id = 3, price = 4 } },
+        db:fetch_all "select id, price from prices order by id")
+    end
+  end)
+
+  it("bulk calls have a form with one table", function()
+    assert.equal(2, db:execute_many { d:sql "insert into items (id, name) values (?, ?)",
+      { { 1, "a" }, { 2, "b" } }, timeout = 5 })
+    assert.equal(1, db:copy_records_to_table { "items", { { 3 } }, columns = { "id" } })
+    assert.equal(3, count())
+    local text = d:sql "insert into items (id) values (?)"
+    fails("usage", db, "execute_many", { text, { { 4 } } }, { { 5 } })
+    assert.matches("timeout", fails("usage", db, "execute_many",
+      { text, { { 4 } }, timeot = 1 }).message)
+    assert.equal(3, count())
+  end)
+
   it("copy_records_to_table: an iterator that waits or fails", function()
     local i = 0
     assert.equal(30, db:copy_records_to_table("items", function()

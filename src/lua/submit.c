@@ -305,9 +305,11 @@ int covetL_add_param(lua_State *L, binding *state, covet_op *op, int index,
     }
     /* fall through */
   default: {
-    char text[64];
+    char text[128];
 
-    (void) snprintf(text, sizeof(text), "a %s cannot be bound",
+    (void) snprintf(text, sizeof(text),
+                    "a %s cannot be bound; expected nil, a boolean, a number, "
+                    "a string, covet.bytes or covet.json",
                     luaL_typename(L, index));
     set_usage(error, number, text);
     if (lua_type(L, index) == LUA_CDATA) {

@@ -198,6 +198,8 @@ local function encode_table(out, value, depth)
   elseif class == Bytes then
     out.fault = "JSON has no bytes: write them as hex or base64 first"
     return
+  elseif type(class) == "table" and rawget(class, "covet_shape") then
+    return encode_value(out, require("covet.decode.row").table(value), depth)
   elseif depth >= MAX_DEPTH then
     out.fault = format("tables are nested more than %d deep", MAX_DEPTH)
     return
