@@ -267,6 +267,16 @@ describe("signals and pipes", function()
     assert.truthy(result.stderr:find "interrupted")
   end)
 
+  it("end a script that computes at SIGTERM, with status 143", function()
+    local started = process.start { false, "-e", "print 'ready' io.stdout:flush() while true do end" }
+    assert(started:expect "ready")
+    started:kill "sigterm"
+    local result = started:wait(10)
+    assert.is_false(result.timed_out)
+    assert.equal(143, result.status)
+    assert.truthy(result.stderr:find "terminated")
+  end)
+
   it("let a script clean up", function()
     local result = interrupt "local ok = pcall(covet.sleep, 60) print('clean', ok)"
     assert.truthy(result.stdout:find "clean\tfalse")

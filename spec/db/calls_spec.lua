@@ -133,11 +133,10 @@ database.contract("calls", function(d, open)
   end)
 
   it("nothing may follow a call's table", function()
-    fails("usage", open(), "fetch_value", { d:sql "select ?", 1 }, 2)
+    fails("usage", db, "fetch_value", { d:sql "select ?", 1 }, 2)
   end)
 
   it("a prepared statement takes options in both ways", function()
-    local db = open()
     local statement = db:prepare(d:sql "select ? as a")
     assert.equal(5, statement:fetch_one({ 5, rows = "array" })[1])
     assert.equal(5, statement:fetch_one(5).a)
@@ -146,7 +145,6 @@ database.contract("calls", function(d, open)
   end)
 
   it("every error knows where it was raised", function()
-    local db = open()
     for _, err in ipairs {
       fails("syntax_error", db, "fetch_value", "selec 1"),
       fails("syntax_error", db, "fetch_value", "select 'x"),

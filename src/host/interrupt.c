@@ -8,28 +8,44 @@
 
 #define PATIENCE_SECONDS 2
 #define AT_ONCE_MS 200
-#define STATUS_INTERRUPTED 130
+
+/* A signal that ends the program, and libuv's handler for it. */
+typedef struct ending {
+  int number;
+  int status; /* exit status */
+  const char *text;
+  struct sigaction inner;
+  volatile sig_atomic_t unseen; /* the loop has not taken note of it yet */
+  volatile sig_atomic_t first_ms;
+} ending;
 
 /* A signal handler has nothing but statics to look at. */
-static struct sigaction inner;
-static volatile sig_atomic_t unseen;
-static volatile sig_atomic_t first_ms;
+static ending endings[] = {
+    {.number = SIGINT,
+     .status = 130,
+     .text = "covet: interrupted while computing\n"},
+    {.number = SIGTERM,
+     .status = 143,
+     .text = "covet: terminated while computing\n"},
+};
 
-static void end_process(void)
+enum { ENDINGS = sizeof(endings) / sizeof(endings[0]) };
+
+static void end_process(const ending *by)
 {
-  static const char text[] = "covet: interrupted while computing\n";
-
-  if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0) {
+  if (write(STDERR_FILENO, by->text, strlen(by->text)) < 0) {
     /* Nobody listens. */
   }
-  _exit(STATUS_INTERRUPTED);
+  _exit(by->status);
 }
 
 static void on_alarm(int signal_number)
 {
   (void) signal_number;
-  if (unseen) {
-    end_process();
+  for (int i = 0; i < ENDINGS; i++) {
+    if (endings[i].unseen) {
+      end_process(&endings[i]);
+    }
   }
 }
 
@@ -45,25 +61,29 @@ static int now_ms(void)
 
 /* timeout(1) and shells send one to the process and one to its group: two at
    once are not impatience. */
-static void on_interrupt(int signal_number)
+static void on_ending(int signal_number)
 {
-  if (unseen && now_ms() - first_ms < AT_ONCE_MS) {
+  ending *by = signal_number == SIGINT ? &endings[0] : &endings[1];
+
+  if (by->unseen && now_ms() - by->first_ms < AT_ONCE_MS) {
     return;
   }
-  if (unseen) {
-    end_process();
+  if (by->unseen) {
+    end_process(by);
   }
-  first_ms = now_ms();
-  unseen = 1;
+  by->first_ms = now_ms();
+  by->unseen = 1;
   alarm(PATIENCE_SECONDS);
-  inner.sa_handler(signal_number);
+  by->inner.sa_handler(signal_number);
 }
 
 void covet_interrupt_seen(void)
 {
-  if (unseen) {
-    unseen = 0;
-    alarm(0);
+  for (int i = 0; i < ENDINGS; i++) {
+    if (endings[i].unseen) {
+      endings[i].unseen = 0;
+      alarm(0);
+    }
   }
 }
 
@@ -78,18 +98,29 @@ static void set_handler(int signal_number, void (*handler)(int))
   sigaction(signal_number, &action, NULL);
 }
 
+/* Stand in front of the handler that is there, if it is libuv's. */
+static int stand_before(ending *by)
+{
+  struct sigaction found;
+  int ours = sigaction(by->number, NULL, &found) == 0 &&
+             !(found.sa_flags & SA_SIGINFO) && found.sa_handler != SIG_DFL &&
+             found.sa_handler != SIG_IGN && found.sa_handler != on_ending;
+
+  if (ours) {
+    by->inner = found;
+    set_handler(SIGALRM, on_alarm);
+    set_handler(by->number, on_ending);
+  }
+  return ours;
+}
+
 /* interrupt.watch() -> whether there was a handler to stand in front of */
 static int interrupt_watch(lua_State *L)
 {
-  struct sigaction found;
-  int ours = sigaction(SIGINT, NULL, &found) == 0 &&
-             !(found.sa_flags & SA_SIGINFO) && found.sa_handler != SIG_DFL &&
-             found.sa_handler != SIG_IGN && found.sa_handler != on_interrupt;
+  int ours = 0;
 
-  if (ours) {
-    inner = found;
-    set_handler(SIGALRM, on_alarm);
-    set_handler(SIGINT, on_interrupt);
+  for (int i = 0; i < ENDINGS; i++) {
+    ours |= stand_before(&endings[i]);
   }
   lua_pushboolean(L, ours);
   return 1;

@@ -47,7 +47,7 @@ function M.run(fn, ...)
   _G.covet = require "covet"
   require("luv").walk = handles.walk
   return native.main(function(...)
-    -- The host watches SIGINT by now.
+    -- The host watches SIGINT and SIGTERM by now.
     require("covet.interrupt").watch()
     return fn(...)
   end, ...)
