@@ -58,6 +58,7 @@ local SLOTS = 2 ^ 24
 local waiting = {} -- slot -> task
 local current
 local turn_started = 0
+local turn_over = false -- a task has seen that, and passed
 local unreaped = false
 local answered = false -- a nested wait has come to its end in this turn
 
@@ -173,13 +174,13 @@ end
 
 -- Whether this turn has had its share of time.
 local function is_over(count)
-  return count >= RESUMES and ready.at_end()
+  return turn_over or count >= RESUMES and ready.at_end()
     or count % CLOCK_EVERY == 0 and now() - turn_started > SLICE
 end
 
 --- Run what is ready.
 function M.run_ready()
-  turn_started = now()
+  turn_started, turn_over = now(), false
   local count = 0
   local task = ready.pop()
   while task do
@@ -214,7 +215,7 @@ end
 
 --- Hand out completions and fire what is due.
 function M.hand_out()
-  turn_started = now()
+  turn_started, turn_over = now(), false
   local count = 0
   repeat
     unreaped = deliver(reap())
@@ -340,6 +341,7 @@ end
 function M.pass()
   local task = current
   if now() - turn_started > SLICE and task and task.co and can_yield(task) then
+    turn_over = true
     yield(PARK, 0)
     task.waits = false
   end
