@@ -25,7 +25,9 @@ local collector = require "covet.decode.collector"
 local error = require "covet.error"
 local plan = require "covet.decode.plan"
 local reader = require "covet.decode.reader"
+local result = require "covet.decode.result"
 local row = require "covet.decode.row"
+local new_table = require "table.new"
 require "covet.cdef"
 
 local cast = ffi.cast
@@ -200,9 +202,9 @@ local function read_batch(batch, form, types, out, n, kept)
   if batch.row_count < PAUSE_ROWS then
     return read(batch, out, n)
   end
-  local mark = collector.pause()
+  local mark, started = collector.pause(kept)
   local fine, last = pcall(read, batch, out, n)
-  collector.resume(mark, kept)
+  collector.resume(mark, started, kept)
   if not fine then
     rethrow(last, 0)
   end
@@ -241,13 +243,13 @@ end
 -- @tparam[opt] table types a plan
 -- @tparam[opt] table out the list to append to
 -- @tparam[opt=0] number n the last index in use
--- @tparam[opt] boolean kept whether the rows of several deliveries are kept
+-- @tparam[opt] table kept the result that keeps the rows
 -- @treturn table the list
 -- @treturn number the last index in use
 function M.rows(batch, form, types, out, n, kept)
   form, types = form or "named", types or default_plan
-  out, n = out or {}, n or 0
   batch = batch and ffi.cast(BATCH, batch)
+  out, n = out or new_table(batch and batch.row_count or 0, 0), n or 0
   while batch ~= nil do
     local following = batch.next
     local fine, last = pcall(read_batch, batch, form, types, out, n, kept)
@@ -263,6 +265,15 @@ function M.rows(batch, form, types, out, n, kept)
     batch, n = following, last
   end
   return out, n
+end
+
+--- Decode one batch into a result and free it, whatever happens.
+-- @tparam table into of `covet.decode.result`
+-- @tparam cdata batch alone, taken
+-- @tparam table mode
+function M.gather(into, batch, mode)
+  local rows, n = M.rows(batch, mode.form, mode.types, nil, 0, into)
+  result.add(into, rows, n)
 end
 
 return M

@@ -23,6 +23,7 @@ local events = require "covet.events"
 local json = require "covet.json"
 local leases = require "covet.adapter.leases"
 local options = require "covet.options"
+local result = require "covet.decode.result"
 local sql = require "covet.sql"
 local statement = require "covet.statement"
 local stream = require "covet.stream"
@@ -170,41 +171,40 @@ local function give_up(others, token, more)
   end
 end
 
--- A delivery may hold several batches: the other tasks run in between.
-local function decode_delivery(batch, mode, out, n, token, more)
+-- The other tasks run between two batches.
+local function decode_delivery(batch, mode, into, token, more)
   local others
   repeat
     batch, others = decode.split(batch)
-    local fine, list, last = pcall(decode.rows, batch, mode.form, mode.types,
-      out, n, true)
+    local fine, err = pcall(decode.gather, into, batch, mode)
     if not fine then
       give_up(others, token, more)
-      error(list, 0)
+      error(err, 0)
     end
-    n, batch = last, others
-    if batch then
+    batch = others
+    if batch or more then
       task.pass()
     end
   until not batch
-  return out, n
 end
 
 local function all_rows(session, mode, parsed, started, token, more, batch)
-  local out, n, names = {}, 0, nil
+  local into, names = result.new(core.now), nil
   while true do
     if batch then
       names = names or decode.names(batch)
-      out, n = decode_delivery(batch, mode, out, n, token, more)
+      decode_delivery(batch, mode, into, token, more)
     end
     if not more then
       break
     end
     more, batch = proceed(session, parsed, token, started)
   end
+  local rows = result.join(into)
   if names then
-    names_of[out] = names
+    names_of[rows] = names
   end
-  return out, n
+  return rows
 end
 
 --- All rows, as an array.
@@ -212,7 +212,7 @@ function methods:fetch_all(text, ...)
   local session = self:enter(text)
   local parsed, given, token, more, batch, _, _, started =
     run(session, ROWS, self.adapter.query_timeout, text, ...)
-  return (all_rows(session, given.mode, parsed, started, token, more, batch))
+  return all_rows(session, given.mode, parsed, started, token, more, batch)
 end
 
 --- The first column of all rows, as an array; NULL is `covet.null`.
@@ -220,8 +220,8 @@ function methods:fetch_column(text, ...)
   local session = self:enter(text)
   local parsed, given, token, more, batch, _, _, started =
     run(session, ROWS, self.adapter.query_timeout, text, ...)
-  return (all_rows(session, call.column_mode(given), parsed, started, token,
-    more, batch))
+  return all_rows(session, call.column_mode(given), parsed, started, token,
+    more, batch)
 end
 
 -- Append a delivery to a columnar result; the batches are taken.

@@ -149,7 +149,7 @@ local function next_batch(self, guard)
   return true
 end
 
--- Decode one batch into `out` behind `n`.
+-- Decode one batch into `out` behind `n`; `out` is made when there is none.
 local function decode_one(self, out, n)
   local batch = self.batch
   self.batch = batch.next ~= nil and batch.next or nil
@@ -159,14 +159,14 @@ local function decode_one(self, out, n)
   if not fine then
     give_up(self, list)
   end
-  return last
+  return list, last
 end
 
 -- Rows of a batch that went over the chunk's size wait here for the next one.
 local function take_rest(self)
   local rest, count = self.rest, self.rest_count
   self.rest, self.rest_count = nil, 0
-  return rest or {}, count
+  return rest, count
 end
 
 local function keep_rest(self, out, n)
@@ -185,7 +185,7 @@ local function read(self, guard)
   end
   local out, n = take_rest(self)
   while n < self.size and next_batch(self, guard) do
-    n = decode_one(self, out, n)
+    out, n = decode_one(self, out, n)
   end
   if self.closed then
     return nil

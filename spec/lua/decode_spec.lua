@@ -2,6 +2,7 @@ local batches = require "spec.support.batch"
 
 local ffi = require "ffi"
 local decode = require "covet.decode"
+local result = require "covet.decode.result"
 local error_module = require "covet.error"
 local null = require "covet.null"
 
@@ -439,6 +440,46 @@ describe("covet.decode", function()
       collectgarbage()
       collectgarbage()
       assert.equal(2, freed)
+    end)
+
+    it("gathers a result of several batches in order", function()
+      local list, into = chain(3, 300), result.new(os.clock)
+      for b = 1, 3 do
+        decode.gather(into, decode.split(list[b]), decode.mode "array")
+      end
+      local rows = result.join(into)
+      assert.equal(900, #rows)
+      for i = 1, 900 do
+        assert.equal(i, rows[i][1])
+      end
+      assert.equal(3, freed)
+      assert.is_true(into.kilobytes > 0)
+    end)
+
+    it("has no cycle of the collector amid a result", function()
+      local list, into = chain(1, 1000), result.new(os.clock)
+      collectgarbage()
+      collectgarbage()
+      local canary = setmetatable({ {} }, { __mode = "v" })
+      for _ = 1, 200 do
+        decode.gather(into, list[1], decode.mode "named")
+      end
+      assert.is_not_nil(canary[1])
+      assert.equal(200000, #result.join(into))
+    end)
+
+    it("pays for results that are dropped", function()
+      local list = chain(1, 1000)
+      collectgarbage()
+      local before, peak = collectgarbage "count", 0
+      for _ = 1, 20 do
+        local into = result.new(os.clock)
+        for _ = 1, 50 do
+          decode.gather(into, list[1], decode.mode "named")
+        end
+        peak = math.max(peak, collectgarbage "count" - into.kilobytes)
+      end
+      assert.is_true(peak < 4 * before + 32 * 1024)
     end)
 
     it("leaves the collector as it was", function()
