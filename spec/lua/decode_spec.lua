@@ -456,32 +456,6 @@ describe("covet.decode", function()
       assert.is_true(into.kilobytes > 0)
     end)
 
-    it("has no cycle of the collector amid a result", function()
-      local list, into = chain(1, 1000), result.new(os.clock)
-      collectgarbage()
-      collectgarbage()
-      local canary = setmetatable({ {} }, { __mode = "v" })
-      for _ = 1, 200 do
-        decode.gather(into, list[1], decode.mode "named")
-      end
-      assert.is_not_nil(canary[1])
-      assert.equal(200000, #result.join(into))
-    end)
-
-    it("pays for results that are dropped", function()
-      local list = chain(1, 1000)
-      collectgarbage()
-      local before, peak = collectgarbage "count", 0
-      for _ = 1, 20 do
-        local into = result.new(os.clock)
-        for _ = 1, 50 do
-          decode.gather(into, list[1], decode.mode "named")
-        end
-        peak = math.max(peak, collectgarbage "count" - into.kilobytes)
-      end
-      assert.is_true(peak < 4 * before + 32 * 1024)
-    end)
-
     it("leaves the collector as it was", function()
       local list = chain(1, 1000)
       decode.rows(list[1])
@@ -513,6 +487,84 @@ describe("covet.decode", function()
         peak = math.max(peak, collectgarbage "count")
       end
       assert.is_true(peak - before < 8 * 1024 + before, peak)
+    end)
+  end)
+
+  -- The collector's module over a heap that only counts.
+  describe("collector", function()
+    local NAME = "covet.decode.collector"
+    local heap, collector
+
+    local function pretend(what, size)
+      if what == "count" then
+        return heap.count
+      elseif what == "step" then
+        heap.steps = heap.steps + 1
+        return heap.steps == heap.steps_of_cycle
+      elseif what == "restart" then
+        heap.waits = size == -1
+      end
+      return what == "isrunning"
+    end
+
+    before_each(function()
+      local globals, loaded = getfenv(0), package.loaded[NAME]
+      local real = globals.collectgarbage
+      heap = { count = 500, steps = 0, steps_of_cycle = 1 }
+      globals.collectgarbage, package.loaded[NAME] = pretend, nil
+      collector = require(NAME)
+      globals.collectgarbage, package.loaded[NAME] = real, loaded
+    end)
+
+    local function decode_batch(size, kept)
+      local mark, started = collector.pause(kept)
+      heap.count = heap.count + size
+      collector.resume(mark, started, kept)
+    end
+
+    it("runs when the heap has grown", function()
+      decode_batch(400)
+      assert.equal(0, heap.steps)
+      decode_batch(400)
+      assert.equal(1, heap.steps)
+      assert.is_true(heap.waits)
+      decode_batch(1000)
+      assert.equal(1, heap.steps)
+      decode_batch(1000)
+      assert.equal(2, heap.steps)
+    end)
+
+    it("does not run for rows that a result keeps", function()
+      local kept = result.new(os.clock)
+      for _ = 1, 100 do
+        decode_batch(1000, kept)
+      end
+      assert.equal(0, heap.steps)
+      assert.equal(100000, kept.kilobytes)
+      heap.count = heap.count + 1000
+      decode_batch(1000, kept)
+      assert.equal(1, heap.steps)
+    end)
+
+    it("goes on with a cycle beside a result in small steps", function()
+      local kept = result.new(os.clock)
+      heap.steps_of_cycle = 1000
+      decode_batch(1000)
+      assert.equal(1, heap.steps)
+      decode_batch(1000, kept)
+      assert.is_true(heap.steps > 1)
+      assert.is_false(heap.waits)
+    end)
+
+    it("takes no longer than decoding twice", function()
+      local time = 0
+      local kept = result.new(function()
+        time = time + 1
+        return time
+      end)
+      heap.count, heap.steps_of_cycle = 5000, 1000
+      decode_batch(1000, kept)
+      assert.equal(3, heap.steps)
     end)
   end)
 end)
