@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum {
-  FIRST_BLOCK = 232, /* with its head 256: a short statement, parameters */
+  FIRST_BLOCK = 136, /* with its head 160: a short statement, parameters */
   LARGEST_BLOCK = 256 * 1024, /* blocks double up to here */
   KEPT_BLOCK = 64 * 1024      /* a larger one is not kept by reset */
 };

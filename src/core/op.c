@@ -289,7 +289,7 @@ static covet_cell *add_param(covet_op *op, covet_kind kind)
   covet_cell *cell;
 
   if (op->param_count == op->param_capacity) {
-    uint32_t capacity = op->param_capacity == 0 ? 8 : op->param_capacity * 2;
+    uint32_t capacity = op->param_capacity == 0 ? 4 : op->param_capacity * 2;
     covet_cell *cells =
         covet_arena_alloc(&op->arena, sizeof(covet_cell) * capacity);
 

@@ -376,11 +376,6 @@ local function run_task(task, fn)
   end
 end
 
---- What stands in a task until it is started.
-function M.create(fn)
-  return fn
-end
-
 function M.start(task)
   local fn = task.co
   task.co = false

@@ -1,12 +1,12 @@
 --- The task object: what `covet.spawn` answers and `task.current()` gives.
 --
--- Fields: `id`, `origin` ("file:line" where it was spawned), `co` (its
--- coroutine, false when it has none), `waits` (see covet.task.park), `pending`
--- and `rank` (an interruption it has not seen yet), `outcome` (nil while it
--- lives, then "returned", "failed" or "cancelled"), `value` (its result or
--- error), `joiner` (the first that waits for it), `group`, `owned`, `locals`
--- (ambient state of this task, not inherited). A task that lives has at most
--- eight of them as a rule: the ninth doubles its size.
+-- Fields: `id`, `origin` ("file:line" where it was spawned), `co` (its function
+-- until it runs, then its coroutine; false when it has none), `waits` (see
+-- covet.task.park), `pending` and `rank` (an interruption it has not seen yet),
+-- `outcome` (nil while it lives, then "returned", "failed" or "cancelled"),
+-- `value` (its result or error), `joiner` (the first that waits for it),
+-- `group`, `owned`, `locals` (ambient state of this task, not inherited). A task
+-- that lives has at most eight of them as a rule: the ninth doubles its size.
 -- @module covet.task.object
 
 local errors = require "covet.error"
@@ -50,7 +50,7 @@ local function origin_of(level)
 end
 
 --- Make a task that has not run.
--- @tparam thread|false co
+-- @tparam function|false co
 -- @tparam number|nil level whose call it is, as for Lua's `error`
 -- @treturn Task
 function M.new(co, level)

@@ -12,8 +12,7 @@
 --   waiting turned out to be impossible
 -- - `unsuspend(task)`
 -- - `sleep(seconds)`
--- - `create(fn)`: what stands in `task.co` of a new task
--- - `start(task)`: run it
+-- - `start(task)`: run it; its function stands in `task.co` until then
 -- - `pass()`: let others run
 -- - `unclaimed(task)`: it failed and no one waits for it; `claimed(task)`: one
 --   that was reported has been joined after all

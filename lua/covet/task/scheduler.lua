@@ -149,13 +149,17 @@ function run(task, ...)
   return came_back(task, outer, resume(task.co, ...))
 end
 
+-- Its coroutine is made now and not before: its stack is about to grow, and what
+-- it leaves behind is the next one's.
 local function run_new(task)
   local err, arguments = task.pending, task.arguments
   task.waits = false
   if err then
     task.co = false
     return finish(task, false, err)
-  elseif arguments then
+  end
+  task.co = create(task.co)
+  if arguments then
     task.arguments = nil
     return run(task, unpack(arguments, 1, arguments.n))
   end
@@ -427,8 +431,6 @@ function M.alarm(item, seconds, holds)
     M.add_timer(item, seconds)
   end
 end
-
-M.create = create
 
 --- The waiting tasks and where each stands.
 -- @treturn string

@@ -28,7 +28,7 @@ function M.prepare(level, fn, ...)
   if type(fn) ~= "function" then
     fn = to_function(fn)
   end
-  local task = object.new(park.host.create(fn), level and level + 1)
+  local task = object.new(fn, level and level + 1)
   local count = select("#", ...)
   if count > 0 then
     task.arguments = { n = count, ... }

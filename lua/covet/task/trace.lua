@@ -142,7 +142,7 @@ function M.stack(task)
       parts[i] = fault[i]
     end
   end
-  if task.co and not (known and fault.last == task.co) then
+  if type(task.co) == "thread" and not (known and fault.last == task.co) then
     parts[#parts + 1] = traceback(task.co)
   end
   return (table.concat(parts, "\n"):gsub("^\n", ""):gsub("\n\n", "\n"))
