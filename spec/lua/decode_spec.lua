@@ -541,7 +541,10 @@ describe("covet.decode", function()
       end
       assert.equal(0, heap.steps)
       assert.equal(100000, kept.kilobytes)
-      heap.count = heap.count + 1000
+      heap.count = heap.count + 100000
+      decode_batch(1000, kept)
+      assert.equal(0, heap.steps)
+      heap.count = heap.count + 4000
       decode_batch(1000, kept)
       assert.equal(1, heap.steps)
     end)

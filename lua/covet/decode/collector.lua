@@ -7,9 +7,10 @@
 -- what the batch brought, until it ends. So the heap stays within a little
 -- more than twice what is in use, and no step blocks for long.
 --
--- Rows that a result keeps do not count: a cycle for their sake would find all
--- of them in use. What a cycle meets beside them is a large heap that is in no
--- cache, so its steps are bounded by time as well.
+-- A cycle for the sake of rows that a result keeps would find all of them in
+-- use: they count as if the last cycle had seen them. What a cycle meets beside
+-- them is a large heap that is in no cache, so its steps are bounded by time as
+-- well.
 -- @module covet.decode.collector
 
 local collectgarbage, max, min = collectgarbage, math.max, math.min
@@ -75,7 +76,7 @@ function M.resume(mark, started, kept)
     held = kept.kilobytes + count - mark
     kept.kilobytes = held
   end
-  if not in_cycle and count - held < limit then
+  if not in_cycle and count - 2 * held < limit then
     collectgarbage("restart", KEEP_WAITING)
     return
   end
