@@ -19,7 +19,7 @@ end
 
 --- Append the rows of a batch.
 -- @tparam table result
--- @tparam table rows taken
+-- @tparam table rows taken; without holes
 -- @tparam number n how many they are
 function M.add(result, rows, n)
   local parts = result.parts + 1
