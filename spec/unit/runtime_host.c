@@ -246,6 +246,64 @@ static void test_socket_wakes_the_host(void **state)
   unit_deinit(&u);
 }
 
+/* Completions stand there already when the host comes. */
+static void test_socket_of_a_late_client(void **state)
+{
+  char path[160];
+  covet_error error = {0};
+  struct pollfd ready;
+  covet_op *op;
+  unit u;
+  int fd;
+
+  (void) state;
+  unit_init(&u, COVET_OWN_THREAD);
+  (void) strcat(strcpy(path, u.folder), "/wake");
+  assert_int_equal(covet_runtime_listen(u.runtime, path, &error), 0);
+  op = covet_op_sleep(u.runtime, 100);
+  assert_int_equal(covet_submit(op), 0);
+  ready = (struct pollfd){covet_runtime_fd(u.runtime), POLLIN, 0};
+  assert_int_equal(poll(&ready, 1, UNIT_LIMIT_MS), 1);
+  fd = connect_to(path);
+  expect_byte(fd);
+  assert_ptr_equal(covet_reap(u.runtime), op);
+  covet_op_free(op);
+  close(fd);
+  unit_deinit(&u);
+}
+
+/* Nobody came, and nobody will. */
+static void test_socket_without_a_client(void **state)
+{
+  char path[160];
+  covet_error error = {0};
+  struct stat info;
+  unit_slot slot;
+  unit u;
+
+  (void) state;
+  unit_init(&u, COVET_OWN_THREAD);
+  (void) strcat(strcpy(path, u.folder), "/wake");
+  assert_int_equal(covet_runtime_listen(u.runtime, path, &error), 0);
+  assert_int_equal(covet_runtime_listen(u.runtime, path, &error), COVET_EUSAGE);
+  slot = unit_run(&u, covet_op_sleep(u.runtime, 100));
+  unit_assert_ok(&slot);
+  unit_deinit(&u);
+  assert_int_not_equal(stat(path, &info), 0);
+}
+
+static void test_socket_of_the_callers_loop(void **state)
+{
+  covet_error error = {0};
+  unit u;
+
+  (void) state;
+  unit_init(&u, COVET_CALLER_LOOP);
+  assert_int_equal(covet_runtime_listen(u.runtime, u.path, &error),
+                   COVET_EUSAGE);
+  unit_deinit(&u);
+}
+
 /* A host that went away does no harm. */
 static void test_socket_whose_client_is_gone(void **state)
 {
@@ -349,6 +407,9 @@ int main(void)
       cmocka_unit_test(test_handles_of_the_host),
       cmocka_unit_test(test_operations_keep_the_loop_alive),
       cmocka_unit_test(test_socket_wakes_the_host),
+      cmocka_unit_test(test_socket_of_a_late_client),
+      cmocka_unit_test(test_socket_without_a_client),
+      cmocka_unit_test(test_socket_of_the_callers_loop),
       cmocka_unit_test(test_socket_whose_client_is_gone),
       cmocka_unit_test(test_socket_at_a_bad_place),
       cmocka_unit_test(test_fork_with_the_callers_loop),

@@ -253,6 +253,14 @@ static void on_handle_closed(uv_handle_t *handle)
   rt->open_handles--;
 }
 
+/* At once where it is closed already. */
+static void close_door(covet_runtime *rt)
+{
+  if (rt->has_door && !uv_is_closing((uv_handle_t *) &rt->door)) {
+    uv_close((uv_handle_t *) &rt->door, on_handle_closed);
+  }
+}
+
 static void close_handles(covet_runtime *rt)
 {
   uv_handle_t *handles[] = {
@@ -266,6 +274,7 @@ static void close_handles(covet_runtime *rt)
     handles[i]->data = rt;
     uv_close(handles[i], on_handle_closed);
   }
+  close_door(rt);
   while (rt->open_handles > 0) {
     uv_run(rt->loop, UV_RUN_ONCE);
   }
@@ -294,12 +303,25 @@ static void free_memory(covet_runtime *rt)
   free(rt);
 }
 
+static bool are_sound(const covet_runtime_options *options)
+{
+  return options == NULL || options->mode == COVET_CALLER_LOOP ||
+         (options->mode == COVET_OWN_THREAD && options->loop == NULL);
+}
+
 int covet_runtime_new(const covet_runtime_options *options,
                       covet_runtime **runtime, covet_error *error)
 {
-  covet_runtime *rt = calloc(1, sizeof(*rt));
+  covet_runtime *rt;
 
   *runtime = NULL;
+  if (!are_sound(options)) {
+    covet_error_set(error, COVET_ERROR_USAGE,
+                    "a runtime has the caller's loop or a thread of its own, "
+                    "and a foreign loop is the caller's");
+    return COVET_EUSAGE;
+  }
+  rt = calloc(1, sizeof(*rt));
   if (rt == NULL) {
     covet_error_set(error, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
     return COVET_ENOMEM;
@@ -341,7 +363,8 @@ static void stop_all(covet_runtime *rt)
 /* Drive the loop until the adapters are gone. */
 static void wait_for_adapters(covet_runtime *rt, int timeout_ms)
 {
-  uint64_t end = covet_now_us() + (uint64_t) timeout_ms * 1000;
+  uint64_t end =
+      covet_now_us() + (timeout_ms > 0 ? (uint64_t) timeout_ms * 1000 : 0);
 
   while (!queue_empty(&rt->adapters)) {
     uint64_t now = covet_now_us();
@@ -383,18 +406,61 @@ void covet_runtime_free(covet_runtime *rt, int timeout_ms)
   free_memory(rt);
 }
 
+/* --- The socket ---------------------------------------------------------------------------- */
+
+/* A client has connected: it may have missed the completions that stand there. */
+static void on_knock(uv_poll_t *door, int status, int events)
+{
+  covet_runtime *rt = door->data;
+  bool accepted;
+
+  (void) status;
+  (void) events;
+  (void) uv_poll_stop(door); /* before its descriptor is closed */
+  uv_mutex_lock(&rt->lock);
+  accepted = covet_waker_accept(rt->waker);
+  if (accepted && !queue_empty(&rt->ready)) {
+    covet_waker_wake(rt->waker);
+  }
+  uv_mutex_unlock(&rt->lock);
+  if (accepted) {
+    close_door(rt);
+  } else {
+    (void) uv_poll_start(door, UV_READABLE, on_knock);
+  }
+}
+
+static void on_listen(covet_post *post)
+{
+  covet_runtime *rt = COVET_CONTAINER(post, covet_runtime, listen);
+
+  if (uv_poll_init(rt->loop, &rt->door, covet_waker_listener(rt->waker)) == 0) {
+    rt->door.data = rt;
+    rt->has_door = true;
+    rt->open_handles++;
+    (void) uv_poll_start(&rt->door, UV_READABLE, on_knock);
+  }
+}
+
 int covet_runtime_listen(covet_runtime *rt, const char *path,
                          covet_error *error)
 {
   covet_waker *waker = NULL;
-  int status = covet_waker_new(path, &waker, error);
+  int status;
 
+  if (rt->mode != COVET_OWN_THREAD || rt->waker != NULL || path == NULL) {
+    covet_error_set(error, COVET_ERROR_USAGE,
+                    "a runtime with a thread of its own listens, at one path");
+    return COVET_EUSAGE;
+  }
+  status = covet_waker_new(path, &waker, error);
   if (status != 0) {
     return status;
   }
   uv_mutex_lock(&rt->lock);
-  covet_waker_free(rt->waker);
   rt->waker = waker;
   uv_mutex_unlock(&rt->lock);
+  rt->listen.run = on_listen;
+  covet_runtime_post(rt, &rt->listen);
   return 0;
 }

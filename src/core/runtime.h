@@ -39,6 +39,8 @@ struct covet_runtime {
   uv_timer_t limit;  /* of one step */
   uint64_t timer_us; /* when it fires; UINT64_MAX: not started */
   uv_prepare_t prepare;
+  uv_poll_t door; /* at which the waker's client knocks */
+  bool has_door;
   uv_thread_t thread;
 
   uv_mutex_t lock;
@@ -48,6 +50,7 @@ struct covet_runtime {
   int ready_fd;      /* eventfd, COVET_OWN_THREAD */
   covet_events events;
   covet_waker *waker;
+  covet_post listen; /* opens the door */
 
   /* the loop's thread */
   covet_heap deadlines; /* operations by `deadline` */

@@ -71,26 +71,27 @@ int covet_waker_new(const char *path, covet_waker **out, covet_error *error)
   return 0;
 }
 
-static void accept_client(covet_waker *waker)
+int covet_waker_listener(const covet_waker *waker)
+{
+  return waker->listener;
+}
+
+bool covet_waker_accept(covet_waker *waker)
 {
   waker->client =
       accept4(waker->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  if (waker->client >= 0) {
-    (void) unlink(waker->address.sun_path);
-    close(waker->listener);
-    waker->listener = -1;
+  if (waker->client < 0) {
+    return false;
   }
+  (void) unlink(waker->address.sun_path);
+  close(waker->listener);
+  waker->listener = -1;
+  return true;
 }
 
 void covet_waker_wake(covet_waker *waker)
 {
-  if (waker == NULL) {
-    return;
-  }
-  if (waker->client < 0 && waker->listener >= 0) {
-    accept_client(waker);
-  }
-  if (waker->client >= 0) {
+  if (waker != NULL && waker->client >= 0) {
     /* A full socket means that the client has been woken already. */
     (void) send(waker->client, "!", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
   }
