@@ -336,6 +336,9 @@ local function gatherer(next_record, first, names, known)
 end
 
 local function insert_text(session, name, schema, names)
+  if #names == 0 then
+    caller.usage "columns: a list of at least one name"
+  end
   local dialect = session.adapter.dialect
   local quoted, marks = {}, {}
   for i, column in ipairs(names) do

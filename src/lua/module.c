@@ -35,19 +35,20 @@ covet_runtime *covetL_runtime(lua_State *L)
   return state->runtime;
 }
 
-/* Seconds at `index` as the unit given by `scale`, 0 when absent or infinite. */
+/* Seconds at `index` as the unit given by `scale`, 0 when absent or infinite: no
+ * deadline. No seconds are a deadline, the shortest there is. */
 static uint64_t duration(lua_State *L, int index, double scale)
 {
-  double seconds = luaL_optnumber(L, index, 0);
+  double seconds;
 
-  if (!(seconds > 0)) {
+  if (lua_isnoneornil(L, index)) {
     return 0;
   }
-  seconds *= scale;
+  seconds = luaL_checknumber(L, index) * scale;
   if (seconds > 9e15) {
     return 0;
   }
-  return seconds < 1 ? 1 : (uint64_t) ceil(seconds);
+  return seconds > 1 ? (uint64_t) ceil(seconds) : 1;
 }
 
 /* --- Runtime --------------------------------------------------------------------- */

@@ -329,12 +329,12 @@ int covetL_add_param(lua_State *L, binding *state, covet_op *op, int index,
 
 static uint64_t milliseconds(lua_State *L, int index)
 {
-  double seconds = lua_tonumber(L, index); /* nil: 0, without a deadline */
+  double seconds = lua_tonumber(L, index);
 
-  if (!(seconds > 0) || seconds > 9e12) {
-    return 0;
+  if (lua_isnoneornil(L, index) || seconds > 9e12) {
+    return 0; /* without a deadline */
   }
-  return seconds < 1e-3 ? 1 : (uint64_t) ceil(seconds * 1e3);
+  return seconds > 1e-3 ? (uint64_t) ceil(seconds * 1e3) : 1;
 }
 
 /* handle, lease, flags, timeout, chunk, sql: the same in all calls. */

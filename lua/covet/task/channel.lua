@@ -22,7 +22,8 @@ local M = {}
 -- @treturn Channel
 function M.new(capacity)
   capacity = capacity or 0
-  if type(capacity) ~= "number" or capacity < 0 then
+  if type(capacity) ~= "number" or capacity ~= capacity
+    or capacity < 0 then
     trace.usage("a channel's capacity is a number from 0, not %s",
       tostring(capacity))
   end

@@ -214,7 +214,8 @@ function M.each_parallel(items, n, fn)
   elseif not is_callable(fn) then
     trace.usage("each_parallel(items, n, fn): fn must be a function, not a %s",
       type(fn))
-  elseif type(n) ~= "number" or n < 1 then
+  elseif type(n) ~= "number" or n ~= n or n < 1
+    or n == math.huge and not is_list then
     trace.usage("each_parallel needs a number of tasks from 1, not %s",
       tostring(n))
   end

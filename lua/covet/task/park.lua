@@ -81,12 +81,23 @@ function M.resumed(task, barrier)
   return waits ~= TIMED_OUT
 end
 
+-- A timeout without end is none.
+local function check_timeout(timeout)
+  if type(timeout) ~= "number" or timeout ~= timeout then
+    trace.usage("a timeout is a number of seconds, not %s", tostring(timeout))
+  end
+  return timeout < math.huge and timeout or nil
+end
+
 --- Wait until another task calls `wake`, or the time is over.
 -- Raises the pending cancellation of the task, if there is one or one comes.
 -- @tparam List|nil list to wait in
 -- @tparam number|nil timeout seconds
 -- @treturn boolean whether it was woken; false: the time is over
 function M.park(list, timeout)
+  if timeout ~= nil then
+    timeout = check_timeout(timeout)
+  end
   local host = M.host
   local task, nested = host.enter()
   if task.pending then

@@ -75,6 +75,8 @@ function M.timeout(seconds, fn, ...)
   if type(seconds) ~= "number" or seconds ~= seconds then
     trace.usage("covet.timeout takes seconds and a function, not %s",
       tostring(seconds))
+  elseif fn == nil then
+    trace.usage "covet.timeout takes seconds and a function"
   end
   local scope = M.enter()
   scope.seconds = seconds
