@@ -195,6 +195,25 @@ static void test_free_while_running_on_an_own_thread(void **state)
   free_while_running(COVET_OWN_THREAD);
 }
 
+/* The runtime ends while the loop's thread is at the farewell of an adapter:
+   that of another one must not come after the adapter is gone. */
+static void test_free_adapters_and_runtime_on_an_own_thread(void **state)
+{
+  (void) state;
+  for (int round = 0; round < 200; round++) {
+    covet_adapter *idle;
+    unit u;
+
+    unit_init(&u, COVET_OWN_THREAD);
+    idle = unit_adapter(&u, "sqlite::memory:"); /* it goes at once */
+    unit_open(&u, "");
+    assert_int_equal(unit_integer(&u, "SELECT 1"), 1);
+    covet_adapter_free(u.adapter);
+    u.adapter = idle;
+    unit_deinit(&u);
+  }
+}
+
 static void test_free_while_connecting(void **state)
 {
   unit_slot slot = {0};
@@ -289,6 +308,7 @@ int main(void)
       cmocka_unit_test(test_disconnect_leaves_one_file),
       cmocka_unit_test(test_free_while_running),
       cmocka_unit_test(test_free_while_running_on_an_own_thread),
+      cmocka_unit_test(test_free_adapters_and_runtime_on_an_own_thread),
       cmocka_unit_test(test_free_while_connecting),
       cmocka_unit_test(test_free_while_failing_to_connect),
       cmocka_unit_test(test_disconnect_while_connecting),

@@ -347,11 +347,15 @@ int covet_runtime_new(const covet_runtime_options *options,
   return 0;
 }
 
-/* On the loop's thread: nothing new, and everything that runs is to end. */
+/* On the loop's thread: nothing new, and everything that runs is to end. What
+   was posted goes first: among it may be an adapter's farewell, which must not
+   come after the adapter is gone. */
 static void stop_all(covet_runtime *rt)
 {
-  covet_node *node = queue_first(&rt->adapters);
+  covet_node *node;
 
+  covet_loop_on_wake(&rt->wake);
+  node = queue_first(&rt->adapters);
   while (node != NULL) {
     covet_node *after = queue_after(&rt->adapters, node);
 
