@@ -55,7 +55,7 @@ target_link_libraries(covet_drivers PRIVATE ${covet_parts})
 target_link_libraries(covet_core INTERFACE $<LINK_ONLY:covet_drivers>)
 list(APPEND covet_parts covet_drivers)
 
-# --- libcovet: the C interface, no Lua ---------------------------------------
+# --- libcovet: the C interface ------------------------------------------------
 
 # What is loaded by others holds all of the core and the drivers, not only what
 # it calls itself.
@@ -88,6 +88,23 @@ add_custom_command(OUTPUT "${covet_cdef}"
   COMMENT "Generating covet/cdef.lua" VERBATIM)
 add_custom_target(covet_cdef ALL DEPENDS "${covet_cdef}")
 
+# Where the Lua modules are, told to a target that is installed in `folder`. It
+# tells two cases apart by looking for CMakeCache.txt beside its own file: there
+# it was built and uses COVET_BUILD_LUADIR, a list of folders separated by `;`.
+# Else it was installed: COVET_RELATIVE_LUADIR is the way from its folder (so
+# that DESTDIR and moved prefixes work), COVET_INSTALL_LUADIR the absolute place.
+# (\073 is `;`, which would end an item of CMake's list.)
+function(covet_module_folders target folder)
+  cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_FULL_DATADIR NORMALIZE
+    OUTPUT_VARIABLE datadir)
+  cmake_path(RELATIVE_PATH datadir BASE_DIRECTORY "${folder}"
+    OUTPUT_VARIABLE relative_datadir)
+  target_compile_definitions(${target} PRIVATE
+    "COVET_INSTALL_LUADIR=\"${datadir}/lua/5.1\""
+    "COVET_RELATIVE_LUADIR=\"${relative_datadir}/lua/5.1\""
+    "COVET_BUILD_LUADIR=\"${CMAKE_SOURCE_DIR}/lua\\073${CMAKE_BINARY_DIR}/lua\"")
+endfunction()
+
 # --- The binding and the module covet.core -----------------------------------
 
 covet_sources(lua_sources lua/*.c)
@@ -104,6 +121,16 @@ if(lua_sources)
   # Its threads run until the process ends: it must not be unmapped before.
   target_link_options(covet_module PRIVATE -Wl,-z,nodelete)
   add_dependencies(covet_module covet_cdef)
+
+  # libcovet has the binding too, for programs that embed LuaJIT. It does not
+  # need LuaJIT itself: see weak.h.
+  add_library(covet_lua_weak OBJECT ${lua_sources})
+  target_compile_options(covet_lua_weak PRIVATE
+    -include "${CMAKE_SOURCE_DIR}/src/lua/weak.h")
+  covet_module_folders(covet_lua_weak "${CMAKE_INSTALL_FULL_LIBDIR}")
+  target_link_libraries(covet_lua_weak PRIVATE covet_core covet_luajit_headers)
+  target_sources(libcovet PRIVATE $<TARGET_OBJECTS:covet_lua_weak>)
+  add_dependencies(libcovet covet_cdef)
 endif()
 
 # --- The command -------------------------------------------------------------
@@ -118,19 +145,6 @@ if(COVET_HOST AND host_sources AND TARGET covet_lua)
   target_link_libraries(covet PRIVATE PkgConfig::LUAJIT covet_luv
     PkgConfig::LIBEDIT ${CMAKE_DL_LIBS})
   covet_embed(covet covet_lua)
-  # Where the Lua modules are. The command tells the two cases apart by
-  # looking for CMakeCache.txt beside its own file (/proc/self/exe): there it
-  # was built and uses COVET_BUILD_LUADIR, a list of folders separated by `;`.
-  # Else it was installed: COVET_RELATIVE_LUADIR is the way from the folder of
-  # the command (so that DESTDIR and moved prefixes work), COVET_INSTALL_LUADIR
-  # the absolute place. (\073 is `;`, which would end an item of CMake's list.)
-  cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_FULL_DATADIR NORMALIZE
-    OUTPUT_VARIABLE datadir)
-  cmake_path(RELATIVE_PATH datadir BASE_DIRECTORY "${CMAKE_INSTALL_FULL_BINDIR}"
-    OUTPUT_VARIABLE relative_datadir)
-  target_compile_definitions(covet PRIVATE
-    "COVET_INSTALL_LUADIR=\"${datadir}/lua/5.1\""
-    "COVET_RELATIVE_LUADIR=\"${relative_datadir}/lua/5.1\""
-    "COVET_BUILD_LUADIR=\"${CMAKE_SOURCE_DIR}/lua\\073${CMAKE_BINARY_DIR}/lua\"")
+  covet_module_folders(covet "${CMAKE_INSTALL_FULL_BINDIR}")
   add_dependencies(covet covet_cdef)
 endif()

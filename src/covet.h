@@ -568,6 +568,30 @@ COVET_EXPORT int covet_adapter_add_function(covet_adapter *adapter,
                                             const covet_function *function,
                                             covet_error *error);
 
+/* --- LuaJIT ------------------------------------------------------------------ */
+
+/*
+ * These two use the LuaJIT that the program itself is linked with or has loaded;
+ * everything else here works without one.
+ */
+struct lua_State;
+
+/**
+ * Give a state everything of covet: afterwards `require "covet"` works in it, and
+ * its calls run on `runtime`, *borrowed* until the state is closed (NULL: the
+ * state makes a runtime of its own when it needs one). A call in Lua waits until
+ * it is done and reaps what is ready meanwhile: leave the runtime to the state
+ * while Lua runs. Opens Lua's libraries if they are not, and adds the installed
+ * modules to package.path if it does not lead to them. Call it in a protected
+ * call where LuaJIT may run out of memory.
+ *
+ * Returns 0, or COVET_EUNSUPPORTED when there is no LuaJIT in the process.
+ */
+COVET_EXPORT int covet_open_lua(struct lua_State *L, covet_runtime *runtime);
+
+/** The module `covet.core` as a lua_CFunction, on which those in Lua stand. */
+COVET_EXPORT int luaopen_covet_core(struct lua_State *L);
+
 #ifdef __cplusplus
 }
 #endif

@@ -37,6 +37,41 @@ int main(void)
 }
 ]]
 
+-- A program that embeds LuaJIT; with an argument, on a runtime with a thread.
+local EMBEDDING = [[
+#include <covet.h>
+#include <lauxlib.h>
+#include <stdio.h>
+
+int main(int argc, char **argv)
+{
+  covet_runtime_options options = {
+      argc > 1 ? COVET_OWN_THREAD : COVET_CALLER_LOOP, NULL};
+  covet_runtime *runtime;
+  covet_error error;
+  lua_State *L = luaL_newstate();
+
+  (void) argv;
+  if (covet_runtime_new(&options, &runtime, &error) != 0 ||
+      covet_open_lua(L, runtime) != 0) {
+    return 2;
+  }
+  if (luaL_dostring(L,
+          "local covet = require 'covet'\n"
+          "local db = covet.sqlite ':memory:'\n"
+          "db:create_function('twice', function(x) return x * 2 end)\n"
+          "print(covet.all { function() covet.sleep(0.001) return 1 end,\n"
+          "  function() return db:fetch_value 'select twice(21)' end })\n"
+          "covet.sqlite ':memory:'") != 0) {
+    fprintf(stderr, "%s\n", lua_tostring(L, -1));
+    return 1;
+  }
+  lua_close(L);
+  covet_runtime_free(runtime, 1000);
+  return 0;
+}
+]]
+
 local function run(...)
   local options = { ... }
   options.timeout, options.env = 60, process.foreign
@@ -64,16 +99,26 @@ describe("the installed tree", function()
     assert.equal("42\n", out)
   end)
 
-  it("has the C library, header and pkg-config file", function()
+  -- Compile a program by covet.pc, and run it.
+  local function compiled(text, packages, arguments)
     local source = prefix .. "/program.c"
     local file = assert(io.open(source, "w"))
-    file:write(PROGRAM)
+    file:write(text)
     file:close()
-    local out = shell(([[cd %s && export PKG_CONFIG_PATH=$(dirname $(find . \
+    return shell(([[cd %s && export PKG_CONFIG_PATH=$(dirname $(find . \
       -name covet.pc)) && cc -o program program.c $(pkg-config --cflags --libs \
-      covet) && LD_LIBRARY_PATH=$(pkg-config --variable=libdir covet) ./program]])
-      :format(prefix))
-    assert.equal("42\n", out)
+      %s) && LD_LIBRARY_PATH=$(pkg-config --variable=libdir covet) ./program %s]])
+      :format(prefix, packages, arguments))
+  end
+
+  it("has the C library, header and pkg-config file", function()
+    assert.equal("42\n", compiled(PROGRAM, "covet", ""))
+  end)
+
+  it("gives a program's own LuaJIT everything, its modules too", function()
+    for _, argument in ipairs { "", "thread" } do
+      assert.equal("1\t42\n", compiled(EMBEDDING, "covet luajit", argument))
+    end
   end)
 
   it("has the module for other LuaJIT programs", function()

@@ -60,6 +60,8 @@ static any_function *const functions[] = {
     FUNCTION(covet_cancel),
     FUNCTION(covet_op_free),
     FUNCTION(covet_adapter_add_function),
+    FUNCTION(covet_open_lua),
+    FUNCTION(luaopen_covet_core),
 };
 
 int main(void)

@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "covet.h"
 #include "interrupt.h"
-#include "lua/covet_lua.h"
+#include "lua/path.h"
 
 /* Set by the build; a `;` may stand between several folders. */
 #ifndef COVET_BUILD_LUADIR
@@ -48,67 +49,21 @@ static int executable_folder(char *folder, size_t size)
   return 0;
 }
 
-static int file_exists(const char *folder, const char *name)
-{
-  char path[PATH_SIZE];
-  FILE *file;
-  int length = snprintf(path, sizeof(path), "%s/%s", folder, name);
-
-  if (length < 0 || (size_t) length >= sizeof(path)) {
-    return 0;
-  }
-  file = fopen(path, "r");
-  if (file == NULL) {
-    return 0;
-  }
-  fclose(file);
-  return 1;
-}
-
-/* Push `folder/?.lua;folder/?/init.lua;` for each folder of a `;` list. */
-static void push_templates(lua_State *L, const char *folders)
-{
-  luaL_Buffer buffer;
-
-  luaL_buffinit(L, &buffer);
-  while (*folders != '\0') {
-    size_t length = strcspn(folders, ";");
-
-    luaL_addlstring(&buffer, folders, length);
-    luaL_addstring(&buffer, "/?.lua;");
-    luaL_addlstring(&buffer, folders, length);
-    luaL_addstring(&buffer, "/?/init.lua;");
-    folders += length + (folders[length] == ';');
-  }
-  luaL_pushresult(&buffer);
-}
-
-/* Push the list of folders that hold covet's own modules: those of the build
-   tree that this executable stands in, else those it was installed with. */
-static void push_folders(lua_State *L)
+/* covet's own modules come first: a script's folder must not hide them. Those of
+   the build tree that this executable stands in, else those it was installed
+   with. */
+static void set_module_path(lua_State *L)
 {
   char folder[PATH_SIZE];
 
   if (executable_folder(folder, sizeof(folder)) != 0) {
     lua_pushliteral(L, COVET_INSTALL_LUADIR);
-  } else if (file_exists(folder, "CMakeCache.txt")) {
-    lua_pushliteral(L, COVET_BUILD_LUADIR);
   } else {
-    lua_pushfstring(L, "%s/" COVET_RELATIVE_LUADIR ";" COVET_INSTALL_LUADIR,
-                    folder);
+    covetL_push_folders(L, folder, COVET_BUILD_LUADIR, COVET_RELATIVE_LUADIR,
+                        COVET_INSTALL_LUADIR);
   }
-}
-
-/* covet's own modules come first: a script's folder must not hide them. */
-static void set_module_path(lua_State *L)
-{
-  lua_getglobal(L, "package");
-  push_folders(L);
-  push_templates(L, lua_tostring(L, -1));
-  lua_getfield(L, -3, "path");
-  lua_concat(L, 2);
-  lua_setfield(L, -3, "path");
-  lua_pop(L, 2);
+  covetL_add_folders(L, lua_tostring(L, -1), 0);
+  lua_pop(L, 1);
 }
 
 /* --- luv ------------------------------------------------------------------- */

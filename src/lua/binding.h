@@ -23,6 +23,9 @@ enum { ANCHORED = 1, ANCHORED_ABANDONED = 2 };
 /** The state's binding, from the first upvalue. */
 binding *covetL_binding(lua_State *L);
 
+/** Push the state's binding, made at the first call. */
+binding *covetL_push_binding(lua_State *L);
+
 /** The runtime; raises when there is none (core.start was not called). */
 covet_runtime *covetL_runtime(lua_State *L);
 

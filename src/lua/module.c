@@ -3,7 +3,6 @@
 #include "../core/adapter.h"
 
 #include "arrow.h"
-#include "covet_lua.h"
 
 #include <math.h>
 #include <string.h>
@@ -429,8 +428,7 @@ static int l_state_gc(lua_State *L)
   return 0;
 }
 
-/* The state's binding, made at the first call; it stays on the stack. */
-static binding *push_binding(lua_State *L)
+binding *covetL_push_binding(lua_State *L)
 {
   binding *state;
 
@@ -543,7 +541,7 @@ static void make_adapter_type(lua_State *L)
 int luaopen_covet_core(lua_State *L)
 {
   make_adapter_type(L);
-  (void) push_binding(L);
+  (void) covetL_push_binding(L);
   lua_newtable(L);
   for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
     lua_pushvalue(L, -2);
@@ -565,23 +563,4 @@ int luaopen_covet_core(lua_State *L)
   lua_pushlightuserdata(L, (void *) (uintptr_t) covet_arrow_functions_get());
   lua_setfield(L, -2, "arrow");
   return 1;
-}
-
-int covet_open_lua(lua_State *L, covet_runtime *runtime)
-{
-  binding *state = push_binding(L);
-
-  if (runtime != NULL) {
-    state->runtime = runtime;
-    state->owned = 0;
-    state->mode = COVET_CALLER_LOOP;
-    state->pid = (long) getpid();
-  }
-  lua_pop(L, 1);
-  lua_getglobal(L, "package");
-  lua_getfield(L, -1, "preload");
-  lua_pushcfunction(L, luaopen_covet_core);
-  lua_setfield(L, -2, "covet.core");
-  lua_pop(L, 2);
-  return 0;
 }
