@@ -1,6 +1,7 @@
 #include "../core/error.h"
 #include "sqlite.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -28,6 +29,14 @@ static const char *after(const char *text, const char *prefix)
   return strncmp(text, prefix, length) == 0 ? text + length : NULL;
 }
 
+/* "t.c" -> "c" */
+static const char *last_part(const char *name)
+{
+  const char *dot = strrchr(name, '.');
+
+  return dot != NULL && dot[1] != '\0' ? dot + 1 : name;
+}
+
 static covet_error_kind constraint_kind(int code)
 {
   switch (code) {
@@ -51,6 +60,14 @@ static void constraint_names(covet_error *error)
   const char *rest = strstr(error->message, "constraint failed: ");
   const char *index;
 
+  if (error->kind == COVET_ERROR_DATATYPE_MISMATCH) {
+    /* "cannot store TEXT value in INT column t.c" */
+    rest = strstr(error->message, " column ");
+    if (rest != NULL) {
+      split_columns(error, rest + strlen(" column "));
+    }
+    return;
+  }
   if (rest == NULL) {
     return;
   }
@@ -90,6 +107,9 @@ static void statement_kind(covet_error *error)
       {"unrecognized token", COVET_ERROR_SYNTAX_ERROR},
       {"integer overflow", COVET_ERROR_NUMERIC_OUT_OF_RANGE},
       {"malformed JSON", COVET_ERROR_INVALID_VALUE},
+      {"sub-select returns ", COVET_ERROR_SYNTAX_ERROR},
+      {"SELECTs to the left and right of ", COVET_ERROR_SYNTAX_ERROR},
+      {"not authorized", COVET_ERROR_PERMISSION_DENIED},
   };
   const char *text = error->message;
 
@@ -100,10 +120,14 @@ static void statement_kind(covet_error *error)
       continue;
     }
     error->kind = texts[i].kind;
-    if (error->kind == COVET_ERROR_UNDEFINED_TABLE) {
+    if (error->kind == COVET_ERROR_UNDEFINED_TABLE &&
+        after(text, "no such index: ") == NULL) {
+      name = last_part(name);
       covet_error_text(error->table, sizeof(error->table), name, strlen(name));
     } else if (error->kind == COVET_ERROR_UNDEFINED_COLUMN ||
                error->kind == COVET_ERROR_AMBIGUOUS_COLUMN) {
+      name =
+          last_part(name); /* in front of a dot stands what may be an alias */
       covet_error_text(error->column, sizeof(error->column), name,
                        strlen(name));
     }
@@ -111,13 +135,20 @@ static void statement_kind(covet_error *error)
   }
   if (strstr(text, "has no column named ") != NULL) {
     const char *name = strstr(text, "named ") + strlen("named ");
+    const char *table = after(text, "table ");
 
     error->kind = COVET_ERROR_UNDEFINED_COLUMN;
+    if (table != NULL) {
+      covet_error_text(error->table, sizeof(error->table), table,
+                       (size_t) (strstr(table, " has no column") - table));
+    }
     covet_error_text(error->column, sizeof(error->column), name, strlen(name));
   } else if (strstr(text, " values were supplied") != NULL ||
              (strstr(text, " values for ") != NULL &&
               strstr(text, "columns") != NULL)) {
     error->kind = COVET_ERROR_SYNTAX_ERROR;
+  } else if (strstr(text, " may not be modified") != NULL) {
+    error->kind = COVET_ERROR_PERMISSION_DENIED;
   }
 }
 
@@ -215,6 +246,62 @@ void sqlite_error_fill(covet_error *error, sqlite3 *db, int code)
   }
 }
 
+static bool is_word_byte(char byte)
+{
+  return isalnum((unsigned char) byte) || byte == '_' || byte == '$' ||
+         (unsigned char) byte >= 0x80;
+}
+
+/* Where a word stands in the text if it stands there once; -1. */
+static ptrdiff_t find_word(const char *text, size_t length, const char *word)
+{
+  size_t size = strlen(word);
+  ptrdiff_t found = -1;
+
+  for (size_t i = 0; size > 0 && i + size <= length; i++) {
+    if (memcmp(text + i, word, size) != 0 ||
+        (i > 0 && is_word_byte(text[i - 1])) ||
+        (i + size < length && is_word_byte(text[i + size]))) {
+      continue;
+    }
+    if (found >= 0) {
+      return -1;
+    }
+    found = (ptrdiff_t) i;
+  }
+  return found;
+}
+
+static size_t without_blanks_at_end(const char *text, size_t length)
+{
+  while (length > 0 && isspace((unsigned char) text[length - 1])) {
+    length--;
+  }
+  return length;
+}
+
+/* SQLite does not say where: for a name that stands in the text but once, and
+ * for a text that ends too early, that is clear. */
+static void find_position(covet_error *error, const covet_op *op, size_t offset)
+{
+  const char *text = op->sql + offset;
+  size_t length = op->sql_length - offset;
+  ptrdiff_t at = -1;
+
+  if (error->kind == COVET_ERROR_UNDEFINED_TABLE) {
+    const char *name = strstr(error->message, ": ");
+
+    at = name == NULL ? -1 : find_word(text, length, last_part(name + 2));
+  } else if (error->kind == COVET_ERROR_UNDEFINED_COLUMN) {
+    at = find_word(text, length, error->column);
+  } else if (strcmp(error->message, "incomplete input") == 0) {
+    at = (ptrdiff_t) without_blanks_at_end(text, length);
+  }
+  if (at >= 0) {
+    error->position = (int64_t) offset + at + 1;
+  }
+}
+
 void sqlite_fault(sqlite_connection *connection, covet_op *op, int code,
                   size_t offset)
 {
@@ -236,6 +323,8 @@ void sqlite_fault(sqlite_connection *connection, covet_op *op, int code,
   error->phase = op->phase;
   if (at >= 0) {
     error->position = (int64_t) offset + at + 1;
+  } else if (offset <= op->sql_length) {
+    find_position(error, op, offset);
   }
   if (code == SQLITE_BUSY && connection->lock_us == 0) {
     /* it did not even wait: two transactions that read want to write */
