@@ -133,10 +133,12 @@ function M.acquire(from, given)
     read_only = from.defaults.read_only
   end
   read_only = read_only or false
+  local owner = task.current()
   claims.sweep(adapter)
   claims.check_only(from, read_only)
   local ok, _, lease = waits.finish(from, nil, nil, core.acquire(adapter.handle,
-    read_only, given.timeout or adapter.acquire_timeout))
+    read_only, given.timeout or adapter.acquire_timeout,
+    owner and owner.id or 0))
   if not ok then
     from:fail(lease)
   end
@@ -144,7 +146,7 @@ function M.acquire(from, given)
     adapter = adapter, lease = lease, defaults = from.defaults, inside = 0,
     lease_held = true, read_only = read_only,
     opened_at = not given.is_shared and caller.where() or nil,
-    task = task.current(), guard = make_guard(adapter, lease),
+    task = owner, guard = make_guard(adapter, lease),
   }, class)
   if self.task then
     self.task:own(self)

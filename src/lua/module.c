@@ -372,6 +372,7 @@ static int l_acquire(lua_State *L)
       checked(L, covet_op_acquire(covetL_adapter(L, 1), lua_toboolean(L, 2)));
 
   covet_op_set_timeout(op, timeout_ms);
+  covet_op_set_owner(op, (uint64_t) lua_tonumber(L, 4));
   return covetL_submit(L, covetL_binding(L), op);
 }
 
