@@ -316,6 +316,21 @@ describe("a pool", function()
       eventually(function() return factory.made == 4 end) -- the minimum is kept
     end)
 
+    it("lost: whoever hears that a connection has died says so", function()
+      open { max_size = 2 }
+      local a, b = pool:acquire(), pool:acquire()
+      pool:release(a)
+      pool:lost(a)
+      eventually(function() return factory.closed == 1 end)
+      pool:lost(b)
+      assert.equal(1, factory.closed) -- its borrower has it
+      pool:release(b)
+      eventually(function() return factory.closed == 2 end)
+      assert.equal(2, stats().closed_by.lost)
+      pool:lost(b)
+      pool:lost {}
+    end)
+
     it("idle_timeout: what is above min_size and not used", function()
       open { min_size = 1, max_size = 5, idle_timeout = 0.1, auto_scale = false }
       pool:initialize()

@@ -216,6 +216,18 @@ function Pool:release(connection, verdict)
   end
 end
 
+--- Tell the pool that a connection has died, as whoever reads from it may hear
+-- first. An idle one is closed, one that is lent when it comes back. One that is
+-- not the pool's, or not any more, is left alone.
+-- @param connection what the factory made
+function Pool:lost(connection)
+  local slot = connection ~= nil and self.slots[connection]
+  if slot then
+    core.pool_report(self.machine, "lost", slot)
+    carry_out(self)
+  end
+end
+
 local function release_after(pool, connection, fine, ...)
   local slot = pool.slots[connection]
   if slot and pool.leases[slot] then -- else `fn` has given it back
