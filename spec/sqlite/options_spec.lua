@@ -2,6 +2,7 @@
 local covet = require "covet"
 local fails = require "spec.support.fails"
 local tmp = require "spec.support.tmp"
+local wait = require "spec.support.wait"
 
 describe("SQLite options", function()
   local db
@@ -21,6 +22,28 @@ describe("SQLite options", function()
     db = covet.sqlite(options):connect()
     return db
   end
+
+  it("takes the options of a pool", function()
+    local path = tmp.path()
+    local one = covet.sqlite { path = path, min_pool_size = 1, max_pool_size = 2,
+      idle_timeout = 60, max_lifetime = math.huge, reset = "always", order = "fifo",
+      pre_ping = true, test_on_borrow = true, auto_scale = true, leak_timeout = 10,
+      max_waiting = 5, retry = { attempts = 2 }, breaker = { failures = 3 } }
+    one:connect()
+    assert.is_true(wait.until_true(function() return one:get_pool_stats().size == 2 end))
+    assert.equal(3, one:get_pool_stats().max_size) -- with the one that writes
+    for _ = 1, 3 do
+      one:with({ read_only = true }, function(held)
+        assert.equal(1, held:fetch_value "select 1")
+      end)
+    end
+    assert.equal(0, one:get_pool_stats().used)
+    one:disconnect()
+    fails("usage", covet.sqlite, { path = path, min_pool_size = 9 })
+    fails("usage", covet.sqlite, { path = path, order = "random" })
+    fails("usage", covet.sqlite, { path = path, scale_up_threshold = 0.2 })
+    fails("usage", covet.sqlite, { path = path, idle_timeout = -1 })
+  end)
 
   it("takes a path, a table, a URL or nothing", function()
     local path = tmp.path()

@@ -45,9 +45,15 @@ void covet_lane_deinit(covet_lane *lane)
   lane->pool = NULL;
 }
 
+/* A connection is made as new while it is still its borrower's, and no driver so
+ * far needs pings. */
 int covet_lane_set_pool(covet_lane *lane, const covet_pool_config *config)
 {
-  lane->pool = covet_pool_new(config);
+  covet_pool_config own = *config;
+
+  own.can_ping = false;
+  own.can_reset = false;
+  lane->pool = covet_pool_new(&own);
   return lane->pool == NULL ? COVET_ENOMEM : 0;
 }
 
@@ -415,8 +421,7 @@ static void carry_out_one(covet_lane *lane, const covet_pool_action *action)
     break;
   case COVET_POOL_PING:
   case COVET_POOL_RESET:
-    /* a connection is made as new before it is given back, and none of a driver
-     * that has no ping is asked whether it lives */
+    /* not asked for: see covet_lane_set_pool */
   case COVET_POOL_RECLAIMED:
   case COVET_POOL_DRAINED:
   case COVET_POOL_CLOSED:
