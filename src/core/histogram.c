@@ -1,5 +1,7 @@
 #include "histogram.h"
 
+#include <math.h>
+
 /* Below 16 us each microsecond has its own bucket; above, each power of two has
  * 16: the bucket is the exponent and the four bits after the leading one. */
 static unsigned bucket_of(uint64_t us)
@@ -42,12 +44,14 @@ void covet_histogram_add(covet_histogram *histogram, uint64_t us)
 uint64_t covet_histogram_quantile(const covet_histogram *histogram,
                                   double quantile)
 {
-  double wanted = quantile * (double) histogram->count;
+  uint64_t wanted = (uint64_t) ceil(quantile * (double) histogram->count);
   uint64_t seen = 0;
 
-  for (unsigned i = 0; i < COVET_HISTOGRAM_BUCKETS; i++) {
+  wanted = wanted == 0 ? 1 : wanted;
+  for (unsigned i = 0; i < COVET_HISTOGRAM_BUCKETS && histogram->count > 0;
+       i++) {
     seen += histogram->buckets[i];
-    if (seen > 0 && (double) seen >= wanted) {
+    if (seen >= wanted) {
       uint64_t top = bucket_top(i);
 
       return top < histogram->max_us ? top : histogram->max_us;
