@@ -164,10 +164,7 @@ void covet_pool_connected(covet_pool *pool, uint64_t now_us,
   slot->expires_us = pool->config.max_lifetime_us == 0
                          ? UINT64_MAX
                          : covet_pool_lifetime_end(pool, now_us);
-  note_due(pool, slot->expires_us);
-  note_due(pool, after(now_us, pool->config.idle_timeout_us));
-  note_due(pool, after(now_us, pool->config.health_check_interval_us));
-  covet_slot_set_state(pool, slot, COVET_SLOT_IDLE);
+  covet_slot_rest(pool, slot);
   covet_pool_settle(pool, now_us);
 }
 
@@ -201,8 +198,7 @@ void covet_pool_pinged(covet_pool *pool, uint64_t now_us, covet_pool_slot_id id,
   covet_slot_drop(pool, slot, COVET_POOL_PING);
   if (alive) {
     slot->checked_us = now_us;
-    covet_slot_set_state(pool, slot, COVET_SLOT_IDLE);
-    note_due(pool, after(now_us, pool->config.health_check_interval_us));
+    covet_slot_rest(pool, slot);
   } else {
     pool->stats.validation_errors++;
     covet_slot_close(pool, now_us, slot, COVET_POOL_REASON_PING);
@@ -221,8 +217,7 @@ void covet_pool_was_reset(covet_pool *pool, uint64_t now_us,
   covet_slot_drop(pool, slot, COVET_POOL_RESET);
   if (clean) {
     slot->used_us = now_us;
-    covet_slot_set_state(pool, slot, COVET_SLOT_IDLE);
-    note_due(pool, after(now_us, pool->config.idle_timeout_us));
+    covet_slot_rest(pool, slot);
   } else {
     covet_slot_close(pool, now_us, slot, COVET_POOL_REASON_RESET);
   }
@@ -328,16 +323,11 @@ int covet_pool_configure(covet_pool *pool, uint64_t now_us,
                          const covet_pool_config *config, covet_error *error)
 {
   int status = covet_pool_config_check(config, error);
-  covet_slot *slot;
 
   if (status != 0) {
     return status;
   }
   pool->config = *config;
-  while (slots_kept(pool) > config->max_size &&
-         (slot = slot_of(queue_first(&pool->lists[COVET_SLOT_IDLE]))) != NULL) {
-    covet_slot_close(pool, now_us, slot, COVET_POOL_REASON_RESIZED);
-  }
   covet_pool_set_warm_at(pool);
   pool->due_us = now_us; /* the next tick sees what the new times mean */
   covet_pool_settle(pool, now_us);

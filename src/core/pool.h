@@ -181,7 +181,8 @@ void covet_pool_cancel(covet_pool *pool, uint64_t now_us,
 /** The head of the queue, NULL if none: for who serves several in one go. */
 covet_pool_waiter *covet_pool_first_waiter(const covet_pool *pool);
 
-/** Take a waiter out of the queue as served, without a connection of its own. */
+/** Take a waiter out of the queue as served, without a connection of its own.
+ *  Those behind it are seen to by the next tick, which is due at once. */
 void covet_pool_take_waiter(covet_pool *pool, covet_pool_waiter *waiter);
 
 /* --- Leases -------------------------------------------------------------------- */

@@ -155,6 +155,12 @@ void covet_slot_drop(covet_pool *pool, covet_slot *slot,
 void covet_slot_set_state(covet_pool *pool, covet_slot *slot,
                           covet_slot_state to);
 
+/** Make it idle, and announce what time will bring to it. */
+void covet_slot_rest(covet_pool *pool, covet_slot *slot);
+
+/** When an idle slot is to be pinged although nobody wants it. */
+uint64_t covet_slot_check_at(const covet_pool *pool, const covet_slot *slot);
+
 /** Open one more connection; false when memory is out. */
 bool covet_slot_open(covet_pool *pool, uint64_t now_us);
 

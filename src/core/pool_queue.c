@@ -66,6 +66,7 @@ covet_pool_waiter *covet_pool_first_waiter(const covet_pool *pool)
 void covet_pool_take_waiter(covet_pool *pool, covet_pool_waiter *waiter)
 {
   leave_queue(pool, waiter);
+  pool->due_us = 0; /* the next in the queue may be served now */
 }
 
 /* --- Serving ------------------------------------------------------------------- */
@@ -227,8 +228,20 @@ static void close_unwanted(covet_pool *pool, uint64_t now_us)
   }
 }
 
+/* The maximum was lowered: those used last stay. */
+static void close_surplus(covet_pool *pool, uint64_t now_us)
+{
+  covet_slot *slot;
+
+  while (slots_kept(pool) > pool->config.max_size &&
+         (slot = slot_of(queue_first(&pool->lists[COVET_SLOT_IDLE]))) != NULL) {
+    covet_slot_close(pool, now_us, slot, COVET_POOL_REASON_RESIZED);
+  }
+}
+
 void covet_pool_settle(covet_pool *pool, uint64_t now_us)
 {
+  close_surplus(pool, now_us);
   serve(pool, now_us);
   covet_pool_grow(pool, now_us);
   if (!queue_empty(&pool->waiters)) {

@@ -81,6 +81,24 @@ void covet_slot_set_state(covet_pool *pool, covet_slot *slot,
   }
 }
 
+uint64_t covet_slot_check_at(const covet_pool *pool, const covet_slot *slot)
+{
+  uint64_t sure_us =
+      slot->checked_us > slot->used_us ? slot->checked_us : slot->used_us;
+
+  return pool->config.can_ping && slot->liveness == COVET_POOL_UNKNOWN
+             ? after(sure_us, pool->config.health_check_interval_us)
+             : UINT64_MAX;
+}
+
+void covet_slot_rest(covet_pool *pool, covet_slot *slot)
+{
+  covet_slot_set_state(pool, slot, COVET_SLOT_IDLE);
+  note_due(pool, slot->expires_us);
+  note_due(pool, after(slot->used_us, pool->config.idle_timeout_us));
+  note_due(pool, covet_slot_check_at(pool, slot));
+}
+
 /* --- Opening ------------------------------------------------------------------- */
 
 static bool grow_table(covet_pool *pool)
@@ -333,6 +351,5 @@ void covet_slot_give_back(covet_pool *pool, uint64_t now_us, covet_slot *slot,
     covet_slot_close(pool, now_us, slot, reason);
     return;
   }
-  covet_slot_set_state(pool, slot, COVET_SLOT_IDLE);
-  note_due(pool, after(now_us, pool->config.idle_timeout_us));
+  covet_slot_rest(pool, slot);
 }

@@ -107,17 +107,6 @@ static uint64_t find_leaks(covet_pool *pool, uint64_t now_us)
   return UINT64_MAX;
 }
 
-/* When an idle slot is to be pinged although nobody wants it. */
-static uint64_t check_at(const covet_pool *pool, const covet_slot *slot)
-{
-  uint64_t sure_us =
-      slot->checked_us > slot->used_us ? slot->checked_us : slot->used_us;
-
-  return pool->config.can_ping && slot->liveness == COVET_POOL_UNKNOWN
-             ? after(sure_us, pool->config.health_check_interval_us)
-             : UINT64_MAX;
-}
-
 /* Idle ones that are too old, or were not heard of for too long. */
 static uint64_t check_idle(covet_pool *pool, uint64_t now_us)
 {
@@ -128,7 +117,7 @@ static uint64_t check_idle(covet_pool *pool, uint64_t now_us)
   while (node != NULL) {
     covet_slot *slot = slot_of(node);
     covet_pool_reason reason = covet_slot_outlived(pool, now_us, slot);
-    uint64_t check_us = check_at(pool, slot);
+    uint64_t check_us = covet_slot_check_at(pool, slot);
 
     node = queue_after(idle, node);
     if (reason != COVET_POOL_REASON_NONE) {
@@ -172,8 +161,9 @@ void covet_pool_tick(covet_pool *pool, uint64_t now_us)
     note_due(pool, check_answers(pool, now_us, transient[i]));
   }
   note_due(pool, find_leaks(pool, now_us));
+  note_due(pool,
+           check_idle(pool, now_us)); /* those that go in any case first */
   note_due(pool, covet_pool_shrink(pool, now_us));
-  note_due(pool, check_idle(pool, now_us));
   if (pool->state == COVET_POOL_CLOSES) {
     if (pool->close_deadline_us <= now_us) {
       force_close(pool, now_us);
