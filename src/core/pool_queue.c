@@ -102,23 +102,41 @@ static covet_slot *find_share(const covet_pool *pool, uint64_t now_us)
   return best;
 }
 
-/* An idle slot that can be lent here and now. Those that cannot are closed, or
- * pinged as far as somebody waits for them. */
+/* The idle slot that is lent after `node`; the first one for NULL. */
+static covet_node *idle_after(const covet_pool *pool, covet_node *node)
+{
+  const covet_queue *idle = &pool->lists[COVET_SLOT_IDLE];
+  const covet_node *from = node == NULL ? &idle->head : node;
+  covet_node *next = pool->config.fifo ? from->next : from->prev;
+
+  return next == &idle->head ? NULL : next;
+}
+
+/* Idle slots that answer soon whether they can be lent. Those being opened are
+ * no reason not to ask: that may take much longer. */
+static uint32_t being_checked(const covet_pool *pool)
+{
+  return count_of(pool, COVET_SLOT_PINGING) +
+         count_of(pool, COVET_SLOT_RESETTING);
+}
+
+/* An idle slot that can be lent here and now. Those before it that cannot are
+ * closed, or pinged as far as somebody waits for them. */
 static covet_slot *find_idle(covet_pool *pool, uint64_t now_us)
 {
-  covet_slot *slot;
+  covet_node *node = idle_after(pool, NULL);
 
-  while ((slot = covet_slot_next(pool)) != NULL) {
+  while (node != NULL) {
+    covet_slot *slot = slot_of(node);
     covet_pool_reason reason = covet_slot_outlived(pool, now_us, slot);
 
+    node = idle_after(pool, node);
     if (reason != COVET_POOL_REASON_NONE) {
       covet_slot_close(pool, now_us, slot, reason);
     } else if (!covet_slot_needs_ping(pool, now_us, slot)) {
       return slot;
-    } else if (slots_coming(pool) < pool->waiters.count) {
+    } else if (being_checked(pool) < pool->waiters.count) {
       covet_slot_check(pool, now_us, slot, COVET_SLOT_PINGING);
-    } else {
-      return NULL;
     }
   }
   return NULL;

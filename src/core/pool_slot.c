@@ -246,8 +246,9 @@ bool covet_slot_needs_ping(const covet_pool *pool, uint64_t now_us,
   uint64_t sure_us =
       slot->checked_us > slot->used_us ? slot->checked_us : slot->used_us;
 
+  /* one that has answered just now may be lent even if fresh_us is 0 */
   if (!config->can_ping || slot->liveness == COVET_POOL_CERTAIN ||
-      now_us - sure_us < config->fresh_us) {
+      now_us == sure_us || now_us - sure_us < config->fresh_us) {
     return false;
   }
   return config->test_on_borrow ||
