@@ -71,8 +71,9 @@ int covet_pool_release(covet_pool *pool, uint64_t now_us, covet_lease lease,
   if (verdict == COVET_POOL_BROKEN && slot->reason == COVET_POOL_REASON_NONE) {
     slot->reason = COVET_POOL_REASON_BROKEN;
   }
+  slot->dirty = slot->dirty || verdict == COVET_POOL_DIRTY;
   if (--slot->shares == 0) {
-    covet_slot_give_back(pool, now_us, slot, verdict == COVET_POOL_DIRTY);
+    covet_slot_give_back(pool, now_us, slot);
   }
   settle_if_needed(pool, now_us);
   return 0;
@@ -86,7 +87,8 @@ static void reclaim(covet_pool *pool, uint64_t now_us, covet_slot *slot)
   if (pool->config.reset == COVET_POOL_RESET_NEVER || !pool->config.can_reset) {
     slot->reason = COVET_POOL_REASON_RECLAIMED;
   }
-  covet_slot_give_back(pool, now_us, slot, true);
+  slot->dirty = true;
+  covet_slot_give_back(pool, now_us, slot);
   covet_slot_act(pool, slot, COVET_POOL_RECLAIMED);
 }
 

@@ -27,6 +27,7 @@ typedef struct covet_slot {
   covet_pool_reason reason; /* LENT: close it for this when it comes back;
                                CLOSING: why */
   bool created;             /* it was open once */
+  bool dirty;               /* LENT: a borrower said so */
   bool shareable;           /* LENT: to several */
   bool passing;             /* LENT: comes back by itself */
   bool leaked;              /* LENT: that was reported */
@@ -177,8 +178,7 @@ void covet_slot_lend(covet_pool *pool, uint64_t now_us, covet_slot *slot,
                      covet_pool_waiter *waiter);
 
 /** The last borrower has given it back. */
-void covet_slot_give_back(covet_pool *pool, uint64_t now_us, covet_slot *slot,
-                          bool dirty);
+void covet_slot_give_back(covet_pool *pool, uint64_t now_us, covet_slot *slot);
 
 /** Why a slot should not be lent any more, REASON_NONE if it may be. */
 covet_pool_reason covet_slot_outlived(const covet_pool *pool, uint64_t now_us,

@@ -92,7 +92,8 @@ static covet_slot *find_share(const covet_pool *pool, uint64_t now_us)
        node = queue_after(lent, node)) {
     covet_slot *slot = slot_of(node);
 
-    if (slot->shareable && slot->reason == COVET_POOL_REASON_NONE &&
+    if (slot->shareable && !slot->dirty &&
+        slot->reason == COVET_POOL_REASON_NONE &&
         slot->shares < pool->config.share_depth &&
         (best == NULL || slot->shares < best->shares) &&
         covet_slot_outlived(pool, now_us, slot) == COVET_POOL_REASON_NONE) {
@@ -355,7 +356,7 @@ int covet_pool_reject(covet_pool *pool, uint64_t now_us, covet_lease lease,
   pool->stats.validation_errors++;
   slot->reason = COVET_POOL_REASON_REJECTED;
   if (--slot->shares == 0) {
-    covet_slot_give_back(pool, now_us, slot, false);
+    covet_slot_give_back(pool, now_us, slot);
   }
   waiter->failure = COVET_POOL_NO_FAILURE;
   enter_queue(pool, waiter, true);

@@ -284,6 +284,7 @@ static void begin_loan(covet_pool *pool, uint64_t now_us, covet_slot *slot,
   slot->lease = new_lease(slot);
   slot->owner = waiter->passing ? 0 : waiter->owner;
   slot->passing = waiter->passing;
+  slot->dirty = false;
   slot->shareable = waiter->shareable && pool->config.share_depth > 1;
   slot->shares = 0;
   slot->since_us = now_us;
@@ -332,8 +333,7 @@ static bool wants_reset(const covet_pool *pool, bool dirty)
   return false;
 }
 
-void covet_slot_give_back(covet_pool *pool, uint64_t now_us, covet_slot *slot,
-                          bool dirty)
+void covet_slot_give_back(covet_pool *pool, uint64_t now_us, covet_slot *slot)
 {
   covet_pool_reason reason = slot->reason;
 
@@ -341,7 +341,7 @@ void covet_slot_give_back(covet_pool *pool, uint64_t now_us, covet_slot *slot,
   if (reason == COVET_POOL_REASON_NONE) {
     reason = covet_slot_outlived(pool, now_us, slot);
   }
-  if (reason == COVET_POOL_REASON_NONE && wants_reset(pool, dirty)) {
+  if (reason == COVET_POOL_REASON_NONE && wants_reset(pool, slot->dirty)) {
     if (pool->config.can_reset) {
       covet_slot_check(pool, now_us, slot, COVET_SLOT_RESETTING);
       return;
