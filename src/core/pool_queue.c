@@ -12,19 +12,25 @@ static void leave_queue(covet_pool *pool, covet_pool_waiter *waiter)
 
 static void enter_queue(covet_pool *pool, covet_pool_waiter *waiter, bool first)
 {
-  uint64_t deadline = waiter->deadline_us;
+  uint64_t deadline = waiter->deadline.key;
 
   if (first) {
     queue_push_front(&pool->waiters, &waiter->node);
   } else {
     queue_push(&pool->waiters, &waiter->node);
   }
-  if (deadline == 0) {
-    deadline = after(waiter->since_us, pool->config.acquire_timeout_us);
-  }
   covet_heap_add(&pool->deadlines, &waiter->deadline, deadline);
   note_due(pool, deadline);
   waiter->state = COVET_WAITER_QUEUED;
+}
+
+/* The deadline stays as it is, however often the waiter has to queue. */
+static void set_deadline(const covet_pool *pool, covet_pool_waiter *waiter)
+{
+  waiter->deadline.key =
+      waiter->deadline_us != 0
+          ? waiter->deadline_us
+          : after(waiter->since_us, pool->config.acquire_timeout_us);
 }
 
 static void count_failure(covet_pool *pool, covet_pool_failure failure)
@@ -317,6 +323,7 @@ covet_pool_answer covet_pool_acquire(covet_pool *pool, uint64_t now_us,
 
   waiter->failure = COVET_POOL_NO_FAILURE;
   waiter->since_us = now_us;
+  set_deadline(pool, waiter);
   if (pool->state != COVET_POOL_RUNS) {
     return refuse(pool, waiter, COVET_POOL_SHUT);
   }
@@ -359,6 +366,9 @@ int covet_pool_reject(covet_pool *pool, uint64_t now_us, covet_lease lease,
     covet_slot_give_back(pool, now_us, slot);
   }
   waiter->failure = COVET_POOL_NO_FAILURE;
+  if (waiter->deadline_us != 0 || waiter->lease != lease) {
+    set_deadline(pool, waiter); /* else it is as it was */
+  }
   enter_queue(pool, waiter, true);
   if (pool->state == COVET_POOL_CLOSES) {
     covet_waiter_answer(pool, waiter, COVET_POOL_SHUT);
