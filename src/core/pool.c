@@ -139,24 +139,28 @@ bool covet_pool_find(const covet_pool *pool, covet_lease lease,
 
 /* --- What the carrier tells ------------------------------------------------------------ */
 
-/* An answer may come for a slot that has moved on: then it is no news. */
+/* An answer may come for a slot that has moved on: then it is no news. Nor is it
+ * when the question was not told yet: it answers an older one. */
 static covet_slot *expect(const covet_pool *pool, covet_pool_slot_id id,
-                          covet_slot_state state)
+                          covet_slot_state state,
+                          covet_pool_action_type question)
 {
   covet_slot *slot = id < pool->slot_count ? pool->slots[id] : NULL;
 
-  return slot != NULL && slot->state == state ? slot : NULL;
+  return slot != NULL && slot->state == state &&
+                 (slot->actions & (1U << question)) == 0
+             ? slot
+             : NULL;
 }
 
 void covet_pool_connected(covet_pool *pool, uint64_t now_us,
                           covet_pool_slot_id id, covet_pool_liveness liveness)
 {
-  covet_slot *slot = expect(pool, id, COVET_SLOT_OPENING);
+  covet_slot *slot = expect(pool, id, COVET_SLOT_OPENING, COVET_POOL_OPEN);
 
   if (slot == NULL) {
     return;
   }
-  covet_slot_drop(pool, slot, COVET_POOL_OPEN);
   pool->stats.created_connections++;
   covet_pool_note_connected(pool);
   slot->created = true;
@@ -174,7 +178,7 @@ void covet_pool_connect_failed(covet_pool *pool, uint64_t now_us,
                                covet_pool_slot_id id, bool permanent,
                                const covet_error *error)
 {
-  covet_slot *slot = expect(pool, id, COVET_SLOT_OPENING);
+  covet_slot *slot = expect(pool, id, COVET_SLOT_OPENING, COVET_POOL_OPEN);
 
   if (slot == NULL) {
     return;
@@ -182,7 +186,6 @@ void covet_pool_connect_failed(covet_pool *pool, uint64_t now_us,
   if (error != NULL) {
     pool->last_error = *error;
   }
-  covet_slot_drop(pool, slot, COVET_POOL_OPEN);
   covet_slot_set_state(pool, slot, COVET_SLOT_FREE);
   covet_pool_set_warm_at(pool);
   covet_pool_note_failure(pool, now_us, slot, permanent);
@@ -192,12 +195,11 @@ void covet_pool_connect_failed(covet_pool *pool, uint64_t now_us,
 void covet_pool_pinged(covet_pool *pool, uint64_t now_us, covet_pool_slot_id id,
                        bool alive)
 {
-  covet_slot *slot = expect(pool, id, COVET_SLOT_PINGING);
+  covet_slot *slot = expect(pool, id, COVET_SLOT_PINGING, COVET_POOL_PING);
 
   if (slot == NULL) {
     return;
   }
-  covet_slot_drop(pool, slot, COVET_POOL_PING);
   if (alive) {
     slot->checked_us = now_us;
     covet_slot_rest(pool, slot);
@@ -211,12 +213,11 @@ void covet_pool_pinged(covet_pool *pool, uint64_t now_us, covet_pool_slot_id id,
 void covet_pool_was_reset(covet_pool *pool, uint64_t now_us,
                           covet_pool_slot_id id, bool clean)
 {
-  covet_slot *slot = expect(pool, id, COVET_SLOT_RESETTING);
+  covet_slot *slot = expect(pool, id, COVET_SLOT_RESETTING, COVET_POOL_RESET);
 
   if (slot == NULL) {
     return;
   }
-  covet_slot_drop(pool, slot, COVET_POOL_RESET);
   if (clean) {
     slot->used_us = now_us;
     covet_slot_rest(pool, slot);
@@ -228,12 +229,11 @@ void covet_pool_was_reset(covet_pool *pool, uint64_t now_us,
 
 void covet_pool_closed(covet_pool *pool, uint64_t now_us, covet_pool_slot_id id)
 {
-  covet_slot *slot = expect(pool, id, COVET_SLOT_CLOSING);
+  covet_slot *slot = expect(pool, id, COVET_SLOT_CLOSING, COVET_POOL_CLOSE);
 
   if (slot == NULL) {
     return;
   }
-  covet_slot_drop(pool, slot, COVET_POOL_CLOSE);
   covet_slot_set_state(pool, slot, COVET_SLOT_FREE);
   covet_pool_settle(pool, now_us);
 }
@@ -341,11 +341,12 @@ int covet_pool_configure(covet_pool *pool, uint64_t now_us,
 static void fill_slot_action(covet_slot *slot, covet_pool_action *action)
 {
   action->slot = slot->id;
-  action->reason = slot->reason;
+  action->reason =
+      action->type == COVET_POOL_ABANDON ? slot->abandoned : slot->reason;
   if (action->type == COVET_POOL_LEAK) {
     action->lease = slot->lease;
     action->owner = slot->owner;
-    action->us = slot->over_us;
+    action->us = slot->leak_us;
   } else if (action->type == COVET_POOL_LEAK_OVER ||
              action->type == COVET_POOL_RECLAIMED) {
     action->lease = slot->over;
@@ -359,9 +360,9 @@ static void fill_slot_action(covet_slot *slot, covet_pool_action *action)
 static bool next_of_slots(covet_pool *pool, covet_pool_action *action)
 {
   static const covet_pool_action_type order[] = {
-      COVET_POOL_LEAK,    COVET_POOL_LEAK_OVER, COVET_POOL_RECLAIMED,
-      COVET_POOL_ABANDON, COVET_POOL_OPEN,      COVET_POOL_PING,
-      COVET_POOL_RESET,   COVET_POOL_CLOSE};
+      COVET_POOL_LEAK_OVER, COVET_POOL_RECLAIMED, COVET_POOL_LEAK,
+      COVET_POOL_ABANDON,   COVET_POOL_OPEN,      COVET_POOL_PING,
+      COVET_POOL_RESET,     COVET_POOL_CLOSE};
   covet_slot *slot;
   size_t i = 0;
 

@@ -24,22 +24,24 @@ typedef struct covet_slot {
   uint32_t generation; /* of the pool when it was opened */
   uint32_t round;      /* of connecting when it was opened */
   covet_pool_liveness liveness;
-  covet_pool_reason reason; /* LENT: close it for this when it comes back;
+  covet_pool_reason reason;    /* LENT: close it for this when it comes back;
                                CLOSING: why */
-  bool created;             /* it was open once */
-  bool dirty;               /* LENT: a borrower said so */
-  bool shareable;           /* LENT: to several */
-  bool passing;             /* LENT: comes back by itself */
-  bool leaked;              /* LENT: that was reported */
-  uint32_t shares;          /* LENT: to so many */
-  uint64_t serial;          /* of its loans */
-  covet_lease lease;        /* LENT, else 0 */
+  covet_pool_reason abandoned; /* what ABANDON tells */
+  bool created;                /* it was open once */
+  bool dirty;                  /* LENT: a borrower said so */
+  bool shareable;              /* LENT: to several */
+  bool passing;                /* LENT: comes back by itself */
+  bool leaked;                 /* LENT: that was reported */
+  uint32_t shares;             /* LENT: to so many */
+  uint64_t serial;             /* of its loans */
+  covet_lease lease;           /* LENT, else 0 */
   uint64_t owner;
   uint64_t since_us;    /* when it was lent */
   uint64_t used_us;     /* when it was last lent or made */
   uint64_t checked_us;  /* when it last answered */
   uint64_t expires_us;  /* the end of its lifetime */
   uint64_t deadline_us; /* of the carrier's answer */
+  uint64_t leak_us;     /* what LEAK tells */
   covet_lease over;     /* what LEAK_OVER and RECLAIMED tell of */
   uint64_t over_owner;
   uint64_t over_us;
@@ -202,6 +204,10 @@ void covet_waiter_answer(covet_pool *pool, covet_pool_waiter *waiter,
 
 /** Answer all of them with this failure. */
 void covet_waiters_fail(covet_pool *pool, covet_pool_failure failure);
+
+/** This lease is taken back: whoever was granted it and not told yet is told of a
+ *  failure instead. */
+void covet_waiters_disappoint(covet_pool *pool, covet_lease lease);
 
 /** After any event: serve who waits, open what is missing, see whether there is
  *  still hope, and whether a drain or a close is complete. */

@@ -64,6 +64,21 @@ void covet_waiters_fail(covet_pool *pool, covet_pool_failure failure)
   }
 }
 
+void covet_waiters_disappoint(covet_pool *pool, covet_lease lease)
+{
+  covet_node *node = queue_first(&pool->answers);
+
+  while (node != NULL) {
+    covet_pool_waiter *waiter = waiter_of(node);
+
+    node = queue_after(&pool->answers, node);
+    if (waiter->failure == COVET_POOL_NO_FAILURE && waiter->lease == lease) {
+      waiter->failure = COVET_POOL_SHUT;
+      count_failure(pool, COVET_POOL_SHUT);
+    }
+  }
+}
+
 covet_pool_waiter *covet_pool_first_waiter(const covet_pool *pool)
 {
   return waiter_of(queue_first(&pool->waiters));

@@ -22,6 +22,7 @@ static void expire_waiters(covet_pool *pool, uint64_t now_us)
 
 static void abandon(covet_pool *pool, covet_slot *slot)
 {
+  slot->abandoned = slot->reason;
   covet_slot_drop(pool, slot, COVET_POOL_CLOSE);
   covet_slot_act(pool, slot, COVET_POOL_ABANDON);
   covet_slot_set_state(pool, slot, COVET_SLOT_FREE);
@@ -100,7 +101,7 @@ static uint64_t find_leaks(covet_pool *pool, uint64_t now_us)
       return slot->since_us + timeout;
     }
     slot->leaked = true;
-    slot->over_us = now_us - slot->since_us;
+    slot->leak_us = now_us - slot->since_us;
     pool->stats.leaks++;
     covet_slot_act(pool, slot, COVET_POOL_LEAK);
   }
@@ -141,6 +142,7 @@ static void force_close(covet_pool *pool, uint64_t now_us)
 
   while ((slot = slot_of(queue_first(&pool->lists[COVET_SLOT_LENT]))) != NULL) {
     pool->stats.total_checkins += slot->shares;
+    covet_waiters_disappoint(pool, slot->lease);
     covet_slot_close(pool, now_us, slot, COVET_POOL_REASON_CLOSED);
   }
   while ((slot = slot_of(queue_first(&pool->lists[COVET_SLOT_CLOSING]))) !=
