@@ -1,0 +1,287 @@
+/* What a pool does when connecting fails or takes long, and its figures. */
+#include "support/pool_bed.h"
+
+static pool_bed bed;
+
+static int set_up(void **state)
+{
+  (void) state;
+  bed_init(&bed);
+  bed.down = true;
+  return 0;
+}
+
+static int tear_down(void **state)
+{
+  (void) state;
+  bed_free(&bed);
+  return 0;
+}
+
+/* --- Retry -------------------------------------------------------------------- */
+
+static void test_retry_attempts(void **state)
+{
+  (void) state;
+  bed.config.retry_attempts = 3;
+  bed_start(&bed);
+  (void) bed_ask(&bed, 0);
+  bed_pass(&bed, BED_SECOND);
+  assert_int_equal(bed.waiters[0].failure, COVET_POOL_CONNECT_FAILED);
+  assert_int_equal(bed_stats(&bed).connection_errors, 3);
+  assert_int_equal(covet_pool_last_error(bed.pool)->kind,
+                   COVET_ERROR_CONNECTION_LOST);
+}
+
+static void test_retry_is_no_use_after_a_permanent_failure(void **state)
+{
+  (void) state;
+  bed.permanent = true;
+  bed_start(&bed);
+  (void) bed_ask(&bed, 0);
+  assert_int_equal(bed.waiters[0].failure, COVET_POOL_CONNECT_FAILED);
+  assert_int_equal(bed_stats(&bed).connection_errors, 1);
+}
+
+static void test_retry_backoff_doubles_to_max_backoff(void **state)
+{
+  (void) state;
+  bed.config.retry_attempts = 100;
+  bed.config.retry_backoff_us = 100 * BED_MS;
+  bed.config.retry_max_backoff_us = 250 * BED_MS;
+  bed.config.breaker_failures = 0;
+  bed_start(&bed);
+  (void) bed_ask(&bed, 0);
+  assert_int_equal(bed.count[COVET_POOL_OPEN], 1);
+  bed_pass(&bed, 100 * BED_MS - 1);
+  assert_int_equal(bed.count[COVET_POOL_OPEN], 1);
+  bed_pass(&bed, 1);
+  assert_int_equal(bed.count[COVET_POOL_OPEN], 2);
+  bed_pass(&bed, 200 * BED_MS);
+  assert_int_equal(bed.count[COVET_POOL_OPEN], 3);
+  bed_pass(&bed, 250 * BED_MS);
+  assert_int_equal(bed.count[COVET_POOL_OPEN], 4);
+}
+
+static void test_retry_jitter_takes_half_at_most(void **state)
+{
+  (void) state;
+  bed.config.retry_jitter = true;
+  bed.config.retry_backoff_us = 100 * BED_MS;
+  bed_start(&bed);
+  (void) bed_ask(&bed, 0);
+  bed_pass(&bed, 50 * BED_MS - 1);
+  assert_int_equal(bed.count[COVET_POOL_OPEN], 1);
+  bed_pass(&bed, 50 * BED_MS + 1);
+  assert_int_equal(bed.count[COVET_POOL_OPEN], 2);
+}
+
+static void test_failure_leaves_those_that_are_lent_alone(void **state)
+{
+  (void) state;
+  bed.down = false;
+  bed.config.max_size = 2;
+  bed_start(&bed);
+  (void) bed_ask(&bed, 0);
+  bed.down = true;
+  (void) bed_ask(&bed, 1);
+  bed_pass(&bed, 5 * BED_SECOND);
+  assert_int_equal(bed_stats(&bed).waiting, 1); /* for what comes back */
+  bed_give(&bed, 0, COVET_POOL_CLEAN);
+  assert_true(bed_has(&bed, 1));
+}
+
+static void test_connect_timeout(void **state)
+{
+  (void) state;
+  bed.slow_open = true;
+  bed.config.connect_timeout_us = BED_SECOND;
+  bed_start(&bed);
+  (void) bed_ask(&bed, 0);
+  bed_pass(&bed, BED_SECOND);
+  assert_int_equal(bed.last[COVET_POOL_CLOSE].reason,
+                   COVET_POOL_REASON_CONNECT);
+  assert_int_equal(bed_stats(&bed).connection_errors, 1);
+  assert_int_equal(covet_pool_last_error(bed.pool)->kind, COVET_ERROR_TIMEOUT);
+}
+
+static void test_close_timeout(void **state)
+{
+  (void) state;
+  bed.down = false;
+  bed.slow_close = true;
+  bed_start(&bed);
+  (void) bed_ask(&bed, 0);
+  bed_give(&bed, 0, COVET_POOL_BROKEN);
+  bed_pass(&bed, bed.config.close_timeout_us - 1);
+  assert_int_equal(bed_stats(&bed).closing, 1);
+  bed_pass(&bed, 1);
+  assert_int_equal(bed.count[COVET_POOL_ABANDON], 1);
+  assert_int_equal(bed.last[COVET_POOL_ABANDON].reason,
+                   COVET_POOL_REASON_BROKEN);
+  assert_int_equal(bed_stats(&bed).closing, 0);
+}
+
+static void test_abandoned_slot_is_used_again(void **state)
+{
+  covet_pool_action action;
+
+  (void) state;
+  bed.down = false;
+  bed.slow_close = true;
+  bed.config.max_size = 1;
+  bed_start(&bed);
+  (void) bed_ask(&bed, 0);
+  (void) bed_ask(&bed, 1);
+  bed_give(&bed, 0, COVET_POOL_BROKEN);
+  bed.now_us += bed.config.close_timeout_us;
+  covet_pool_tick(bed.pool, bed.now_us);
+  covet_pool_connected(bed.pool, bed.now_us, 0, COVET_POOL_UNKNOWN); /* old */
+  assert_int_equal(bed_stats(&bed).opening, 1);
+  assert_true(covet_pool_next(bed.pool, &action));
+  assert_int_equal(action.type, COVET_POOL_ABANDON);
+  assert_int_equal(action.reason, COVET_POOL_REASON_BROKEN);
+  bed_run(&bed);
+  assert_true(bed_has(&bed, 1));
+}
+
+/* --- The breaker ------------------------------------------------------------------ */
+
+static void trip(void)
+{
+  bed.config.retry_attempts = 100;
+  bed.config.retry_backoff_us = BED_MS;
+  bed.config.retry_max_backoff_us = BED_MS;
+  bed.config.breaker_failures = 3;
+  bed.config.breaker_cooldown_us = 5 * BED_SECOND;
+  bed_start(&bed);
+  (void) bed_ask(&bed, 0);
+  bed_pass(&bed, 10 * BED_MS);
+}
+
+static void test_breaker_failures(void **state)
+{
+  (void) state;
+  trip();
+  assert_int_equal(bed.waiters[0].failure, COVET_POOL_BREAKER_OPEN);
+  assert_int_equal(bed_stats(&bed).breaker, COVET_BREAKER_OPEN);
+  assert_int_equal(bed.count[COVET_POOL_BREAKER], 1);
+  assert_int_equal(bed.count[COVET_POOL_OPEN], 3);
+  assert_int_equal(bed_ask(&bed, 1), COVET_POOL_REFUSED);
+  assert_true(bed_stats(&bed).retry_after_us > 4 * BED_SECOND);
+}
+
+static void test_breaker_cooldown(void **state)
+{
+  (void) state;
+  trip();
+  bed_pass(&bed, 5 * BED_SECOND);
+  bed.slow_open = true;
+  (void) bed_ask(&bed, 1);
+  (void) bed_ask(&bed, 2);
+  assert_int_equal(bed_stats(&bed).breaker, COVET_BREAKER_HALF_OPEN);
+  assert_int_equal(bed_stats(&bed).opening, 1); /* the probe */
+  covet_pool_connected(bed.pool, bed.now_us, bed.last[COVET_POOL_OPEN].slot,
+                       COVET_POOL_UNKNOWN);
+  bed_run(&bed);
+  assert_int_equal(bed_stats(&bed).breaker, COVET_BREAKER_CLOSED);
+  assert_true(bed_has(&bed, 1));
+}
+
+static void test_breaker_whose_probe_fails(void **state)
+{
+  (void) state;
+  trip();
+  bed_pass(&bed, 5 * BED_SECOND);
+  (void) bed_ask(&bed, 1);
+  assert_int_equal(bed_stats(&bed).breaker, COVET_BREAKER_OPEN);
+  assert_int_equal(bed.waiters[1].failure, COVET_POOL_BREAKER_OPEN);
+}
+
+static void test_breaker_window(void **state)
+{
+  (void) state;
+  bed.config.breaker_window_us = 50 * BED_MS; /* the backoff is longer */
+  bed.config.breaker_failures = 2;
+  bed.config.retry_attempts = 100;
+  bed_start(&bed);
+  (void) bed_ask(&bed, 0);
+  bed_pass(&bed, 3 * BED_SECOND);
+  assert_int_equal(bed_stats(&bed).breaker, COVET_BREAKER_CLOSED);
+}
+
+/* --- Figures ------------------------------------------------------------------------ */
+
+static void test_statistics(void **state)
+{
+  covet_pool_stats stats;
+
+  (void) state;
+  bed.down = false;
+  bed.config.min_size = 2;
+  bed.config.max_size = 2;
+  bed_start(&bed);
+  (void) bed_ask(&bed, 0);
+  (void) bed_ask(&bed, 1);
+  (void) bed_ask(&bed, 2);
+  bed.now_us += BED_SECOND;
+  stats = bed_stats(&bed);
+  assert_int_equal(stats.total_connections, 2);
+  assert_int_equal(stats.active_connections, 2);
+  assert_int_equal(stats.idle_connections, 0);
+  assert_int_equal(stats.waiting, 1);
+  assert_int_equal(stats.oldest_wait_us, BED_SECOND);
+  bed_give(&bed, 0, COVET_POOL_CLEAN);
+  bed_give(&bed, 1, COVET_POOL_BROKEN);
+  stats = bed_stats(&bed);
+  assert_int_equal(stats.total_checkouts, 3);
+  assert_int_equal(stats.total_checkins, 2);
+  assert_int_equal(stats.max_checkout_us, BED_SECOND);
+  assert_int_equal(stats.avg_checkout_us, BED_SECOND / 3);
+  assert_int_equal(stats.p50_checkout_us, 0);
+  assert_true(stats.p99_checkout_us >= BED_SECOND);
+  assert_int_equal(stats.created_connections, 3);
+  assert_int_equal(stats.destroyed_connections, 1);
+  assert_int_equal(stats.recycled_connections, 1);
+}
+
+static void test_loans(void **state)
+{
+  covet_pool_loan loans[2];
+
+  (void) state;
+  bed.down = false;
+  bed_start(&bed);
+  (void) bed_ask(&bed, 4);
+  bed.now_us += BED_SECOND;
+  (void) bed_ask(&bed, 3);
+  assert_int_equal(covet_pool_loans(bed.pool, loans, 2), 2);
+  assert_int_equal(loans[0].owner, 5); /* the oldest one */
+  assert_int_equal(loans[1].owner, 4);
+  assert_int_equal(loans[1].since_us, bed.now_us);
+}
+
+#define pool_test(name)                                                        \
+  cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      pool_test(retry_attempts),
+      pool_test(retry_is_no_use_after_a_permanent_failure),
+      pool_test(retry_backoff_doubles_to_max_backoff),
+      pool_test(retry_jitter_takes_half_at_most),
+      pool_test(failure_leaves_those_that_are_lent_alone),
+      pool_test(connect_timeout),
+      pool_test(close_timeout),
+      pool_test(abandoned_slot_is_used_again),
+      pool_test(breaker_failures),
+      pool_test(breaker_cooldown),
+      pool_test(breaker_whose_probe_fails),
+      pool_test(breaker_window),
+      pool_test(statistics),
+      pool_test(loans),
+  };
+
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

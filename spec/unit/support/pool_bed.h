@@ -1,0 +1,58 @@
+/**
+ * A pool on a clock that the test moves, with a carrier that answers at once
+ * unless it is told not to.
+ */
+#ifndef COVET_SPEC_POOL_BED_H
+#define COVET_SPEC_POOL_BED_H
+
+#include "core/pool.h"
+#include "support.h"
+
+enum { BED_WAITERS = 24, BED_ACTIONS = COVET_POOL_CLOSED + 1 };
+
+#define BED_MS UINT64_C(1000)
+#define BED_SECOND UINT64_C(1000000)
+
+typedef struct pool_bed {
+  covet_pool *pool;
+  covet_pool_config config; /* set before bed_start */
+  uint64_t now_us;
+  covet_pool_waiter waiters[BED_WAITERS];
+
+  bool slow_open, slow_check, slow_close; /* the test answers itself */
+  bool down;                              /* connecting fails, */
+  bool permanent;                         /* for good */
+  bool dead;                              /* pings and resets fail */
+  covet_pool_liveness liveness;
+
+  uint32_t count[BED_ACTIONS]; /* actions taken since bed_forget */
+  covet_pool_action last[BED_ACTIONS];
+} pool_bed;
+
+/** Defaults but: 0 to 4 connections, no auto_scale, no jitter. */
+void bed_init(pool_bed *bed);
+
+void bed_start(pool_bed *bed);
+void bed_free(pool_bed *bed);
+
+/** Take all actions and answer them. */
+void bed_run(pool_bed *bed);
+
+/** Let the clock go on by so much, with a tick whenever the pool wants one. */
+void bed_pass(pool_bed *bed, uint64_t us);
+
+/** Count actions anew. */
+void bed_forget(pool_bed *bed);
+
+/** The waiter asks; its owner is its number, and one. */
+covet_pool_answer bed_ask(pool_bed *bed, uint32_t waiter);
+
+/** It gives back what it got. */
+void bed_give(pool_bed *bed, uint32_t waiter, covet_pool_verdict verdict);
+
+/** What it got, or COVET_POOL_REFUSED with its `failure`. */
+bool bed_has(const pool_bed *bed, uint32_t waiter);
+
+covet_pool_stats bed_stats(const pool_bed *bed);
+
+#endif
