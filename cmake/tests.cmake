@@ -23,6 +23,8 @@ if(COVET_TESTS AND CMOCKA_FOUND AND NOT COVET_FUZZ)
     set_tests_properties(${name} PROPERTIES TIMEOUT 120)
   endforeach()
 
+  include(cmake/pool_sim.cmake)
+
   # C programs of examples/ and spec/embed/ use the public header and the
   # shared library only, as a stranger's program would.
   file(GLOB programs CONFIGURE_DEPENDS examples/*.c spec/embed/*.c)

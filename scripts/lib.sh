@@ -7,7 +7,8 @@ BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build 'pkg-config|pkgconf'
   'libluajit2-5.1-dev|libluajit-5.1-dev' libuv1-dev libsqlite3-dev libedit-dev
   lua-luv-dev lua-argparse)
 TEST_PACKAGES=('luajit2|luajit' lua-busted lua-luv libcmocka-dev sqlite3
-  nginx-core libnginx-mod-http-lua lua-resty-core lua-cjson)
+  nginx-core libnginx-mod-http-lua lua-resty-core lua-cjson
+  patch)
 CHECK_PACKAGES=(clang libclang-rt-14-dev valgrind clang-format clang-tidy
   cppcheck lua-check lua-ldoc util-linux)
 

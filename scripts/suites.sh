@@ -125,6 +125,38 @@ run_units()
   done
 }
 
+# simulate LABEL FOLDER SEED SCHEDULES: the pool's simulator; what it prints
+# names the seed.
+simulate()
+{
+  local label=$1 folder=$2 seed=$3 schedules=$4
+  gate "pool simulator $label seed $seed" 300 "$folder/covet_pool_sim" \
+    --seed "$seed" --schedules "$schedules" &&
+    sed '/^$/d; s/^/        /' "$LOGS/pool_simulator_${label}_seed_$seed"
+}
+
+# Each mutant of the pool has to be caught by an invariant, not by a crash.
+catch_mutants()
+{
+  local folder=$1 patch name log status caught=0 missed=0
+  gate 'build pool mutants' 300 cmake --build "$folder" --target pool_mutants ||
+    return
+  for patch in spec/unit/pool_sim/mutants/*.patch; do
+    name=$(basename "$patch" .patch)
+    log=$LOGS/mutant-$name
+    limited 60 "$folder/mutants/$name" --schedules 20000 >"$log" 2>&1
+    status=$?
+    if [ "$status" -eq 1 ] && grep -q '^FAILED  invariant:' "$log"; then
+      caught=$((caught + 1))
+    else
+      say "FAILED  the pool's mutant $name is not caught (status $status)"
+      missed=$((missed + 1))
+    fi
+  done
+  record pool-mutants "$caught" "$missed" 0
+  [ "$missed" -gt 0 ] || say "ok      pool mutants ($caught)"
+}
+
 # Every spec below the given files and folders, or all there are.
 find_specs()
 {
@@ -194,6 +226,7 @@ address_sanitizer_lane()
   export COVET_SPEC_PRELOAD
   build_gate asan build/asan -DCOVET_ASAN=ON -DCOVET_TESTS=ON || return
   run_units asan build/asan
+  simulate asan build/asan 1 3000
   run_specs asan build/asan
 }
 
@@ -225,6 +258,9 @@ other_checks_lane()
   local wrapper
   trap 'stop_children; exit 143' TERM
   run_lint
+  simulate plain build 1 100000
+  simulate plain build fresh 30000
+  catch_mutants build
   run_units valgrind build valgrind --quiet --error-exitcode=99 \
     --leak-check=full --errors-for-leak-kinds=definite,indirect \
     --num-callers=20
