@@ -8,6 +8,7 @@
 enum {
   INSERTS = 50000,
   AT_ONCE = 100,
+  LARGE = 100000,             /* bytes of a large row */
   WAL_MOST = 48 * 1024 * 1024 /* without checkpoints: 200 MB */
 };
 
@@ -102,6 +103,32 @@ static void test_grouped(void **state)
   run_many(COVET_CALLER_LOOP, "group_commit=true");
 }
 
+/* Large rows as fast as they can be written: faster than a checkpoint beside the
+ * writer copies them. */
+static void test_at_full_pace(void **state)
+{
+  unit u;
+
+  (void) state;
+  init(&u, COVET_CALLER_LOOP, "");
+  for (int i = 0; i < 500; i++) {
+    covet_op *op =
+        unit_op(&u, "INSERT INTO t VALUES (zeroblob(?))", COVET_QUERY_MANY);
+    unit_slot slot;
+
+    covet_op_set_width(op, 1);
+    for (int row = 0; row < 4; row++) {
+      assert_int_equal(covet_op_add_integer(op, LARGE), 0);
+    }
+    slot = unit_run(&u, op);
+    unit_assert_ok(&slot);
+    assert_true(wal_size(&u) <= WAL_MOST);
+  }
+  assert_int_equal(unit_integer(&u, "SELECT sum(length(x)) FROM t"),
+                   (int64_t) 2000 * LARGE);
+  unit_deinit(&u);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -109,6 +136,7 @@ int main(void)
       cmocka_unit_test(test_many_at_once),
       cmocka_unit_test(test_many_at_once_on_an_own_thread),
       cmocka_unit_test(test_grouped),
+      cmocka_unit_test(test_at_full_pace),
   };
 
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,8 +85,7 @@ static void test_a_lease_does_not_outlive_a_disconnect(void **state)
   init(&u);
   before = unit_acquire(&u, 0);
   unit_release(&u, before);
-  slot = unit_run(&u, covet_op_disconnect(u.adapter));
-  unit_assert_ok(&slot);
+  unit_disconnect(&u);
   unit_connect(&u);
   after = unit_acquire(&u, 0);
   assert_true(before != after);
@@ -363,6 +362,65 @@ static void test_session_is_reset(void **state)
   unit_deinit(&u);
 }
 
+/* One borrower runs `sql`, and the next one finds what a fresh connection has:
+ * `asked` answers `fresh`. */
+static void check_reset(unit *u, const char *sql, unsigned flags,
+                        const char *asked, int64_t fresh)
+{
+  covet_lease lease = unit_acquire(u, 0);
+  unit_slot slot = unit_leased(u, lease, sql, flags);
+
+  unit_release(u, lease);
+  lease = unit_acquire(u, 0);
+  slot = unit_leased(u, lease, asked, COVET_QUERY_ROWS);
+  unit_assert_ok(&slot);
+  if (slot.integer != fresh) {
+    fail_msg("%s left %s", sql, asked);
+  }
+  unit_release(u, lease);
+}
+
+/* However it is written, and even where SQLite does it before it is run. */
+static void test_every_change_of_the_session_is_seen(void **state)
+{
+  static const char keys[] = "PRAGMA foreign_keys";
+  static const char temps[] = "SELECT count(*) FROM temp.sqlite_schema";
+  static const char files[] = "SELECT count(*) FROM pragma_database_list";
+  unit u;
+
+  (void) state;
+  init(&u);
+  check_reset(&u, "PRAGMA foreign_keys(0)", 0, keys, 1);
+  check_reset(&u, "/* a */ PRAGMA /* b */ main.foreign_keys /* c */ (off)", 0,
+              keys, 1);
+  check_reset(&u, "PRAGMA foreign_keys(0)", COVET_QUERY_DESCRIBE, keys, 1);
+  check_reset(&u, "PRAGMA foreign_keys(0); SELECT 1", 0, keys, 1);
+  check_reset(&u, "PRAGMA foreign_keys(0)", COVET_QUERY_SCRIPT, keys, 1);
+  check_reset(&u, "SELECT 1; -- a\nPRAGMA foreign_keys(0)", COVET_QUERY_SCRIPT,
+              keys, 1);
+  check_reset(&u, "CREATE TABLE temp.mine (x)", 0, temps, 0);
+  check_reset(&u, "CREATE VIEW temp.mine AS SELECT 1", 0, temps, 0);
+  check_reset(&u, "-- a\nATTACH ':memory:' AS other", 0, files, 1);
+  unit_deinit(&u);
+}
+
+/* A statement that SQLite kept prepared alters the session as a new one does. */
+static void test_a_known_statement_alters_the_session_again(void **state)
+{
+  static const char keys[] = "PRAGMA foreign_keys";
+  unit_slot slot;
+  unit u;
+
+  (void) state;
+  init(&u);
+  slot = unit_query(&u, "PRAGMA foreign_keys(1)", 0);
+  unit_assert_ok(&slot);
+  check_reset(&u, "PRAGMA foreign_keys(1)", 0, keys, 1);
+  check_reset(&u, "PRAGMA foreign_keys(0)", 0, keys, 1);
+  check_reset(&u, "PRAGMA foreign_keys(0)", 0, keys, 1);
+  unit_deinit(&u);
+}
+
 /* An error that ends the transaction is told to what comes inside it. */
 static void test_inside_after_it_is_gone(void **state)
 {
@@ -417,6 +475,8 @@ int main(void)
       cmocka_unit_test(test_savepoints),
       cmocka_unit_test(test_left_open),
       cmocka_unit_test(test_session_is_reset),
+      cmocka_unit_test(test_every_change_of_the_session_is_seen),
+      cmocka_unit_test(test_a_known_statement_alters_the_session_again),
       cmocka_unit_test(test_inside_after_it_is_gone),
       cmocka_unit_test(test_a_reader_does_not_write),
   };

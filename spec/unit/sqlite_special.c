@@ -313,6 +313,40 @@ static void test_blobs(void **state)
   unit_deinit(&u);
 }
 
+/* A name of a blob that is closed is never that of another one. */
+static void test_stale_blobs(void **state)
+{
+  int64_t stale[50];
+  covet_lease lease;
+  unit_slot slot;
+  unit u;
+
+  (void) state;
+  unit_init(&u, COVET_CALLER_LOOP);
+  unit_open(&u, "");
+  unit_script(&u, "CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(10))");
+  for (int i = 0; i < 50; i++) {
+    lease = unit_acquire(&u, 0);
+    slot = open_blob(&u, lease, 1, 1);
+    unit_assert_ok(&slot);
+    stale[i] = slot.integer;
+    for (int j = 0; j < i; j++) {
+      assert_true(stale[j] != stale[i]);
+      slot = write_blob(&u, lease, stale[j], 0, "x");
+      unit_assert_kind(&slot, COVET_ERROR_USAGE);
+    }
+    if (i % 2 == 0) { /* else the release closes it */
+      covet_op *op = call(&u, "blob_close", lease);
+
+      assert_int_equal(covet_op_add_integer(op, stale[i]), 0);
+      slot = unit_run(&u, op);
+      unit_assert_ok(&slot);
+    }
+    unit_release(&u, lease);
+  }
+  unit_deinit(&u);
+}
+
 static void test_wrong_calls(void **state)
 {
   static const char *const names[] = {"",          "blob_",  "blob_open",
@@ -462,6 +496,7 @@ int main(void)
       cmocka_unit_test(test_aggregates),
       cmocka_unit_test(test_function_without_a_state),
       cmocka_unit_test(test_blobs),
+      cmocka_unit_test(test_stale_blobs),
       cmocka_unit_test(test_wrong_calls),
       cmocka_unit_test(test_backup_while_writing),
       cmocka_unit_test(test_backup_of_memory),

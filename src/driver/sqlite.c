@@ -179,14 +179,15 @@ static void on_no_thread(covet_post *post)
   on_opened(COVET_CONTAINER(post, sqlite_job, post));
 }
 
-/* The loop's reader needs a worker only to be opened and closed: the writer's
- * does that too. */
+/* The loop's reader needs a worker only to be opened and closed, and for its
+ * schema: the writer's does that too. */
 static sqlite_connection *worker_of(sqlite_connection *connection)
 {
   sqlite_connection *writer = connection->adapter->writer;
 
   return connection->role == SQLITE_INLINE && writer != NULL &&
-                 writer->base.state != COVET_CONNECTION_CLOSING
+                 (writer->base.state != COVET_CONNECTION_CLOSING ||
+                  connection->checkpointing)
              ? writer
              : connection;
 }
@@ -391,7 +392,9 @@ static void on_ran(sqlite_job *job)
   sqlite_connection *connection = job->connection;
   covet_op *op = connection->op;
 
-  if (connection->group.count > 1) {
+  if (!queue_empty(&connection->group)) {
+    sqlite_learn_group(connection->adapter, connection->took_us,
+                       connection->group.count);
     connection->took_us /= connection->group.count;
   }
   sqlite_learn(connection, op);

@@ -48,21 +48,32 @@ typedef enum sqlite_verb {
   SQLITE_VERB_ROLLBACK,
   SQLITE_VERB_SAVEPOINT, /* RELEASE too */
   SQLITE_VERB_PRAGMA,
-  SQLITE_VERB_SESSION, /* ATTACH, DETACH: not within a transaction */
-  SQLITE_VERB_VACUUM,  /* nor this */
+  SQLITE_VERB_ATTACH, /* DETACH too */
+  SQLITE_VERB_VACUUM,
   SQLITE_VERB_EXPLAIN
 } sqlite_verb;
+
+/** What a statement does, as SQLite tells while it is prepared. */
+enum {
+  SQLITE_DOES_ALTER_SESSION = 1,
+  SQLITE_DOES_DELETE = 2,
+  SQLITE_DOES_READ = 4
+};
+
+/** Bytes of a value that may be handled on the loop's thread. */
+enum { SQLITE_LOOP_VALUE = 64 * 1024 };
 
 /** What was learnt about a statement's text; `covet_stmt` comes first. */
 typedef struct sqlite_habit {
   covet_stmt base;
   bool known;     /* it has been prepared once: the next two are right */
   bool read_only; /* sqlite3_stmt_readonly */
-  bool heavy;     /* it takes long to prepare: never on the loop's thread */
+  bool heavy;     /* it takes long to prepare, or where nothing can stop it:
+                     never on the loop's thread */
+  bool scans;     /* a write that went through a table */
   sqlite_verb verb;
-  bool slow;         /* a read that went over its budget */
-  unsigned quick;    /* runs in a row that were short */
-  uint32_t usual_us; /* a write's time, a moving average */
+  bool slow;      /* a read that went over its budget */
+  unsigned quick; /* runs in a row that were short */
 } sqlite_habit;
 
 /** A prepared statement; `covet_stmt` comes first. */
@@ -72,6 +83,8 @@ typedef struct sqlite_statement {
   const covet_shape *shape;
   bool cached;
   bool read_only;
+  bool alters_session; /* it changes what the next borrower would find */
+  bool clears;         /* it may empty a table at one blow */
   sqlite_verb verb;
   int64_t total_before; /* changes when it started */
   int64_t id_before;    /* last insert id when it started */
@@ -110,8 +123,8 @@ struct sqlite_connection {
   uv_cond_t wake;
   covet_queue jobs;
   sqlite_job job;        /* operations, opening, closing */
-  sqlite_job checkpoint; /* beside them */
-  bool checkpointing;
+  sqlite_job checkpoint; /* beside them; the loop's reader: its schema */
+  bool checkpointing;    /* `checkpoint` is under way */
 
   covet_op *op;           /* being run */
   sqlite3_stmt *stepping; /* its statement, NULL: it must not be interrupted */
@@ -123,23 +136,28 @@ struct sqlite_connection {
   bool over_budget;
   bool locked_out;     /* a lock was not free and there was no waiting */
   bool limited;        /* it has a budget there */
+  bool preparing;      /* inside sqlite3_prepare */
+  bool reloading;      /* what went over the budget was reading the schema */
   uint64_t budget_us;  /* when it must end; 0: it has not been long yet */
   uint64_t lock_us;    /* since when it waits for a lock; 0: it does not */
   uint64_t took_us;    /* the last operation's time */
   uint64_t prepare_us; /* of the last statement, 0: it was in the cache */
   bool ran_read_only;  /* the last statement was */
+  bool ran_clears;     /* the last statement may empty a table at one blow */
+  bool scanned;        /* the last statement went through a table */
   bool called;         /* the last operation called a function of the user's */
   bool ran_known;      /* the last operation came as far as a statement */
   int64_t changes_before; /* total changes when the transaction began */
+  uint64_t work_us;       /* how long its statements took */
   int wal_frames;
   int checkpointed_frames; /* their number when the last checkpoint began */
   uint64_t patience_us;    /* for a lock, if not 0: less than busy_timeout */
   int overdue_frames;    /* from here on the writer does a checkpoint itself */
   atomic_bool fresh_wal; /* the next write syncs the log's new head */
+  unsigned actions;      /* of what was prepared last: SQLITE_DOES_... */
   bool dirty;         /* the session was changed: not for the next borrower */
   unsigned functions; /* how many of the adapter's it has */
   struct sqlite_blob *blobs;
-  int64_t last_blob; /* the number of the one opened last */
 };
 
 /** A function of the user's, for every connection. */
@@ -160,11 +178,13 @@ struct sqlite_adapter {
   unsigned reads_in_row;
   bool sharing; /* `reader` has a read transaction open */
   uint64_t sharing_since_us;
+  uint64_t group_us; /* what a write in a group takes, a moving average */
   sqlite_connection *checkpointer;
   bool connecting;
   uv_mutex_t functions_lock;
   sqlite_function *functions;
   atomic_uint function_count;
+  atomic_llong last_blob; /* the id of the blob that was opened last */
 };
 
 static inline sqlite_adapter *sqlite_of(covet_adapter *adapter)
@@ -228,6 +248,12 @@ bool sqlite_reset(sqlite_connection *connection);
  *  it is to be tried again on the worker. */
 sqlite_statement *sqlite_prepare(sqlite_connection *connection, covet_op *op);
 
+/** sqlite3_prepare_v3; the operation's lease is dirty when the statement changes
+ *  the session, be it only by being prepared, as some pragmas are. */
+int sqlite_prepare_text(sqlite_connection *connection, const covet_op *op,
+                        const char *sql, size_t length, unsigned flags,
+                        sqlite3_stmt **handle, const char **tail);
+
 /** Give a statement back. */
 void sqlite_statement_end(sqlite_connection *connection,
                           sqlite_statement *statement);
@@ -252,10 +278,6 @@ sqlite_verb sqlite_verb_of(const char *sql, size_t length);
  *  is the statement's text. */
 bool sqlite_may_run(const sqlite_connection *connection, covet_op *op,
                     const sqlite_statement *statement, const char *sql);
-
-/** Note what the next borrower of the connection must not find. */
-void sqlite_note_session(sqlite_connection *connection,
-                         const sqlite_statement *statement);
 
 /* --- sqlite_run.c ---------------------------------------------------------------- */
 
@@ -286,8 +308,9 @@ bool sqlite_any_stopped(const sqlite_connection *connection);
 
 sqlite_outcome sqlite_run_call(sqlite_connection *connection, covet_op *op);
 
-/** Append the statement's present row to a batch. Returns SQLite's code. */
-int sqlite_add_row(covet_batch *batch, sqlite3_stmt *handle);
+/** Append the statement's present row to a batch, SQLITE_TOOBIG if that makes
+ *  more than `most` bytes. Returns SQLITE_ROW or another of SQLite's codes. */
+int sqlite_add_row(covet_batch *batch, sqlite3_stmt *handle, size_t most);
 
 /** Fill in affected rows and the insert id. */
 void sqlite_note_changes(sqlite_connection *connection, covet_op *op,
@@ -311,14 +334,16 @@ void sqlite_note_cache(sqlite_connection *connection);
 /** Whether the operation may run on the loop's thread on this connection. */
 bool sqlite_fits_loop(sqlite_connection *connection, const covet_op *op);
 
-/** Whether all of the connection's group may, one after the other. */
-bool sqlite_group_fits_loop(sqlite_connection *connection);
-
-/** Run that group there. */
-sqlite_outcome sqlite_run_group_on_loop(sqlite_connection *connection);
-
 /** Run on the loop's thread; only what sqlite_fits_loop said so of. */
 sqlite_outcome sqlite_run_on_loop(sqlite_connection *connection, covet_op *op);
+
+/** The same for the gathered group. */
+bool sqlite_group_fits_loop(sqlite_connection *connection);
+sqlite_outcome sqlite_run_group_on_loop(sqlite_connection *connection);
+
+/** Learn from a group of `count` that took so long, on either thread. */
+void sqlite_learn_group(sqlite_adapter *adapter, uint64_t took_us,
+                        size_t count);
 
 /** Driver's run_now. */
 bool sqlite_run_now(covet_adapter *adapter, covet_op *op);
@@ -348,8 +373,8 @@ void sqlite_checkpoint_in_writer(sqlite_connection *writer);
 
 int sqlite_add_function(covet_adapter *base, const covet_function *definition);
 
-/** Register what the adapter has and this connection has not. Returns SQLite's
- *  code; `connection->error` may say more. */
+/** Register what the adapter has and this connection has not; on the worker.
+ *  Returns SQLite's code; `connection->error` may say more. */
 int sqlite_functions_update(sqlite_connection *connection);
 void sqlite_functions_free(sqlite_adapter *adapter);
 

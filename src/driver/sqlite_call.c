@@ -111,7 +111,7 @@ static sqlite_outcome open_blob(sqlite_connection *connection, covet_op *op)
     free(blob);
     return SQLITE_RAN;
   }
-  blob->id = ++connection->last_blob; /* never given twice */
+  blob->id = atomic_fetch_add(&connection->adapter->last_blob, 1) + 1;
   blob->next = connection->blobs;
   connection->blobs = blob;
   answer[0] = integer_cell(blob->id);

@@ -102,7 +102,8 @@ void sqlite_checkpoint_in_writer(sqlite_connection *writer)
   }
   writer->patience_us = PATIENCE_US;
   while ((pages = restart_log(writer)) < 0 && covet_now_us() < end_us &&
-         !sqlite_any_stopped(writer)) {
+         !sqlite_any_stopped(writer) &&
+         !atomic_load(&writer->adapter->base->forced)) {
     sqlite_worker_sleep(writer, PAUSE_US);
   }
   writer->patience_us = 0;

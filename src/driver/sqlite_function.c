@@ -188,27 +188,39 @@ static int bind_function(sqlite_connection *connection,
       definition->aggregate ? on_final : NULL, on_destroy);
 }
 
-/* The list is newest first; registering runs from the oldest missing one. */
+/* The list is newest first and only grows: what was found in it stays. */
+static const sqlite_function *function_at(sqlite_adapter *adapter,
+                                          unsigned index)
+{
+  const sqlite_function *function;
+  unsigned skip;
+
+  uv_mutex_lock(&adapter->functions_lock);
+  function = adapter->functions;
+  skip = atomic_load(&adapter->function_count) - index - 1;
+  uv_mutex_unlock(&adapter->functions_lock);
+  for (; skip > 0; skip--) {
+    function = function->next;
+  }
+  return function;
+}
+
+/* Making a state takes long: without the lock, for which the loop's thread may
+ * wait. */
 int sqlite_functions_update(sqlite_connection *connection)
 {
   sqlite_adapter *adapter = connection->adapter;
   int code = SQLITE_OK;
 
   memset(&connection->error, 0, sizeof(connection->error));
-  uv_mutex_lock(&adapter->functions_lock);
   while (code == SQLITE_OK &&
          connection->functions < atomic_load(&adapter->function_count)) {
-    sqlite_function *function = adapter->functions;
-    unsigned skip =
-        atomic_load(&adapter->function_count) - connection->functions - 1;
+    const sqlite_function *function =
+        function_at(adapter, connection->functions);
 
-    for (; skip > 0; skip--) {
-      function = function->next;
-    }
     code = bind_function(connection, &function->definition);
     connection->functions += code == SQLITE_OK;
   }
-  uv_mutex_unlock(&adapter->functions_lock);
   return code;
 }
 

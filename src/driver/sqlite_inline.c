@@ -10,12 +10,12 @@ enum {
   QUICK_AGAIN = 4, /* short ones in a row before a slow read comes back */
   QUICK_READ_US = 40,
   QUICK_WRITE_US = 200,
-  GROUP_US = 2000, /* of a group of writes, by their usual times */
   HEAVY_PREPARE_US = 1000,
-  SMALL_TRANSACTION = 64,     /* changed rows that may be committed here */
-  BULKY_BYTES = 64 * 1024,    /* of parameters */
-  SHARING_US = 1000,          /* age of a read transaction that reads share */
-  LONGEST_VALUE = 1024 * 1024 /* bytes: reading more takes a worker */
+  GROUP_US = 1000,        /* of the writes that share a commit here */
+  GROUP_GUESS_US = 50,    /* what a write takes in a group */
+  SMALL_TRANSACTION = 64, /* changed rows that may be committed here */
+  SHORT_WORK_US = 1000,   /* of the statements before such a commit */
+  SHARING_US = 1000       /* age of a read transaction that reads share */
 };
 
 /* --- Habits -------------------------------------------------------------------------- */
@@ -70,14 +70,6 @@ static void learn_read(sqlite_habit *habit, uint64_t took_us)
   }
 }
 
-static void learn_write(sqlite_habit *habit, uint64_t took_us)
-{
-  uint32_t us = took_us < UINT32_MAX / 4 ? (uint32_t) took_us : UINT32_MAX / 4;
-
-  habit->usual_us = (habit->usual_us * 3 + us) / 4;
-  habit->quick = took_us <= QUICK_WRITE_US ? habit->quick + 1 : 0;
-}
-
 void sqlite_note_cache(sqlite_connection *connection)
 {
   covet_adapter *base = connection->adapter->base;
@@ -88,28 +80,49 @@ void sqlite_note_cache(sqlite_connection *connection)
   connection->statements.misses = 0;
 }
 
+/* The time of what a COMMIT will write; waiting for a lock is no work. */
+static void note_work(sqlite_connection *connection, const covet_op *op,
+                      uint64_t took_us)
+{
+  if (!(op->flags & COVET_QUERY_TRANSACTION)) {
+    connection->work_us += took_us;
+  }
+}
+
 void sqlite_learn(sqlite_connection *connection, const covet_op *op)
 {
   sqlite_habit *habit;
 
+  note_work(connection, op, connection->took_us);
   if (op->type != COVET_OP_QUERY || !connection->ran_known ||
       (habit = sqlite_habit_of(connection->adapter, op)) == NULL) {
     return;
   }
   habit->known = true;
   habit->read_only = connection->ran_read_only;
-  habit->heavy |=
-      connection->called || connection->prepare_us > HEAVY_PREPARE_US;
+  habit->heavy |= connection->called || connection->ran_clears ||
+                  connection->prepare_us > HEAVY_PREPARE_US;
+  habit->scans |= connection->scanned;
   if (habit->read_only) {
     learn_read(habit, connection->took_us);
   } else {
-    learn_write(habit, connection->took_us - connection->prepare_us);
+    habit->quick =
+        connection->took_us - connection->prepare_us <= QUICK_WRITE_US
+            ? habit->quick + 1
+            : 0;
   }
 }
 
 /* --- May it run here? ------------------------------------------------------------------ */
 
-/* A commit writes what the transaction changed: little, and not to the disk. */
+static bool is_control(sqlite_verb verb)
+{
+  return verb == SQLITE_VERB_BEGIN || verb == SQLITE_VERB_COMMIT ||
+         verb == SQLITE_VERB_ROLLBACK || verb == SQLITE_VERB_SAVEPOINT;
+}
+
+/* A commit writes what the transaction changed: little, and not to the disk. It
+ * does not take longer than the changes themselves did. */
 static bool transaction_fits(sqlite_connection *connection,
                              const sqlite_habit *habit)
 {
@@ -120,7 +133,8 @@ static bool transaction_fits(sqlite_connection *connection,
     return false;
   }
   return habit->verb == SQLITE_VERB_BEGIN ||
-         (changes < SMALL_TRANSACTION && !sqlite_wal_needs_worker(connection));
+         (changes < SMALL_TRANSACTION && connection->work_us < SHORT_WORK_US &&
+          !sqlite_wal_needs_worker(connection));
 }
 
 /* Many bytes to write take long, however few rows they are. */
@@ -131,7 +145,29 @@ static bool is_bulky(const covet_op *op)
   for (uint32_t i = 0; i < op->param_count; i++) {
     bytes += op->params[i].length > 0 ? (size_t) op->params[i].length : 0;
   }
-  return bytes > BULKY_BYTES;
+  return bytes > SQLITE_LOOP_VALUE;
+}
+
+/* What changes rows, and nothing else: DROP TABLE IF EXISTS is quick as long as
+ * there is none. */
+static bool may_write_here(sqlite_verb verb)
+{
+  return verb == SQLITE_VERB_INSERT || verb == SQLITE_VERB_CHANGE ||
+         verb == SQLITE_VERB_WITH;
+}
+
+/* A write that has been quick. In a transaction nothing can stop it any more: so
+ * it must not be one that goes through a table. */
+static bool write_fits(sqlite_connection *connection, const covet_op *op,
+                       const sqlite_habit *habit)
+{
+  if (!connection->adapter->commits_inline || habit->quick < QUICK_RUNS ||
+      !may_write_here(habit->verb) || is_bulky(op)) {
+    return false;
+  }
+  return sqlite3_get_autocommit(connection->db)
+             ? !sqlite_wal_needs_worker(connection)
+             : !habit->scans;
 }
 
 static bool habit_fits(sqlite_connection *connection, const covet_op *op,
@@ -143,20 +179,14 @@ static bool habit_fits(sqlite_connection *connection, const covet_op *op,
   if ((op->flags & never) || op->driver != NULL) {
     return false;
   }
-  if (op->flags & COVET_QUERY_TRANSACTION) {
+  if (is_control(habit->verb)) {
     return transaction_fits(connection, habit);
   }
   if (!habit->known || habit->heavy || habit->verb == SQLITE_VERB_PRAGMA ||
-      habit->verb == SQLITE_VERB_SESSION || habit->verb == SQLITE_VERB_VACUUM) {
+      habit->verb == SQLITE_VERB_ATTACH || habit->verb == SQLITE_VERB_VACUUM) {
     return false;
   }
-  if (habit->read_only) {
-    return !habit->slow;
-  }
-  return connection->adapter->commits_inline && habit->quick >= QUICK_RUNS &&
-         !is_bulky(op) &&
-         (!sqlite3_get_autocommit(connection->db) ||
-          !sqlite_wal_needs_worker(connection));
+  return habit->read_only ? !habit->slow : write_fits(connection, op, habit);
 }
 
 bool sqlite_fits_loop(sqlite_connection *connection, const covet_op *op)
@@ -168,84 +198,70 @@ bool sqlite_fits_loop(sqlite_connection *connection, const covet_op *op)
          habit_fits(connection, op, habit);
 }
 
-static covet_op *op_at(covet_node *node)
-{
-  return node == NULL ? NULL : COVET_CONTAINER(node, covet_op, node);
-}
-
-bool sqlite_group_fits_loop(sqlite_connection *connection)
-{
-  const covet_queue *group = &connection->group;
-  uint64_t usual_us = 0;
-
-  for (covet_op *op = op_at(queue_first(group)); op != NULL;
-       op = op_at(queue_after(group, &op->node))) {
-    sqlite_habit *habit = sqlite_habit_of(connection->adapter, op);
-
-    usual_us += habit == NULL ? GROUP_US : habit->usual_us;
-    if (usual_us > GROUP_US || !sqlite_fits_loop(connection, op)) {
-      return false;
-    }
-  }
-  return true;
-}
-
 /* --- Running here -------------------------------------------------------------------------- */
 
-/* In a transaction a write must not be interrupted: SQLite would roll all of it
- * back. It has proved short, and if it is not this once, it is never again run
- * here. */
-static void begin_run(sqlite_connection *connection, covet_op *op)
+/* SQLite looks at its progress between the steps of its machine; a single step is
+ * bounded by the size of the values that it may handle. Answers the limit that
+ * end_run puts back. */
+static int begin_run(sqlite_connection *connection, covet_op *op, bool limited)
 {
   connection->op = op;
   connection->on_loop = true;
+  connection->limited = limited;
+  connection->reloading = false;
   connection->over_budget = false;
   connection->locked_out = false;
   connection->lock_us = 0;
   connection->budget_us = 0;
+  return sqlite3_limit(connection->db, SQLITE_LIMIT_LENGTH,
+                       limited ? SQLITE_LOOP_VALUE : -1);
+}
+
+static void end_run(sqlite_connection *connection, int limit)
+{
+  (void) sqlite3_limit(connection->db, SQLITE_LIMIT_LENGTH, limit);
+  connection->limited = false;
+  connection->on_loop = false;
+  connection->op = NULL;
 }
 
 static void learn_from_run(sqlite_connection *connection, sqlite_habit *habit,
                            sqlite_outcome outcome, uint64_t took_us)
 {
   if (habit->read_only) {
-    habit->slow |= outcome == SQLITE_ELSEWHERE && connection->over_budget;
+    habit->slow |= outcome == SQLITE_ELSEWHERE && connection->over_budget &&
+                   !connection->reloading;
     habit->heavy |= connection->called;
     habit->quick = 0;
-  } else {
-    learn_write(habit,
-                outcome == SQLITE_ELSEWHERE ? QUICK_WRITE_US + 1 : took_us);
+  } else if (outcome == SQLITE_ELSEWHERE || took_us > QUICK_WRITE_US) {
+    habit->quick = 0;
   }
+  habit->scans |= connection->scanned;
 }
 
-/* Fetching one large value is one step, which no handler interrupts: it fails
- * here and is read by a worker. Answers the limit as it was. */
-static int limit_values(sqlite_connection *connection, bool writes)
-{
-  return sqlite3_limit(connection->db, SQLITE_LIMIT_LENGTH,
-                       writes ? -1 : LONGEST_VALUE);
-}
-
+/* In a transaction a write must not be interrupted: SQLite would roll all of it
+ * back. It has proved short, and if it is not this once, it has to prove it
+ * anew. */
 static sqlite_outcome run_here(sqlite_connection *connection, covet_op *op,
                                sqlite_habit *habit)
 {
-  bool writes = !habit->read_only;
+  bool writes = !habit->read_only || is_control(habit->verb);
   uint64_t start = writes ? covet_now_us() : 0;
+  uint64_t took = 0;
   sqlite_outcome outcome;
-  int longest;
+  int limit = begin_run(connection, op,
+                        !writes || sqlite3_get_autocommit(connection->db));
 
-  begin_run(connection, op);
-  connection->limited = !writes || sqlite3_get_autocommit(connection->db);
   op->phase = COVET_PHASE_QUERY;
-  longest = limit_values(connection, writes);
   outcome = sqlite_run(connection);
-  (void) sqlite3_limit(connection->db, SQLITE_LIMIT_LENGTH, longest);
-  if (writes || outcome != SQLITE_RAN) {
-    learn_from_run(connection, habit, outcome,
-                   writes ? covet_now_us() - start : 0);
+  if (writes) {
+    took = covet_now_us() - start;
+    note_work(connection, op, took);
   }
-  connection->on_loop = false;
-  connection->op = NULL;
+  if (writes || outcome != SQLITE_RAN) {
+    learn_from_run(connection, habit, outcome, took);
+  }
+  end_run(connection, limit);
   sqlite_note_cache(connection);
   return outcome;
 }
@@ -255,26 +271,47 @@ sqlite_outcome sqlite_run_on_loop(sqlite_connection *connection, covet_op *op)
   return run_here(connection, op, sqlite_habit_of(connection->adapter, op));
 }
 
-sqlite_outcome sqlite_run_group_on_loop(sqlite_connection *connection)
+/* --- Groups ---------------------------------------------------------------------- */
+
+bool sqlite_group_fits_loop(sqlite_connection *connection)
 {
-  const covet_queue *group = &connection->group;
-  uint64_t start = covet_now_us();
-  sqlite_outcome outcome;
-  uint64_t took_us;
+  uint64_t mean = connection->adapter->group_us;
+  covet_node *node = queue_first(&connection->group);
 
-  begin_run(connection, NULL);
-  connection->limited = false;
-  outcome = sqlite_run_group(connection);
-  connection->on_loop = false;
-  took_us = (covet_now_us() - start) / (group->count == 0 ? 1 : group->count);
-  for (covet_op *op = op_at(queue_first(group)); op != NULL;
-       op = op_at(queue_after(group, &op->node))) {
-    sqlite_habit *habit = sqlite_habit_of(connection->adapter, op);
-
-    if (habit != NULL) {
-      learn_write(habit, took_us);
+  mean = mean == 0 ? GROUP_GUESS_US : mean;
+  if (connection->group.count > 1 &&
+      connection->group.count * mean > GROUP_US) {
+    return false;
+  }
+  for (; node != NULL; node = queue_after(&connection->group, node)) {
+    if (!sqlite_fits_loop(connection, COVET_CONTAINER(node, covet_op, node))) {
+      return false;
     }
   }
+  return true;
+}
+
+void sqlite_learn_group(sqlite_adapter *adapter, uint64_t took_us, size_t count)
+{
+  uint64_t mean = took_us / count + 1;
+
+  adapter->group_us =
+      adapter->group_us == 0 ? mean : (adapter->group_us * 3 + mean) / 4;
+}
+
+/* What takes too long is rolled back, and the worker does all of it: nothing was
+ * told yet. */
+sqlite_outcome sqlite_run_group_on_loop(sqlite_connection *connection)
+{
+  uint64_t start = covet_now_us();
+  int limit = begin_run(connection, NULL, true);
+  sqlite_outcome outcome;
+
+  connection->budget_us = start + GROUP_US;
+  outcome = sqlite_run_group(connection);
+  end_run(connection, limit);
+  sqlite_learn_group(connection->adapter, covet_now_us() - start,
+                     outcome == SQLITE_ELSEWHERE ? 1 : connection->group.count);
   return outcome;
 }
 
@@ -323,6 +360,44 @@ void sqlite_note_write(sqlite_adapter *adapter)
   }
 }
 
+/* --- The schema of the loop's reader --------------------------------------------------- */
+
+static void run_reload(sqlite_job *job)
+{
+  (void) sqlite_do(job->connection, "SELECT 1 FROM sqlite_schema LIMIT 1");
+}
+
+static void on_reloaded(sqlite_job *job)
+{
+  sqlite_connection *reader = job->connection;
+
+  reader->checkpointing = false;
+  if (reader->base.state == COVET_CONNECTION_IDLE) {
+    reader->adapter->reader = reader;
+  }
+}
+
+/* The schema has changed and is so large that reading it takes a while: the
+ * writer's worker does that, and meanwhile nothing is read here. */
+static void reload(sqlite_adapter *adapter)
+{
+  sqlite_connection *reader = adapter->reader;
+
+  sqlite_end_sharing(adapter);
+  if (adapter->writer == NULL) {
+    return;
+  }
+  reader->checkpoint.connection = reader;
+  reader->checkpoint.run = run_reload;
+  reader->checkpoint.done = on_reloaded;
+  if (sqlite_worker_submit(adapter->writer, &reader->checkpoint)) {
+    reader->checkpointing = true;
+    adapter->reader = NULL;
+  }
+}
+
+/* --- At once -------------------------------------------------------------------------------- */
+
 /* The connection on which the operation could run at once, or NULL. */
 static sqlite_connection *choose(covet_adapter *base, const sqlite_habit *habit)
 {
@@ -353,6 +428,9 @@ bool sqlite_run_now(covet_adapter *base, covet_op *op)
     share(adapter);
   }
   if (run_here(connection, op, habit) != SQLITE_RAN) {
+    if (connection->reloading && connection == adapter->reader) {
+      reload(adapter);
+    }
     return false;
   }
   if (!habit->read_only) {

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
   BUDGET_US = 50,       /* of an operation on the loop's thread */
+  RELOAD_US = 500,      /* of reading the schema there */
   PROGRESS_STEPS = 400, /* of SQLite's machine between two looks */
   OPEN_PAUSE_US = 2000, /* between two tries to set a connection up */
   FIRST_WAIT_US = 500,  /* for a lock; doubled each time */
@@ -16,6 +18,34 @@ enum {
 
 /* --- Handlers that SQLite calls while it runs a statement ----------------------- */
 
+static bool is_over(sqlite_connection *connection, uint64_t budget_us)
+{
+  uint64_t now;
+
+  if (!connection->on_loop || !connection->limited) {
+    return false;
+  }
+  now = covet_now_us();
+  if (connection->budget_us == 0) {
+    connection->budget_us = now + budget_us;
+  }
+  connection->over_budget = now >= connection->budget_us;
+  return connection->over_budget;
+}
+
+/* Nothing runs: SQLite reads the schema for a statement that it prepares (anew);
+ * or it asks once more of one that has done its work and, perhaps, been
+ * committed, and then there is nothing left to interrupt. On a reader both may be
+ * interrupted. */
+static bool reload_is_over(sqlite_connection *connection)
+{
+  if (!connection->preparing && connection->role == SQLITE_WRITER) {
+    return false;
+  }
+  connection->reloading = is_over(connection, RELOAD_US);
+  return connection->reloading;
+}
+
 /* Non-zero ends the statement. The operation's own flag decides, not
  * sqlite3_interrupt, which would also hit streams that rest on the connection
  * or come too late and hit the statement after. */
@@ -23,27 +53,16 @@ static int on_progress(void *data)
 {
   sqlite_connection *connection = data;
 
-  /* SQLite asks once more when the statement has done its work and, perhaps, been
-   * committed: then there is nothing left to interrupt. */
   if (connection->stepping == NULL ||
       !sqlite3_stmt_busy(connection->stepping)) {
-    return 0;
+    return reload_is_over(connection);
   }
   if (connection->op != NULL &&
       covet_op_stop_reason(connection->op) != COVET_STOP_NONE &&
       connection->op->type != COVET_OP_RELEASE) {
     return 1;
   }
-  if (connection->on_loop && connection->limited) {
-    uint64_t now = covet_now_us();
-
-    if (connection->budget_us == 0) {
-      connection->budget_us = now + BUDGET_US;
-    }
-    connection->over_budget = now >= connection->budget_us;
-    return connection->over_budget;
-  }
-  return 0;
+  return is_over(connection, BUDGET_US);
 }
 
 /* Another process has the lock. The loop's thread never waits for it. */
@@ -84,6 +103,45 @@ static int on_wal(void *data, sqlite3 *db, const char *name, int frames)
   (void) db;
   (void) name;
   sqlite_note_wal(connection, frames);
+  return SQLITE_OK;
+}
+
+/* Of these pragmas the argument says what is asked for, not what shall be. */
+static bool only_asks(const char *pragma)
+{
+  static const char *const names[] = {
+      "table_info",       "table_xinfo",       "table_list",
+      "index_info",       "index_xinfo",       "index_list",
+      "foreign_key_list", "foreign_key_check", "integrity_check",
+      "quick_check",      "wal_checkpoint",    "incremental_vacuum",
+      "optimize"};
+
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    if (strcasecmp(names[i], pragma) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* Asked while a statement is prepared: it tells what a statement does, however
+ * its text is written. */
+static int on_action(void *data, int action, const char *first,
+                     const char *second, const char *database,
+                     const char *trigger)
+{
+  sqlite_connection *connection = data;
+
+  (void) trigger;
+  if (action == SQLITE_READ) {
+    connection->actions |= SQLITE_DOES_READ;
+  } else if (action == SQLITE_ATTACH || action == SQLITE_DETACH ||
+             (action == SQLITE_PRAGMA && second != NULL && !only_asks(first)) ||
+             (database != NULL && strcmp(database, "temp") == 0)) {
+    connection->actions |= SQLITE_DOES_ALTER_SESSION;
+  } else if (action == SQLITE_DELETE) {
+    connection->actions |= SQLITE_DOES_DELETE;
+  }
   return SQLITE_OK;
 }
 
@@ -215,6 +273,7 @@ static void set_handlers(sqlite_connection *connection)
   (void) sqlite3_extended_result_codes(db, 1);
   (void) sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
   (void) sqlite3_busy_handler(db, on_busy, connection);
+  (void) sqlite3_set_authorizer(db, on_action, connection);
   sqlite3_progress_handler(db, PROGRESS_STEPS, on_progress, connection);
 }
 

@@ -65,7 +65,7 @@ static int fill_cell(covet_batch *batch, covet_cell *cell, sqlite3_stmt *handle,
   }
 }
 
-int sqlite_add_row(covet_batch *batch, sqlite3_stmt *handle)
+int sqlite_add_row(covet_batch *batch, sqlite3_stmt *handle, size_t most)
 {
   int count = (int) batch->shape->column_count;
   covet_cell *cells = covet_batch_add_row(batch);
@@ -76,6 +76,9 @@ int sqlite_add_row(covet_batch *batch, sqlite3_stmt *handle)
   for (int i = 0; i < count; i++) {
     int code = fill_cell(batch, &cells[i], handle, i);
 
+    if (code == SQLITE_OK && covet_batch_bytes(batch) > most) {
+      code = SQLITE_TOOBIG;
+    }
     if (code != SQLITE_OK) {
       batch->row_count--;
       return code;
@@ -124,35 +127,12 @@ static bool is_full(const sqlite_connection *connection, const covet_op *op,
           covet_batch_bytes(batch) >= CHUNK_BYTES);
 }
 
-/* Bytes of the present row, as far as they have to be copied. */
-static size_t row_bytes(sqlite3_stmt *handle)
-{
-  int count = sqlite3_column_count(handle);
-  size_t bytes = 0;
-
-  for (int i = 0; i < count; i++) {
-    int type = sqlite3_column_type(handle, i);
-
-    if (type == SQLITE_TEXT || type == SQLITE_BLOB) {
-      bytes += (size_t) sqlite3_column_bytes(handle, i);
-    }
-  }
-  return bytes;
-}
-
-/* SQLite counts steps, not bytes. */
-static bool is_too_much(const sqlite_connection *connection,
-                        const sqlite_statement *statement,
-                        const covet_batch *batch)
-{
-  return connection->on_loop && statement->read_only &&
-         covet_batch_bytes(batch) + row_bytes(statement->handle) > LOOP_BYTES;
-}
-
 /* One more row. SQLITE_ROW: go on. */
 static int take_row(sqlite_connection *connection, covet_op *op,
                     sqlite_statement *statement, covet_batch **batch)
 {
+  /* SQLite counts steps, not bytes */
+  bool bounded = connection->on_loop && statement->read_only;
   int code;
 
   if (!(op->flags & COVET_QUERY_ROWS) ||
@@ -166,11 +146,8 @@ static int take_row(sqlite_connection *connection, covet_op *op,
       return SQLITE_NOMEM;
     }
   }
-  if (is_too_much(connection, statement, *batch)) {
-    connection->over_budget = true;
-    return SQLITE_INTERRUPT;
-  }
-  code = sqlite_add_row(*batch, statement->handle);
+  code = sqlite_add_row(*batch, statement->handle,
+                        bounded ? LOOP_BYTES : SIZE_MAX);
   statement->rows += code == SQLITE_ROW;
   return code;
 }
@@ -268,13 +245,18 @@ sqlite_outcome sqlite_run_end(sqlite_connection *connection, covet_op *op,
   sqlite_outcome outcome = SQLITE_RAN;
 
   op->driver = NULL;
-  if (code == SQLITE_TOOBIG && connection->on_loop && statement->read_only) {
-    connection->over_budget = true; /* too large a value for this thread */
+  connection->scanned |=
+      !statement->read_only &&
+      sqlite3_stmt_status(statement->handle, SQLITE_STMTSTATUS_FULLSCAN_STEP,
+                          1) > 0;
+  if (code == SQLITE_TOOBIG && connection->on_loop && connection->limited) {
+    connection->over_budget = true; /* the limit is the loop's */
   }
   if (code == SQLITE_DONE || code == SQLITE_ROW) {
     sqlite_note_changes(connection, op, statement);
-    if (op->lease != 0) {
-      sqlite_note_session(connection, statement);
+    if (statement->verb == SQLITE_VERB_BEGIN) {
+      connection->changes_before = sqlite3_total_changes64(connection->db);
+      connection->work_us = 0;
     }
     if (statement->shape != NULL && op->result.shape == NULL) {
       op->result.shape = covet_shape_retain(statement->shape);
@@ -307,9 +289,11 @@ static int check(sqlite_connection *connection, covet_op *op,
     *outcome = SQLITE_TO_WRITER;
     return 1;
   }
-  if ((op->flags & COVET_QUERY_MANY) && given != 0 &&
-      op->param_count % given != 0) {
-    sqlite_refuse(op, COVET_ERROR_USAGE, "the list's last row is incomplete");
+  if ((op->flags & COVET_QUERY_MANY) &&
+      (given == 0 || op->param_count % given != 0)) {
+    sqlite_refuse(op, COVET_ERROR_USAGE,
+                  given == 0 ? "a list of rows takes a parameter in each"
+                             : "the list's last row is incomplete");
     return 1;
   }
   if (!(op->flags & COVET_QUERY_DESCRIBE) && (uint32_t) wanted != given) {
@@ -345,6 +329,7 @@ static sqlite_outcome start(sqlite_connection *connection, covet_op *op)
   }
   connection->ran_known = true;
   connection->ran_read_only = statement->read_only;
+  connection->ran_clears = statement->clears;
   if (check(connection, op, statement, &outcome) != 0) {
     sqlite_statement_end(connection, statement);
     return outcome;
@@ -392,6 +377,8 @@ sqlite_outcome sqlite_run(sqlite_connection *connection)
   covet_op *op = connection->op;
 
   connection->ran_known = false;
+  connection->ran_clears = false;
+  connection->scanned = false;
   connection->called = false;
   if (op->type == COVET_OP_RELEASE) {
     if (!sqlite_reset(connection)) { /* else it stays the loop's to set */
@@ -403,7 +390,8 @@ sqlite_outcome sqlite_run(sqlite_connection *connection)
     covet_op_fault_stopped(op);
     return SQLITE_RAN;
   }
-  if (connection->functions !=
+  if (!connection->on_loop &&
+      connection->functions !=
           atomic_load(&connection->adapter->function_count) &&
       sqlite_functions_update(connection) != SQLITE_OK) {
     if (connection->error.kind != COVET_ERROR_NONE) {

@@ -20,7 +20,7 @@ static bool is_barrier(sqlite_verb verb)
 {
   return verb == SQLITE_VERB_BEGIN || verb == SQLITE_VERB_COMMIT ||
          verb == SQLITE_VERB_ROLLBACK || verb == SQLITE_VERB_SAVEPOINT ||
-         verb == SQLITE_VERB_PRAGMA || verb == SQLITE_VERB_SESSION ||
+         verb == SQLITE_VERB_PRAGMA || verb == SQLITE_VERB_ATTACH ||
          verb == SQLITE_VERB_VACUUM;
 }
 
@@ -81,6 +81,9 @@ static void end_script(script *s, int code, size_t offset)
   }
 }
 
+static const char no_parameters[] =
+    "several statements in one text take no parameters";
+
 /* One statement that was prepared. Returns SQLite's code; the operation's error
  * may be set. */
 static int run_prepared(script *s, sqlite_statement *statement, const char *at,
@@ -95,8 +98,7 @@ static int run_prepared(script *s, sqlite_statement *statement, const char *at,
   statement->read_only = sqlite3_stmt_readonly(statement->handle);
   statement->verb = sqlite_verb_of(at, length);
   if (sqlite3_bind_parameter_count(statement->handle) > 0) {
-    sqlite_refuse(s->op, COVET_ERROR_USAGE,
-                  "several statements in one text take no parameters");
+    sqlite_refuse(s->op, COVET_ERROR_USAGE, no_parameters);
   } else if (sqlite_may_run(s->connection, s->op, statement, sql)) {
     code = run_statement(s, statement);
   }
@@ -128,8 +130,8 @@ sqlite_outcome sqlite_run_script(sqlite_connection *connection, covet_op *op)
   if (memchr(op->sql, '\0', op->sql_length) != NULL) {
     return sqlite_refuse(op, COVET_ERROR_USAGE, "a NUL byte in the SQL text");
   }
-  if (op->lease != 0) {
-    connection->dirty = true; /* whatever it did */
+  if (op->param_count > 0) {
+    return sqlite_refuse(op, COVET_ERROR_USAGE, no_parameters);
   }
   while (code == SQLITE_OK && at < end && op->error == NULL) {
     sqlite_statement statement = {0};
@@ -141,8 +143,8 @@ sqlite_outcome sqlite_run_script(sqlite_connection *connection, covet_op *op)
       break;
     }
     offset = (size_t) (at - op->sql);
-    code = sqlite3_prepare_v2(connection->db, at, (int) (end - at) + 1,
-                              &statement.handle, &tail);
+    code = sqlite_prepare_text(connection, op, at, (size_t) (end - at), 0,
+                               &statement.handle, &tail);
     if (code == SQLITE_OK && statement.handle != NULL) {
       code = run_prepared(&s, &statement, at, (size_t) (tail - at));
     }
@@ -281,6 +283,14 @@ static void run_alone(sqlite_connection *connection)
   }
 }
 
+/* Whether a group on the loop's thread took too long so far. */
+static bool is_over_time(sqlite_connection *connection)
+{
+  connection->over_budget |=
+      connection->on_loop && covet_now_us() >= connection->budget_us;
+  return connection->on_loop && connection->over_budget;
+}
+
 /* True when the common transaction is still open at the end. */
 static bool run_together(sqlite_connection *connection)
 {
@@ -288,7 +298,7 @@ static bool run_together(sqlite_connection *connection)
        op = op_at(queue_after(&connection->group, &op->node))) {
     connection->op = op;
     if (sqlite_run(connection) == SQLITE_ELSEWHERE ||
-        sqlite3_get_autocommit(connection->db)) {
+        sqlite3_get_autocommit(connection->db) || is_over_time(connection)) {
       return false;
     }
   }

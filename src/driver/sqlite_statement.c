@@ -3,6 +3,7 @@
 #include "sqlite.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +11,17 @@
 
 /* --- Text -------------------------------------------------------------------------- */
 
-/* The first byte that is no blank, comment or semicolon. */
+/* The first byte that is no blank (to SQLite a byte order mark is one), comment
+ * or semicolon. */
 static const char *skip_blank(const char *sql, const char *end)
 {
   for (;;) {
     while (sql < end && (isspace((unsigned char) *sql) || *sql == ';')) {
       sql++;
+    }
+    if (end - sql >= 3 && memcmp(sql, "\xEF\xBB\xBF", 3) == 0) {
+      sql += 3;
+      continue;
     }
     if (end - sql >= 2 && sql[0] == '-' && sql[1] == '-') {
       while (sql < end && *sql != '\n') {
@@ -140,6 +146,35 @@ static sqlite_statement *make(covet_op *op)
   return statement;
 }
 
+int sqlite_prepare_text(sqlite_connection *connection, const covet_op *op,
+                        const char *sql, size_t length, unsigned flags,
+                        sqlite3_stmt **handle, const char **tail)
+{
+  int code;
+
+  if (length >= INT_MAX) {
+    return SQLITE_TOOBIG;
+  }
+  connection->actions = 0;
+  connection->preparing = true;
+  code = sqlite3_prepare_v3(connection->db, sql, (int) length + 1, flags,
+                            handle, tail);
+  connection->preparing = false;
+  if (op->lease != 0 && (connection->actions & SQLITE_DOES_ALTER_SESSION)) {
+    connection->dirty = true;
+  }
+  return code;
+}
+
+/* A DELETE that looks at no column deletes all rows, and SQLite empties the table
+ * in one step of its machine, however large it is. */
+static void note_actions(sqlite_statement *statement, unsigned actions)
+{
+  statement->alters_session = (actions & SQLITE_DOES_ALTER_SESSION) != 0;
+  statement->clears =
+      (actions & (SQLITE_DOES_DELETE | SQLITE_DOES_READ)) == SQLITE_DOES_DELETE;
+}
+
 static sqlite_statement *prepare_new(sqlite_connection *connection,
                                      covet_op *op)
 {
@@ -157,11 +192,14 @@ static sqlite_statement *prepare_new(sqlite_connection *connection,
     sqlite_statement_destroy(&statement->base);
     return refuse(op, "a NUL byte in the SQL text");
   }
-  code = sqlite3_prepare_v3(connection->db, statement->base.sql,
-                            (int) op->sql_length + 1, SQLITE_PREPARE_PERSISTENT,
-                            &statement->handle, &tail);
+  code =
+      sqlite_prepare_text(connection, op, statement->base.sql, op->sql_length,
+                          SQLITE_PREPARE_PERSISTENT, &statement->handle, &tail);
   if (code != SQLITE_OK) {
-    if (!sqlite_can_run_again(connection)) {
+    if (connection->on_loop) { /* a lock, a function: the worker will say */
+      connection->reloading |= code == SQLITE_TOOBIG;
+      connection->over_budget = true;
+    } else {
       sqlite_fault(connection, op, code, 0);
     }
   } else if (statement->handle == NULL) {
@@ -176,6 +214,7 @@ static sqlite_statement *prepare_new(sqlite_connection *connection,
 
     connection->prepare_us = now - start;
     statement->read_only = sqlite3_stmt_readonly(statement->handle);
+    note_actions(statement, connection->actions);
     statement->verb = sqlite_verb_of(op->sql, op->sql_length);
     statement->base.in_use = 1;
     statement->cached =
@@ -193,13 +232,15 @@ sqlite_statement *sqlite_prepare(sqlite_connection *connection, covet_op *op)
                      : covet_now_us();
   covet_stmt *found = covet_stmt_cache_find(&connection->statements, op->sql,
                                             op->sql_length, op->sql_hash, now);
+  sqlite_statement *statement = (sqlite_statement *) (void *) found;
 
   connection->prepare_us = 0;
   if (found == NULL) {
     return prepare_new(connection, op);
   }
   found->in_use = 1;
-  return (sqlite_statement *) (void *) found;
+  connection->dirty |= op->lease != 0 && statement->alters_session;
+  return statement;
 }
 
 void sqlite_statement_end(sqlite_connection *connection,
@@ -277,7 +318,7 @@ sqlite_verb sqlite_verb_of(const char *sql, size_t length)
       {"commit", SQLITE_VERB_COMMIT},     {"end", SQLITE_VERB_COMMIT},
       {"rollback", SQLITE_VERB_ROLLBACK}, {"savepoint", SQLITE_VERB_SAVEPOINT},
       {"release", SQLITE_VERB_SAVEPOINT}, {"pragma", SQLITE_VERB_PRAGMA},
-      {"attach", SQLITE_VERB_SESSION},    {"detach", SQLITE_VERB_SESSION},
+      {"attach", SQLITE_VERB_ATTACH},     {"detach", SQLITE_VERB_ATTACH},
       {"vacuum", SQLITE_VERB_VACUUM},     {"explain", SQLITE_VERB_EXPLAIN},
   };
   const char *end = sql + length;

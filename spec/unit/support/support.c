@@ -253,6 +253,13 @@ void unit_script(unit *u, const char *sql)
   unit_assert_ok(&slot);
 }
 
+void unit_disconnect(unit *u)
+{
+  unit_slot slot = unit_run(u, covet_op_disconnect(u->adapter));
+
+  unit_assert_ok(&slot);
+}
+
 covet_lease unit_acquire(unit *u, int read_only)
 {
   unit_slot slot = unit_run(u, covet_op_acquire(u->adapter, read_only));

@@ -90,6 +90,9 @@ void unit_script(unit *u, const char *sql);
 /** A query of `u->adapter`, not submitted. */
 covet_op *unit_op(unit *u, const char *sql, unsigned flags);
 
+/** Disconnect it; must go well. */
+void unit_disconnect(unit *u);
+
 /** Borrow a connection; it must be granted. */
 covet_lease unit_acquire(unit *u, int read_only);
 
