@@ -241,14 +241,15 @@ typedef struct covet_runtime_options {
 
 /**
  * Make a runtime. `options` may be NULL: the caller's loop, made here.
- * Returns 0 and sets `*runtime`, else COVET_ENOMEM or COVET_ESYSTEM.
+ * Returns 0 and sets `*runtime`, else COVET_EUSAGE, COVET_ENOMEM or
+ * COVET_ESYSTEM.
  */
 COVET_EXPORT int covet_runtime_new(const covet_runtime_options *options,
                                    covet_runtime **runtime, covet_error *error);
 
 /**
  * Close every adapter, cancel what is under way, wait until it has ended (at
- * most `timeout_ms` for what is running) and free the runtime. Operations that
+ * most `timeout_ms` for what is running; below 0 is 0) and free the runtime. Operations that
  * were not freed are freed. After a fork, in the child, nothing but memory is
  * touched.
  */
@@ -261,7 +262,9 @@ COVET_EXPORT void covet_runtime_free(covet_runtime *runtime, int timeout_ms);
 COVET_EXPORT int covet_runtime_fd(const covet_runtime *runtime);
 
 /** How long a caller's own loop may sleep before it calls covet_runtime_step
- *  although the descriptor is silent: ms, 0 for now, -1 for ever. */
+ *  although the descriptor is silent: ms, 0 for now, -1 for ever. Ask anew after
+ *  submitting: some work is put off until the end of the loop's turn, and then
+ *  it is 0. */
 COVET_EXPORT int covet_runtime_timeout_ms(covet_runtime *runtime);
 
 /**
@@ -272,9 +275,12 @@ COVET_EXPORT int covet_runtime_timeout_ms(covet_runtime *runtime);
 COVET_EXPORT int covet_runtime_step(covet_runtime *runtime, int timeout_ms);
 
 /**
- * Also write a byte to each client of a Unix socket at `path` (made here, mode
- * 0600, unlinked when the first client has connected) when completions come to
- * an empty queue: for hosts that can wait on sockets only. COVET_OWN_THREAD.
+ * Also write a byte to the client of a Unix socket at `path` (made here, mode
+ * 0600, unlinked when the client has connected) when completions come to an
+ * empty queue, and when it connects while some stand there: for hosts that can
+ * wait on sockets only. COVET_OWN_THREAD, once.
+ *
+ * Returns 0, COVET_EUSAGE, COVET_ENOMEM or COVET_ESYSTEM.
  */
 COVET_EXPORT int covet_runtime_listen(covet_runtime *runtime, const char *path,
                                       covet_error *error);
@@ -373,10 +379,11 @@ COVET_EXPORT int covet_runtime_next_event(covet_runtime *runtime,
 /**
  * An operation is made by one of the covet_op_... functions, given parameters
  * and options, submitted once, reaped (several times, if it delivers rows in
- * chunks) and freed. Makers return NULL when memory is out.
+ * chunks) and freed. Makers return NULL when memory is out. What is set or added
+ * after covet_submit is not taken.
  */
 
-/** Finish after `delay_ms`. */
+/** Finish after `delay_us`. */
 COVET_EXPORT covet_op *covet_op_sleep(covet_runtime *runtime,
                                       uint64_t delay_us);
 
@@ -420,7 +427,7 @@ COVET_EXPORT covet_op *covet_op_release(covet_adapter *adapter,
 COVET_EXPORT covet_op *covet_op_call(covet_adapter *adapter, const char *name,
                                      size_t length, unsigned flags);
 
-/** Run on a leased connection instead of on any. */
+/** Run a query or a call on a leased connection instead of on any. */
 COVET_EXPORT void covet_op_set_lease(covet_op *op, covet_lease lease);
 
 /** Who asks, as a number of the caller's own (a task, a request); 0: nobody in
@@ -434,7 +441,8 @@ COVET_EXPORT void covet_op_set_timeout(covet_op *op, uint64_t timeout_ms);
 /** Rows in each delivered batch; 0: the driver chooses. */
 COVET_EXPORT void covet_op_set_chunk(covet_op *op, uint32_t rows);
 
-/** Parameters a row, for COVET_QUERY_MANY. */
+/** Parameters a row, for COVET_QUERY_MANY: 1 at least, and their number is a
+ *  multiple of it; else the operation fails with COVET_ERROR_USAGE. */
 COVET_EXPORT void covet_op_set_width(covet_op *op, uint32_t width);
 
 /** Leave `data` with the operation; covet does not look at it. */
@@ -442,7 +450,9 @@ COVET_EXPORT void covet_op_set_data(covet_op *op, void *data);
 COVET_EXPORT void *covet_op_data(const covet_op *op);
 
 /** Append a parameter. `bytes` are copied by _text and _blob; _borrowed keeps
- *  the pointer: *borrowed until completion*. Return 0 or COVET_ENOMEM. */
+ *  the pointer: *borrowed until completion*, and takes TEXT and BLOB. NULL is
+ *  allowed for no bytes. Return 0, COVET_ENOMEM, or COVET_EUSAGE for anything
+ *  else, for 2 GiB and more, and after covet_submit. */
 COVET_EXPORT int covet_op_add_null(covet_op *op);
 COVET_EXPORT int covet_op_add_integer(covet_op *op, int64_t value);
 COVET_EXPORT int covet_op_add_number(covet_op *op, double value);
@@ -460,8 +470,8 @@ typedef uint64_t covet_token;
 /**
  * Submit. The operation is *taken* until it is reaped. Returns 1 when it has
  * finished at once (it is not on the completion queue: look at it now), 0 when
- * it is under way, COVET_EFORKED in a child process. All other failures are
- * the operation's own error.
+ * it is under way, COVET_EFORKED in a child process, COVET_EUSAGE when it
+ * was submitted before. All other failures are the operation's own error.
  */
 COVET_EXPORT int covet_submit(covet_op *op);
 
@@ -490,7 +500,8 @@ COVET_EXPORT covet_op *covet_reap(covet_runtime *runtime);
 /** Whether the operation has ended (all its rows may not be taken yet). */
 COVET_EXPORT int covet_op_finished(const covet_op *op);
 
-/** Its error, NULL if there is none. Valid until the operation is freed. */
+/** Its error, NULL if there is none or it has not ended. Valid until the operation
+ *  is freed. */
 COVET_EXPORT const covet_error *covet_op_error(const covet_op *op);
 
 /**
@@ -505,7 +516,7 @@ COVET_EXPORT covet_batch *covet_op_take(covet_op *op, int *more);
  */
 COVET_EXPORT int covet_op_next(covet_op *op);
 
-/** Figures of a finished operation. */
+/** Figures of a finished operation; empty before its end. */
 typedef struct covet_result {
   int64_t affected_rows;  /* -1: the statement is not one that counts them */
   int64_t last_insert_id; /* 0 when `has_insert_id` is 0 */
@@ -542,7 +553,7 @@ typedef struct covet_function {
   int arity;         /* -1: any number of arguments */
   int deterministic; /* same arguments, same result */
   int aggregate;     /* `step` for each row, `finish` at the end */
-  void *definition;  /* handed to `open`; *taken* */
+  void *definition;  /* handed to `open`; *taken* when all goes well */
   void *(*open)(void *definition, covet_error *error); /* NULL: it failed */
   /** `result` points to bytes that live until the next call; 0, or an error. */
   int (*call)(void *state, const covet_cell *arguments, int count,
@@ -561,8 +572,8 @@ typedef struct covet_function {
 
 /**
  * Add a function to every connection that the adapter has and will have (SQLite
- * only). `function->name` is copied. Returns 0, COVET_EUNSUPPORTED or
- * COVET_ENOMEM.
+ * only). `function->name` (255 bytes at most) is copied. Returns 0, COVET_EUSAGE,
+ * COVET_EUNSUPPORTED or COVET_ENOMEM.
  */
 COVET_EXPORT int covet_adapter_add_function(covet_adapter *adapter,
                                             const covet_function *function,

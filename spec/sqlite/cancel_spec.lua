@@ -127,6 +127,9 @@ end
 local function check(db, context)
   db:connect() -- what was interrupted may have been that
   assert.is_true(wait.until_true(function()
+    return (pcall(db.connect, db))
+  end, 2), context .. ": it does not connect again")
+  assert.is_true(wait.until_true(function()
     return settled(db)
   end, 2), context .. ": a connection is still in use")
   assert.equal(0, db:fetch_value "select count(*) from log where a = 'never'", context)

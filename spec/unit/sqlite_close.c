@@ -129,6 +129,45 @@ static void test_disconnect_twice(void **state)
   unit_deinit(&u);
 }
 
+/* Nothing brings a disconnected adapter back but to connect it. */
+static void stay_disconnected(covet_mode mode)
+{
+  covet_adapter_stats stats;
+  unit_slot slot;
+  unit u;
+
+  unit_init(&u, mode);
+  unit_open(&u, "");
+  unit_disconnect(&u); /* it never was connected */
+  slot = unit_query(&u, "SELECT 1", COVET_QUERY_ROWS);
+  unit_assert_kind(&slot, COVET_ERROR_POOL_CLOSED);
+  for (int i = 0; i < 2; i++) {
+    unit_connect(&u);
+    unit_connect(&u);
+    assert_int_equal(unit_integer(&u, "SELECT 1"), 1);
+    unit_disconnect(&u);
+    unit_disconnect(&u);
+    slot = unit_query(&u, "SELECT 1", COVET_QUERY_ROWS);
+    unit_assert_kind(&slot, COVET_ERROR_POOL_CLOSED);
+    slot = unit_run(&u, covet_op_acquire(u.adapter, 0));
+    unit_assert_kind(&slot, COVET_ERROR_POOL_CLOSED);
+    slot = unit_run(&u, covet_op_release(u.adapter, 1));
+    unit_assert_kind(&slot, COVET_ERROR_POOL_CLOSED);
+    slot = unit_leased(&u, 1, "SELECT 1", COVET_QUERY_ROWS);
+    unit_assert_kind(&slot, COVET_ERROR_POOL_CLOSED);
+    covet_adapter_get_stats(u.adapter, &stats);
+    assert_int_equal(stats.size + stats.opening, 0);
+  }
+  unit_deinit(&u);
+}
+
+static void test_disconnected_means_closed(void **state)
+{
+  (void) state;
+  stay_disconnected(COVET_CALLER_LOOP);
+  stay_disconnected(COVET_OWN_THREAD);
+}
+
 /* The last connection leaves no WAL behind. */
 static void test_disconnect_leaves_one_file(void **state)
 {
@@ -305,6 +344,7 @@ int main(void)
       cmocka_unit_test(test_disconnect_with_a_deadline),
       cmocka_unit_test(test_disconnect_with_a_lease),
       cmocka_unit_test(test_disconnect_twice),
+      cmocka_unit_test(test_disconnected_means_closed),
       cmocka_unit_test(test_disconnect_leaves_one_file),
       cmocka_unit_test(test_free_while_running),
       cmocka_unit_test(test_free_while_running_on_an_own_thread),

@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SAMPLED = 16 }; /* of the operations that end at once, one in so many */
+enum {
+  SAMPLED = 16,    /* of the operations that end at once, one in so many */
+  MOST_NAME = 255, /* bytes, and arguments, of a function: SQLite's limits */
+  MOST_ARITY = 127
+};
 
 static covet_op *waiting_op(covet_node *node)
 {
@@ -394,12 +398,30 @@ static const covet_driver *find_driver(const char *scheme)
   return NULL;
 }
 
+/* Names and values are all there. */
+static bool are_sound(const covet_option *options, size_t count)
+{
+  for (size_t i = 0; i < count; i++) {
+    if (options == NULL || options[i].name == NULL ||
+        options[i].value == NULL) {
+      return false;
+    }
+  }
+  return true;
+}
+
 static int make(covet_adapter *adapter, const char *text,
                 const covet_option *options, size_t count, covet_error *error)
 {
   covet_url url;
-  int status = covet_url_parse(text, &adapter->arena, &url, error);
+  int status;
 
+  if (text == NULL || !are_sound(options, count)) {
+    covet_error_set(error, COVET_ERROR_USAGE,
+                    "the URL, or an option's name or value, is missing");
+    return COVET_EUSAGE;
+  }
+  status = covet_url_parse(text, &adapter->arena, &url, error);
   if (status != 0) {
     return status;
   }
@@ -456,12 +478,31 @@ const char *covet_adapter_database(const covet_adapter *adapter)
   return adapter->driver->name;
 }
 
+static bool is_complete(const covet_function *function)
+{
+  bool works = function->aggregate
+                   ? function->step != NULL && function->finish != NULL
+                   : function->call != NULL;
+
+  return works && function->name != NULL && function->open != NULL &&
+         function->close != NULL && function->release != NULL &&
+         strlen(function->name) <= MOST_NAME && function->arity >= -1 &&
+         function->arity <= MOST_ARITY;
+}
+
 int covet_adapter_add_function(covet_adapter *adapter,
                                const covet_function *function,
                                covet_error *error)
 {
   int status = COVET_EUNSUPPORTED;
 
+  if (!is_complete(function)) {
+    covet_error_set(error, COVET_ERROR_USAGE,
+                    "a function has a name of at most %d bytes, -1 to %d "
+                    "arguments, and all its parts",
+                    MOST_NAME, MOST_ARITY);
+    return COVET_EUSAGE;
+  }
   if (adapter->driver->add_function != NULL) {
     status = adapter->driver->add_function(adapter, function);
   }

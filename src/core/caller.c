@@ -61,6 +61,9 @@ int covet_submit(covet_op *op)
 {
   covet_runtime *rt = op->runtime;
 
+  if (!op->live || op->submitted) {
+    return COVET_EUSAGE;
+  }
   if (covet_runtime_forked(rt)) {
     covet_error_set(covet_op_fault(op), COVET_ERROR_USAGE,
                     "this handle was made before a fork; the child process "
@@ -134,7 +137,7 @@ static bool is_at_rest(covet_op *op)
 
 covet_op *covet_reap(covet_runtime *rt)
 {
-  for (;;) {
+  while (!covet_runtime_forked(rt)) {
     covet_node *node;
     covet_op *op;
 
@@ -157,6 +160,7 @@ covet_op *covet_reap(covet_runtime *rt)
       discard(op);
     }
   }
+  return NULL;
 }
 
 covet_batch *covet_op_take(covet_op *op, int *more)
@@ -206,6 +210,9 @@ int covet_op_next(covet_op *op)
   bool news;
   bool later = false;
 
+  if (!op->submitted) {
+    return 0;
+  }
   uv_mutex_lock(&rt->lock);
   news = op->finished || op->batch_count > 0;
   op->armed = !news;
@@ -230,7 +237,7 @@ int covet_op_next(covet_op *op)
 
 void covet_cancel(covet_op *op)
 {
-  if (!op->finished && !covet_runtime_forked(op->runtime)) {
+  if (op->submitted && !op->finished && !covet_runtime_forked(op->runtime)) {
     ask(op, COVET_ASK_CANCEL);
   }
 }
@@ -259,8 +266,8 @@ static bool take_back(covet_op *op)
 
 void covet_op_free(covet_op *op)
 {
-  if (op == NULL) {
-    return;
+  if (op == NULL || !op->live || op->abandoned) {
+    return; /* there is none any more */
   }
   if (!op->submitted || op->told || take_back(op)) {
     discard(op);

@@ -20,7 +20,7 @@ const char *covet_error_kind_name(covet_error_kind kind)
 
 covet_error_kind covet_error_kind_find(const char *name)
 {
-  for (int kind = 1; kind < COVET_ERROR_KIND_COUNT; kind++) {
+  for (int kind = 1; name != NULL && kind < COVET_ERROR_KIND_COUNT; kind++) {
     if (strcmp(kind_names[kind], name) == 0) {
       return (covet_error_kind) kind;
     }

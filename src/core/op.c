@@ -201,6 +201,10 @@ static covet_op *new_with_text(covet_adapter *adapter, covet_op_type type,
   if (op == NULL) {
     return NULL;
   }
+  if (text == NULL) {
+    text = "";
+    length = 0;
+  }
   op->flags = flags;
   op->sql = covet_arena_copy(&op->arena, text, length);
   op->sql_length = length;
@@ -244,9 +248,18 @@ covet_op *covet_op_release(covet_adapter *adapter, covet_lease lease)
   return op;
 }
 
+/* Once submitted it belongs to the loop's thread and to workers. */
+static bool is_open(const covet_op *op)
+{
+  return op->live && !op->submitted;
+}
+
 void covet_op_set_lease(covet_op *op, covet_lease lease)
 {
-  op->lease = lease;
+  if (is_open(op) &&
+      (op->type == COVET_OP_QUERY || op->type == COVET_OP_CALL)) {
+    op->lease = lease;
+  }
 }
 
 void covet_op_set_owner(covet_op *op, uint64_t owner)
@@ -256,18 +269,24 @@ void covet_op_set_owner(covet_op *op, uint64_t owner)
 
 void covet_op_set_timeout(covet_op *op, uint64_t timeout_ms)
 {
-  op->timeout_us =
-      timeout_ms < UINT64_MAX / 1000 ? timeout_ms * 1000 : UINT64_MAX;
+  if (is_open(op)) {
+    op->timeout_us =
+        timeout_ms < UINT64_MAX / 1000 ? timeout_ms * 1000 : UINT64_MAX;
+  }
 }
 
 void covet_op_set_chunk(covet_op *op, uint32_t rows)
 {
-  op->chunk = rows;
+  if (is_open(op)) {
+    op->chunk = rows;
+  }
 }
 
 void covet_op_set_width(covet_op *op, uint32_t width)
 {
-  op->width = width;
+  if (is_open(op)) {
+    op->width = width;
+  }
 }
 
 void covet_op_set_data(covet_op *op, void *data)
@@ -284,17 +303,22 @@ void *covet_op_data(const covet_op *op)
 
 /* The cells live in the arena: growing leaves the old ones behind, which
  * doubling bounds. */
-static covet_cell *add_param(covet_op *op, covet_kind kind)
+static int add_param(covet_op *op, covet_kind kind, covet_cell **out)
 {
   covet_cell *cell;
 
+  if (!is_open(op)) {
+    return COVET_EUSAGE;
+  }
   if (op->param_count == op->param_capacity) {
     uint32_t capacity = op->param_capacity == 0 ? 4 : op->param_capacity * 2;
     covet_cell *cells =
-        covet_arena_alloc(&op->arena, sizeof(covet_cell) * capacity);
+        capacity < op->param_capacity
+            ? NULL
+            : covet_arena_alloc(&op->arena, sizeof(covet_cell) * capacity);
 
     if (cells == NULL) {
-      return NULL;
+      return COVET_ENOMEM;
     }
     if (op->param_count > 0) {
       memcpy(cells, op->params, sizeof(covet_cell) * op->param_count);
@@ -305,30 +329,31 @@ static covet_cell *add_param(covet_op *op, covet_kind kind)
   cell = &op->params[op->param_count++];
   cell->kind = kind;
   cell->length = 0;
-  return cell;
+  *out = cell;
+  return 0;
 }
 
 int covet_op_add_null(covet_op *op)
 {
-  covet_cell *cell = add_param(op, COVET_NULL);
+  covet_cell *cell;
+  int status = add_param(op, COVET_NULL, &cell);
 
-  if (cell == NULL) {
-    return COVET_ENOMEM;
+  if (status == 0) {
+    cell->integer = 0;
+    cell->length = -1;
   }
-  cell->integer = 0;
-  cell->length = -1;
-  return 0;
+  return status;
 }
 
 static int add_whole(covet_op *op, covet_kind kind, int64_t value)
 {
-  covet_cell *cell = add_param(op, kind);
+  covet_cell *cell;
+  int status = add_param(op, kind, &cell);
 
-  if (cell == NULL) {
-    return COVET_ENOMEM;
+  if (status == 0) {
+    cell->integer = value;
   }
-  cell->integer = value;
-  return 0;
+  return status;
 }
 
 int covet_op_add_integer(covet_op *op, int64_t value)
@@ -343,30 +368,35 @@ int covet_op_add_boolean(covet_op *op, int value)
 
 int covet_op_add_number(covet_op *op, double value)
 {
-  covet_cell *cell = add_param(op, COVET_FLOAT);
+  covet_cell *cell;
+  int status = add_param(op, COVET_FLOAT, &cell);
 
-  if (cell == NULL) {
-    return COVET_ENOMEM;
+  if (status == 0) {
+    cell->number = value;
   }
-  cell->number = value;
-  return 0;
+  return status;
+}
+
+static bool are_bytes(const char *bytes, size_t length)
+{
+  return length <= INT32_MAX && (bytes != NULL || length == 0);
 }
 
 int covet_op_add_borrowed(covet_op *op, covet_kind kind, const char *bytes,
                           size_t length)
 {
   covet_cell *cell;
+  int status;
 
-  if (length > INT32_MAX) {
+  if ((kind != COVET_TEXT && kind != COVET_BLOB) || !are_bytes(bytes, length)) {
     return COVET_EUSAGE;
   }
-  cell = add_param(op, kind);
-  if (cell == NULL) {
-    return COVET_ENOMEM;
+  status = add_param(op, kind, &cell);
+  if (status == 0) {
+    cell->bytes = bytes == NULL ? "" : bytes;
+    cell->length = (int32_t) length;
   }
-  cell->bytes = bytes;
-  cell->length = (int32_t) length;
-  return 0;
+  return status;
 }
 
 static int add_copied(covet_op *op, covet_kind kind, const char *bytes,
@@ -374,10 +404,10 @@ static int add_copied(covet_op *op, covet_kind kind, const char *bytes,
 {
   const char *copy;
 
-  if (length > INT32_MAX) {
+  if (!is_open(op) || !are_bytes(bytes, length)) {
     return COVET_EUSAGE;
   }
-  copy = covet_arena_copy(&op->arena, bytes, length);
+  copy = covet_arena_copy(&op->arena, bytes == NULL ? "" : bytes, length);
   return copy == NULL ? COVET_ENOMEM
                       : covet_op_add_borrowed(op, kind, copy, length);
 }
@@ -414,12 +444,15 @@ int covet_op_finished(const covet_op *op)
   return op->finished;
 }
 
+/* Before the end the error and the result are the worker's. */
 const covet_error *covet_op_error(const covet_op *op)
 {
-  return op->error;
+  return op->finished ? op->error : NULL;
 }
 
 const covet_result *covet_op_result(const covet_op *op)
 {
-  return &op->result;
+  static const covet_result none = {.affected_rows = -1};
+
+  return op->finished ? &op->result : &none;
 }
