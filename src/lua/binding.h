@@ -32,6 +32,10 @@ covet_runtime *covetL_runtime(lua_State *L);
 /** The adapter at `index`; raises on anything else and after it was freed. */
 covet_adapter *covetL_adapter(lua_State *L, int index);
 
+/** The number of a token or a lease at `index`, nil: 0. What was never one is
+ *  UINT64_MAX, which names nothing. */
+uint64_t covetL_id(lua_State *L, int index);
+
 /** Push a table of an error's fields. */
 void covetL_push_error(lua_State *L, const covet_error *error);
 

@@ -298,16 +298,23 @@ int covetL_create_function(lua_State *L)
                              .watch = watch_state,
                              .close = close_state,
                              .release = release_definition};
-  definition *d = calloc(1, sizeof(*d));
+  definition *d;
   covet_error error;
 
-  if (d == NULL) {
-    return luaL_error(L, "out of memory");
-  }
   function.name = luaL_checkstring(L, 2);
   function.arity = luaL_checkint(L, 3);
   function.deterministic = lua_toboolean(L, 4);
-  d->aggregate = function.aggregate = !lua_isnoneornil(L, 6);
+  function.aggregate = !lua_isnoneornil(L, 6);
+  (void) luaL_checkstring(L, 5);
+  if (function.aggregate) {
+    (void) luaL_checkstring(L, 6);
+  }
+  d = calloc(1, sizeof(*d)); /* from here on nothing raises */
+  if (d == NULL) {
+    return luaL_error(L, "out of memory");
+  }
+  set_error(&error, "out of memory");
+  d->aggregate = function.aggregate;
   d->code[0] = copy_code(L, 5, &d->length[0]);
   if (d->aggregate) {
     d->code[1] = copy_code(L, 6, &d->length[1]);

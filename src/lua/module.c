@@ -211,10 +211,17 @@ static int l_reap(lua_State *L)
   return 0;
 }
 
+uint64_t covetL_id(lua_State *L, int index)
+{
+  double value = lua_isnoneornil(L, index) ? 0 : luaL_checknumber(L, index);
+
+  return value >= 0 && value < 9007199254740992.0 ? (uint64_t) value
+                                                  : UINT64_MAX;
+}
+
 static covet_op *op_at(lua_State *L, int index)
 {
-  return covet_op_find(covetL_runtime(L),
-                       (covet_token) luaL_checknumber(L, index));
+  return covet_op_find(covetL_runtime(L), covetL_id(L, index));
 }
 
 static int l_next(lua_State *L)
@@ -378,7 +385,7 @@ static int l_acquire(lua_State *L)
 
 static int l_release(lua_State *L)
 {
-  covet_lease lease = (covet_lease) luaL_checknumber(L, 2);
+  covet_lease lease = covetL_id(L, 2);
   covet_op *op = checked(L, covet_op_release(covetL_adapter(L, 1), lease));
 
   return covetL_submit(L, covetL_binding(L), op);

@@ -344,6 +344,8 @@ static covet_op *new_query(lua_State *L, int is_call)
 {
   covet_adapter *adapter = covetL_adapter(L, 1);
   unsigned flags = (unsigned) lua_tointeger(L, ARG_FLAGS);
+  covet_lease lease = covetL_id(L, ARG_LEASE);
+  lua_Integer chunk = lua_tointeger(L, ARG_CHUNK);
   size_t length;
   const char *sql = luaL_checklstring(L, ARG_SQL, &length);
   covet_op *op = is_call ? covet_op_call(adapter, sql, length, flags)
@@ -352,9 +354,9 @@ static covet_op *new_query(lua_State *L, int is_call)
   if (op == NULL) {
     luaL_error(L, "out of memory");
   }
-  covet_op_set_lease(op, (covet_lease) lua_tonumber(L, ARG_LEASE));
+  covet_op_set_lease(op, lease);
   covet_op_set_timeout(op, milliseconds(L, ARG_TIMEOUT));
-  covet_op_set_chunk(op, (uint32_t) lua_tointeger(L, ARG_CHUNK));
+  covet_op_set_chunk(op, chunk > 0 ? (uint32_t) chunk : 0);
   return op;
 }
 

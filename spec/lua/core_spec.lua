@@ -1,0 +1,85 @@
+-- The binding: what it is handed is looked at before it is used.
+local core = require "covet.core"
+local ffi = require "ffi"
+
+local ROWS = core.flags.ROWS
+
+describe("core", function()
+  local handle
+
+  before_each(function()
+    require "covet"
+    handle = assert(core.adapter "sqlite::memory:")
+  end)
+
+  after_each(function()
+    local token = core.disconnect(handle)
+    if token then
+      require("covet.task").wait(token)
+    end
+    handle = nil
+  end)
+
+  it("takes no other handle for an adapter", function()
+    local calls = {
+      connect = {}, disconnect = {}, acquire = { false, 1 }, release = { 1 },
+      stats = {}, query = { 0, ROWS, 1, 0, "select 1" },
+      query_list = { 0, ROWS, 1, 0, "select 1", {}, 0 },
+      call = { 0, 0, 1, 0, "backup" },
+      create_function = { "f", 0, false, "code" },
+    }
+    for name, arguments in pairs(calls) do
+      for _, wrong in ipairs { newproxy(), newproxy(true), io.stdout, 1, "handle", {}, false, core.null } do
+        local ok, err = pcall(core[name], wrong, unpack(arguments))
+        assert.is_false(ok, name .. " takes " .. tostring(wrong))
+        assert.matches("bad argument #1", tostring(err))
+      end
+    end
+  end)
+
+  it("takes no nonsense for a token or a lease", function()
+    for _, wrong in ipairs { -1, 0, 0.5, 2 ^ 53, 2 ^ 64, 1e300, -1e300, 1 / 0, -1 / 0, 0 / 0 } do
+      assert.is_false(core.cancel(wrong))
+      core.abandon(wrong)
+      assert.is_false((pcall(core.next, wrong)))
+    end
+    for _, wrong in ipairs { -1, 2 ^ 53, 1e300, -1 / 0, 0 / 0 } do
+      local token, ok, more, fields = core.query(handle, wrong, ROWS, 5, 0, "select 1")
+      if token then
+        ok, more, fields = require("covet.task").wait(token)
+      end
+      assert.is_false(ok)
+      assert.is_false(more)
+      assert.equal("usage", fields.kind)
+    end
+    for _, wrong in ipairs { "lease", {}, true } do
+      assert.is_false((pcall(core.query, handle, wrong, ROWS, 5, 0, "select 1")))
+      assert.is_false((pcall(core.release, handle, wrong)))
+    end
+  end)
+
+  it("refuses a function whose parts do not fit", function()
+    for _, arity in ipairs { -2, 128 } do
+      local made, fields = core.create_function(handle, "f", arity, false, string.dump(function() end))
+      assert.is_nil(made)
+      assert.equal("usage", fields.kind)
+    end
+    assert.is_false((pcall(core.create_function, handle, "f", 0, false, {})))
+    assert.is_false((pcall(core.create_function, handle, "f", 0, false, "", {})))
+  end)
+
+  -- A Lua state unloads its modules when it closes; this one's threads go on.
+  it("stays loaded", function()
+    ffi.cdef [[
+      void *dlopen(const char *path, int flags);
+      int dlclose(void *module);
+    ]]
+    local LAZY, NOLOAD = 1, 4
+    local build = os.getenv "COVET_BUILD_DIR"
+    local path = build .. "/lua/covet/core.so"
+    local module = ffi.C.dlopen(path, LAZY)
+    assert.is_true(module ~= nil, "cannot load " .. path)
+    ffi.C.dlclose(module)
+    assert.is_true(ffi.C.dlopen(path, LAZY + NOLOAD) ~= nil)
+  end)
+end)
