@@ -105,6 +105,9 @@ static int timer_ms(const covet_runtime *rt)
 
 int covet_runtime_timeout_ms(covet_runtime *rt)
 {
+  if (covet_runtime_forked(rt)) {
+    return -1;
+  }
   if (has_ready(rt)) {
     return 0;
   }
@@ -114,6 +117,7 @@ int covet_runtime_timeout_ms(covet_runtime *rt)
   if (awaits_turn_end(rt)) {
     return 0;
   }
+  uv_update_time(rt->loop); /* it counts from when the loop last ran */
   return uv_loop_alive(rt->loop) ? uv_backend_timeout(rt->loop) : timer_ms(rt);
 }
 

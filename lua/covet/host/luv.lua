@@ -40,7 +40,9 @@ end
 -- set in its own callback would keep libuv from polling.
 local function arm()
   local busy = core.pending() > 0
-  local left = scheduler.time_to_sleep(busy and core.timeout() or nil)
+  -- what is due later keeps no program alive; the end of a turn is due now
+  local limit = core.timeout()
+  local left = scheduler.time_to_sleep((busy or limit == 0) and limit or nil)
   idle:stop()
   timer:stop()
   if left and left > 0 then
