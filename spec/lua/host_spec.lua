@@ -33,6 +33,28 @@ describe("plain luajit", function()
     assert.equal("", result.stderr)
   end)
 
+  it("leaves nothing of a wait that nothing can end", function()
+    local result = run [[
+      local task = require "covet.task"
+      local channel, semaphore = task.channel(0), task.semaphore(0)
+      print(pcall(channel.receive, channel))
+      print(pcall(semaphore.acquire, semaphore))
+      -- no one waits there any more
+      task.spawn(function()
+        print(channel:try_send(7))
+        semaphore:release()
+        print(semaphore:try_acquire())
+      end)
+      task.sleep(0.01)
+      task.run()
+      print "ended"
+    ]]
+    assert.matches("^false\t[^\n]*deadlock.*false\t[^\n]*deadlock.*\nfalse\ntrue\nended\n$",
+      result.stdout)
+    assert.equal("", result.stderr)
+    assert.equal(0, result.status)
+  end)
+
   it("joins, times out and runs what is left", function()
     local result = run [[
       local task = require "covet.task"

@@ -151,6 +151,15 @@ local function leave(task, mark)
   M.host.unsuspend(task)
 end
 
+--- A parked task goes on by itself: nothing can wake it any more.
+-- @tparam table task
+function M.give_up(task)
+  if is_list(task.waits) then
+    task.waits:remove(task)
+  end
+  task.waits = false
+end
+
 --- The time of a parked task is over.
 -- @tparam table task
 function M.time_out(task)

@@ -292,6 +292,7 @@ local function run_nested(task)
     local can_go_on = M.turn()
     if not task.answer and not can_go_on then
       current, task.nested = outer, false
+      park.give_up(task)
       trace.usage("deadlock: nothing can end this wait\n%s",
         M.describe_waiting())
     end
