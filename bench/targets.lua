@@ -24,7 +24,10 @@ M.rows = {
 M.workloads = {
   { name = "W1", what = "20,000 point selects, one after the other",
     count = 20000, tiny = 200,
-    variants = { { name = "sequential", target = 1.5 } } },
+    variants = {
+      { name = "sequential", target = 1.5 },
+      { name = "table" },
+    } },
   { name = "W2", what = "100,000 point selects from 256 tasks",
     count = 100000, tiny = 1000,
     variants = { { name = "tasks", target = 1.5 } } },

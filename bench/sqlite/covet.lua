@@ -82,9 +82,15 @@ end
 local function select_items(db, count, variant)
   local next_id = random_ids(db:fetch_value "select items from about")
   local check, next_turn = 0, counter(count)
+  local in_table = variant == "table"
   local function select_one()
     if not next_turn() then return false end
-    local row = db:fetch_one(POINT_SELECT, next_id())
+    local row
+    if in_table then
+      row = db:fetch_one { POINT_SELECT, next_id() }
+    else
+      row = db:fetch_one(POINT_SELECT, next_id())
+    end
     check = check + row.id + #row.name + row.price
     return true
   end
