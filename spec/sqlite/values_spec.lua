@@ -153,6 +153,16 @@ describe("SQLite values beside the sqlite3 command", function()
     local fields = db:fetch_one { "select ts from t", types = { timestamp = "table" } }.ts
     assert.same({ 2024, 2, 29, 12 }, { fields.year, fields.month, fields.day, fields.hour })
     fails("usage", db, "fetch_all", { "select 1", types = { timestamp = "epcoh" } })
+    db:execute "create table z (a timestamp, b timestamptz)"
+    db:execute "insert into z values ('2024-02-29 12:34:56', '2024-02-29 12:34:56+02')"
+    local function both(types)
+      local row = db:fetch_one { "select * from z", types = types }
+      return { row.a, row.b }
+    end
+    assert.same({ 1709210096, 1709202896 }, both { timestamp = "epoch" })
+    assert.same({ "2024-02-29 12:34:56", 1709202896 }, both { timestamptz = "epoch" })
+    assert.same({ 1709210096, "2024-02-29 12:34:56+02" },
+      both { timestamp = "epoch", timestamptz = "string" })
   end)
 
   it("a column of several types in fetch_columns", function()

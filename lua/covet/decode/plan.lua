@@ -43,6 +43,8 @@ M.TYPES = {
   { "time", "string", "string", "string, epoch or table.", check = MOMENT },
   { "timestamp", "string", "string", "string, epoch or table.",
     check = MOMENT },
+  { "timestamptz", "string", nil, "The same for those with a time zone; as "
+    .. "timestamp by default.", check = MOMENT },
   { "json", "string", "value", "json: value or string.",
     check = one_of("value", "string") },
   { "null", "any", nil, "What NULL becomes; absent by default.",
@@ -76,13 +78,13 @@ local plans = {}
 --- Make a plan of the user's choice of types.
 -- The same choice gives the same plan; it is not to be changed.
 -- @tparam[opt] table types `int8`, `numeric`, `date`, `time`, `timestamp`,
--- `json`, `null`
+-- `timestamptz`, `json`, `null`
 -- @tparam[opt=2] number level whose mistake a wrong option is
 -- @treturn table
 function M.new(types, level)
   local plan = options.check(M.TYPES, types, "types", level or 2)
   local key = concat({ plan.int8, plan.numeric, plan.date, plan.time,
-    plan.timestamp, plan.json, plan.null == nil and "" or "null" }, " ")
+    plan.timestamp, plan.timestamptz or "", plan.json, plan.null == nil and "" or "null" }, " ")
   if not plans[key] then
     plan.key = key
     plan.convert = {
@@ -91,6 +93,7 @@ function M.new(types, level)
       date = MOMENTS[plan.date],
       time = MOMENTS[plan.time],
       timestamp = MOMENTS[plan.timestamp],
+      timestamptz = MOMENTS[plan.timestamptz or plan.timestamp],
     }
     plans[key] = plan
   end

@@ -21,10 +21,13 @@ local TEXT_KINDS = {
 local function column_class(kind, type)
   if kind == BOOLEAN then
     return "boolean"
+  end
+  local name = lower(type):match "^%a+"
+  if kind == TIMESTAMP and name == "timestamptz" then
+    return name
   elseif TEXT_KINDS[kind] then
     return TEXT_KINDS[kind]
   end
-  local name = lower(type):match "^%a+"
   return (name == "numeric" or name == "decimal") and "numeric" or "plain"
 end
 
