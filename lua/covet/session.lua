@@ -497,6 +497,33 @@ for _, name in ipairs {
   end
 end
 
+-- --- What is the adapter's -------------------------------------------------------------------
+
+-- Leases and transactions have it too, for code that is handed any of the three.
+for _, name in ipairs { "on", "get_pool_stats", "acquire" } do
+  methods[name] = function(self, ...)
+    local adapter = self.adapter
+    return adapter[name](adapter, ...)
+  end
+end
+
+--- Give a leased connection back.
+function methods:release(held)
+  return self.adapter:release(held)
+end
+
+--- Run `fn` on a connection: on this one, where it is leased already.
+-- @tparam[opt] table given
+-- @tparam function fn
+-- @return what `fn` returned
+function methods:with(given, fn)
+  fn = fn or given
+  if type(fn) ~= "function" then
+    caller.usage("with([options,] fn): fn must be a function, not %s", type(fn))
+  end
+  return fn(self:enter())
+end
+
 -- --- Errors ---------------------------------------------------------------------------------
 
 --- Raise what the core reported; a mistake of usage with the caller's place.

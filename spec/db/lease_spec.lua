@@ -9,6 +9,23 @@ database.contract("leases", function(d, open)
     return open():get_pool_stats().used
   end
 
+  it("leases and transactions have the adapter's own methods too", function()
+    local db = open()
+    local function check(session)
+      assert.equal(1, session:with(function(inner) return inner:fetch_value "select 1" end))
+      assert.equal("number", type(session:get_pool_stats().size))
+      local heard = 0
+      local forget = session:on("query", function() heard = heard + 1 end)
+      session:fetch_value "select 1"
+      forget()
+      assert.equal(1, heard)
+      fails("usage", session, "with", 5)
+      fails("usage", session, "acquire", { timout = 1 })
+    end
+    db:with(check)
+    db:transaction(check)
+  end)
+
   it("acquire and release, in both forms", function()
     local db = open()
     local held = db:acquire()
