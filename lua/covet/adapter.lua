@@ -43,6 +43,13 @@ M.OPTIONS = {
   { "name", "string", nil, "The adapter's name in messages." },
 }
 
+--- Those that are read in Lua alone, by name: a URL may hold them too.
+M.OWN_OPTIONS = {
+  acquire_timeout = "seconds", command_timeout = "seconds",
+  query_timeout = "seconds", slow_query = "seconds", ambient = "boolean",
+  name = "string",
+}
+
 -- The options of its pool: what is not given is the database's own choice.
 local IS_SECONDS = { acquire_timeout = true }
 local POOL_OPTIONS = { acquire_timeout = true }

@@ -59,6 +59,10 @@ end
 -- @tparam[opt] table given options; they win over the URL's
 -- @treturn table
 function M.connect(url, given)
+  if given ~= nil and type(given) ~= "table" then
+    caller.usage("covet.connect(url, options): options must be a table, not %s",
+      type(given))
+  end
   local db = M.module_of(url, "covet.connect").new(given or {}, url)
   return db:connect()
 end

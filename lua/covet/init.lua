@@ -68,12 +68,13 @@ function later.array()
   return require("covet.json").array
 end
 
---- An adapter for SQLite: `covet.sqlite "app.db"`, `covet.sqlite{ path = }`.
+--- An adapter for SQLite: `covet.sqlite "app.db"`, `covet.sqlite{ path = }`,
+-- `covet.sqlite("app.db", { option = })`.
 function later.sqlite()
   require "covet.setup"
   local new = require("covet.adapter.sqlite").new
-  return function(given)
-    local db = new(given == nil and {} or given)
+  return function(given, more)
+    local db = new(given == nil and {} or given, nil, more)
     return db
   end
 end

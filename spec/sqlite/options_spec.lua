@@ -23,6 +23,31 @@ describe("SQLite options", function()
     return db
   end
 
+  it("takes a path and options", function()
+    local path = tmp.path()
+    db = covet.sqlite(path, { query_timeout = 7 })
+    assert.equal(7, db.query_timeout)
+    assert.equal(path, db.options.path)
+    fails("usage", covet.sqlite, path, { path = path })
+    fails("usage", covet.sqlite, path, 5)
+    fails("usage", covet.sqlite, { path = path }, { readers = 1 })
+  end)
+
+  it("takes every option in a URL", function()
+    local url = "sqlite:" .. tmp.path() .. "?query_timeout=0.05&readers=2&ambient=off&name=a%20b"
+    db = covet.connect(url)
+    assert.equal("a b", db.name)
+    assert.is_false(db.ambient)
+    fails("timeout", db, "fetch_value", "with recursive n(i) as (select 1 union all "
+      .. "select i + 1 from n) select count(*) from n")
+    db:disconnect()
+    db = covet.connect(url, { query_timeout = 8 })
+    assert.equal(8, db.query_timeout)
+    fails("usage", covet.connect, "sqlite::memory:?query_timeout=soon")
+    fails("usage", covet.connect, "sqlite::memory:?query_timeot=1")
+    fails("usage", covet.connect, "sqlite::memory:", "options")
+  end)
+
   it("takes the options of a pool", function()
     local path = tmp.path()
     local one = covet.sqlite { path = path, min_pool_size = 1, max_pool_size = 2,

@@ -8,6 +8,7 @@ local core = require "covet.core"
 local errors = require "covet.error"
 local introspection = require "covet.adapter.sqlite.introspection"
 local options = require "covet.options"
+local urls = require "covet.adapter.url"
 local special = require "covet.adapter.sqlite.special"
 
 local M = {}
@@ -105,16 +106,39 @@ local function is_memory(path)
   return path == "" or path:match "^:memory:" or path:match "mode=memory"
 end
 
+-- The options of `covet.sqlite(path, options)`.
+local function with_path(path, more)
+  local given = { path = path }
+  if more ~= nil and type(more) ~= "table" then
+    caller.usage("covet.sqlite(path, options): options must be a table, not %s",
+      type(more))
+  end
+  for name, value in pairs(more or {}) do
+    if name == "path" then
+      caller.usage "covet.sqlite: the path is given twice"
+    end
+    given[name] = value
+  end
+  return given
+end
+
 --- Make an adapter.
 -- @tparam string|table given a path, or options
 -- @tparam[opt] string url instead of a path
+-- @tparam[opt] table more options besides a path
 -- @treturn table
-function M.new(given, url)
+function M.new(given, url, more)
   if type(given) == "string" then
-    given = { path = given }
+    given = with_path(given, more)
+  elseif more ~= nil then
+    caller.usage "covet.sqlite takes a path and options, or options alone"
   elseif type(given) ~= "table" then
     caller.usage("covet.sqlite takes a path or a table of options, not %s",
       type(given))
+  end
+  local written = url
+  if url then
+    url, given = urls.take_options(url, given, adapter.OWN_OPTIONS)
   end
   local checked = options.check(OPTIONS, given, "covet.sqlite", caller.LEVEL)
   if url then
@@ -142,9 +166,7 @@ function M.new(given, url)
   self.lanes = { [true] = memory and WRITER or READERS, [false] = WRITER }
   self.only = { [true] = memory, [false] = true }
   self.defaults = call.resolve({}, {})
-  if not url then
-    self.name = checked.name or "sqlite:" .. checked.path
-  end
+  self.name = checked.name or written or "sqlite:" .. checked.path
   return self
 end
 
