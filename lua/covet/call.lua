@@ -39,7 +39,7 @@ M.OPTIONS = {
     check = is_positive },
 }
 
-local CALL_OPTIONS = { { "params", "table", nil, "Values of :name." } }
+local CALL_OPTIONS = { { "params", "table", nil, "Values of :name, or a list for ?." } }
 for i, option in ipairs(M.OPTIONS) do
   CALL_OPTIONS[i + 1] = option
 end
@@ -117,14 +117,28 @@ function M.parse(adapter, text)
   return parsed
 end
 
+-- What may be meant by a table among the values of a call, or "".
+local function hint_for(value)
+  if type(value) ~= "table" or getmetatable(value) ~= nil then
+    return ""
+  elseif value[1] ~= nil then
+    return ": values are given one by one, not as a list"
+  end
+  return ": options stand in one table with the SQL, { sql, values..., option = }"
+end
+
 --- Raise for a wrong number of parameters.
-function M.refuse_count(parsed, given)
+-- @tparam table parsed
+-- @tparam number given
+-- @param[opt] last the last of them
+function M.refuse_count(parsed, given, last)
   if parsed.names then
     caller.usage("the statement has named parameters (:%s): call it with "
       .. "{ sql, params = {...} }", table.concat(parsed.names, ", :"))
   end
-  caller.usage("the statement takes %d parameter%s, %d %s given", parsed.count,
-    parsed.count == 1 and "" or "s", given, given == 1 and "was" or "were")
+  caller.usage("the statement takes %d parameter%s, %d %s given%s", parsed.count,
+    parsed.count == 1 and "" or "s", given, given == 1 and "was" or "were",
+    hint_for(last))
 end
 
 --- Raise for what follows a call's table.
@@ -133,19 +147,20 @@ function M.refuse_rest()
     .. "nothing may follow")
 end
 
--- The highest positional index of a call's table.
-local function count_positional(given)
+-- The highest index of a table, less those of what stands in front.
+local function count_positional(given, before)
   local n = 0
   for key in pairs(given) do
     if type(key) == "number" and key > n then
       n = key
     end
   end
-  return n - 1
+  return n - before
 end
 
-local function bind_list(parsed, given)
-  local n, list = count_positional(given), {}
+-- The values of a table, behind `before` of something else.
+local function bind_list(parsed, given, before)
+  local n, list = count_positional(given, before), {}
   if n < parsed.count then
     n = parsed.count -- trailing NULLs: a table cannot hold them
   end
@@ -153,9 +168,20 @@ local function bind_list(parsed, given)
     M.refuse_count(parsed, n)
   end
   for i = 1, n do
-    list[i] = given[i + 1]
+    list[i] = given[i + before]
   end
   return list, n
+end
+
+-- `params` of a statement whose parameters have no names: a list.
+local function bind_params(parsed, params)
+  for key in pairs(params) do
+    if type(key) ~= "number" then
+      caller.usage("params has a value for %q, but the statement has no :name "
+        .. "parameters", tostring(key))
+    end
+  end
+  return bind_list(parsed, params, 0)
 end
 
 --- Read a call's table.
@@ -176,11 +202,11 @@ function M.read(adapter, defaults, given)
   elseif checked.params and parsed.names then
     list, n = sql.bind_named(parsed, checked.params, caller.LEVEL)
   elseif checked.params then
-    caller.usage "params is for statements with :name parameters"
+    list, n = bind_params(parsed, checked.params)
   elseif parsed.names then
     M.refuse_count(parsed, 0)
   else
-    list, n = bind_list(parsed, given)
+    list, n = bind_list(parsed, given, 1)
   end
   list, n = sql.arrange(parsed, list, n)
   return parsed, M.resolve(checked, defaults), list, n

@@ -41,6 +41,9 @@ M.exact = number.exact
 -- @tparam table list gets a metatable
 -- @treturn table the same table
 function M.array(list)
+  if type(list) ~= "table" then
+    error.usage(2, "array: expected table, got %s", type(list))
+  end
   return setmetatable(list, encode.Array)
 end
 

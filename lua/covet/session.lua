@@ -54,7 +54,8 @@ local function submit(session, flags, timeout, text, ...)
   if type(text) == "string" then
     local parsed = adapter.statements[text] or call.parse(adapter, text)
     if parsed.names or parsed.count ~= select("#", ...) then
-      call.refuse_count(parsed, select("#", ...))
+      call.refuse_count(parsed, select("#", ...),
+        select("#", ...) > 0 and select(-1, ...) or nil)
     end
     if defaults.read_only then
       flags = bor(flags, READ_ONLY)

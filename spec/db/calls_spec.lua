@@ -97,6 +97,21 @@ database.contract("calls", function(d, open)
     fails("usage", db, "fetch_all", { text, params = 7 })
   end)
 
+  it("params is a list where parameters have no names", function()
+    local text = d:sql "select count(*) from people where id > ? and id < ?"
+    assert.equal(1, db:fetch_value { text, params = { 1, 3 } })
+    fails("usage", db, "fetch_value", { text, params = { 1, 3, 5 } })
+    fails("usage", db, "fetch_value", { text, params = { 1, max = 3 } })
+    fails("usage", db, "fetch_value", { text, 1, params = { 3 } })
+  end)
+
+  it("a table in the wrong place is told with the right one", function()
+    local text = d:sql "select ?, ?"
+    assert.matches("one by one", fails("usage", db, "fetch_value", text, { 1, 2 }).message)
+    assert.matches("{ sql, values..., option = }",
+      fails("usage", db, "fetch_value", text, 1, 2, { timeout = 5 }).message, 1, true)
+  end)
+
   it("a named parameter that may be NULL is given as covet.null", function()
     assert.equal(3, db:fetch_value { "select count(*) from people where "
       .. "coalesce(:age, age, 0) = coalesce(age, 0)", params = { age = covet.null } })
