@@ -107,7 +107,7 @@ static uint64_t all_due(const simulation *sim)
   for (uint32_t i = 0; i < sim->slot_count; i++) {
     due = sooner(due, slot_due(sim, &sim->slots[i]));
   }
-  return sooner(due, growth_due(sim));
+  return due;
 }
 
 void sim_check_time(simulation *sim)
@@ -119,7 +119,10 @@ void sim_check_time(simulation *sim)
     return; /* a tick is due, and will be looked at */
   }
   due = all_due(sim);
-  if (due < announced) {
+  if (sim->eager && growth_due(sim) < announced) {
+    sim_fail(sim, "growth: %u more are needed, and none is opened",
+             missing(sim));
+  } else if (due < announced) {
     sim_fail(sim, "due too late: something is due at %.6f, not at %.6f",
              (double) due / 1e6, (double) announced / 1e6);
   }
