@@ -8,10 +8,13 @@
 
 local M = {}
 
-local RESULT = "building rows: LuaJIT's library takes two thirds of the time"
-  .. " (perf), a third of all is the collector (-jp)"
-local STREAM = "building rows: LuaJIT's library takes half of the time (perf),"
-  .. " and half of all is the collector (-jp)"
+local RESULT = "of the loop's thread, interning strings takes 58 %: it misses"
+  .. " the cache in LuaJIT's string table and in the strings before the new"
+  .. " one; the kernel, mostly for new pages, 19 %, growing the string table"
+  .. " 7 %, compiled code 3 %, the collector nothing (perf)"
+local STREAM = "of the loop's thread, the collector takes 58 %, most of it for"
+  .. " sweeping and freeing, interning strings 24 %, compiled code 5 % (perf);"
+  .. " more heap between cycles leaves the processor's cache and is slower"
 
 --- Rows of the prepared database. Items fit in SQLite's page cache (2 MB), so
 -- that W1 and W2 measure the calls, not reads of the file.
@@ -74,17 +77,18 @@ M.figures = {
     count = 100000, tiny = 1000, rss_mb = 150 },
   { name = "waiting", what = "10,000 tasks that wait for the one writer",
     count = 10000, tiny = 100, rss_mb = 20,
-    why = "1.5 KB a task in Lua (coroutine, stack, task object), 1.1 KB in C"
-      .. " (operation, its arena, fragmentation), 7 MB before the first" },
+    why = "0.9 KB a task for its coroutine, whose stack doubles once for the"
+      .. " call, 0.6 KB for the task object, its function and its places in"
+      .. " sets, 0.5 KB in C (operation, its arena), 6.5 MB before the first" },
   { name = "idle", what = "loop delay p99, nothing else to do",
     count = 5, tiny = 0.1, field = "p99_ms", unit = "ms" },
   { name = "selects", what = "loop delay p99 beside W2's selects",
     count = 5, tiny = 0.1, field = "p99_ms", unit = "ms", target = 2 },
   { name = "rows", what = "loop delay p99 beside W3's results",
     count = 5, tiny = 0.1, field = "p99_ms", unit = "ms", target = 2,
-    why = "LuaJIT's collector walks a table in one go, here one of 200,000"
-      .. " rows, and resizes its string table in one go; streams have no such"
-      .. " table" },
+    why = "LuaJIT resizes its string table in one go: 12 ms to grow it at"
+      .. " 262,144 strings, 7 ms to shrink it when a result has gone; a batch"
+      .. " and the collector's share of it take 2 ms" },
   { name = "query", what = "loop delay p99 beside a query of 5 s",
     count = 5, tiny = 0.1, field = "p99_ms", unit = "ms", target = 5 },
 }
