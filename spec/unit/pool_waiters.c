@@ -197,6 +197,23 @@ static void test_deadlock(void **state)
   assert_int_equal(bed_stats(&bed).deadlocks, 1);
 }
 
+static void test_deadlock_that_held_up_one_who_shares(void **state)
+{
+  (void) state;
+  bed.config.max_size = 1;
+  bed.config.share_depth = 2;
+  bed.slow_open = true;
+  bed_start(&bed);
+  bed.waiters[0].shareable = true;
+  bed.waiters[1].owner = 1;
+  bed.waiters[2].shareable = true;
+  ask_many(3);
+  covet_pool_connected(bed.pool, bed.now_us, 0, COVET_POOL_UNKNOWN);
+  bed_run(&bed);
+  assert_int_equal(bed.waiters[1].failure, COVET_POOL_DEADLOCK);
+  assert_true(bed_has(&bed, 2));
+}
+
 static void test_no_deadlock_where_one_gives_back_by_itself(void **state)
 {
   (void) state;
@@ -229,6 +246,7 @@ int main(void)
       pool_test(share_depth),
       pool_test(shared_connection_is_never_lent_to_one_alone),
       pool_test(deadlock),
+      pool_test(deadlock_that_held_up_one_who_shares),
       pool_test(no_deadlock_where_one_gives_back_by_itself),
   };
 

@@ -225,8 +225,9 @@ static bool is_deadlocked(const covet_pool *pool)
   return lent->count > 0;
 }
 
-/* The youngest waiter that holds one gives way. */
-static void break_deadlock(covet_pool *pool)
+/* The youngest waiter that holds one gives way; it may have stood before one who
+ * can share. */
+static void break_deadlock(covet_pool *pool, uint64_t now_us)
 {
   while (!queue_empty(&pool->waiters) && is_deadlocked(pool)) {
     covet_node *node = pool->waiters.head.prev;
@@ -235,6 +236,7 @@ static void break_deadlock(covet_pool *pool)
       node = node->prev;
     }
     covet_waiter_answer(pool, waiter_of(node), COVET_POOL_DEADLOCK);
+    serve(pool, now_us);
   }
 }
 
@@ -288,7 +290,7 @@ void covet_pool_settle(covet_pool *pool, uint64_t now_us)
     if (!covet_pool_has_hope(pool, now_us)) {
       covet_waiters_fail(pool, COVET_POOL_BREAKER_OPEN);
     }
-    break_deadlock(pool);
+    break_deadlock(pool, now_us);
   }
   close_unwanted(pool, now_us);
   end_if_empty(pool);

@@ -171,7 +171,7 @@ void sim_observe(simulation *sim)
     outcome came = outcome_of(sim, waiter);
 
     if (came == WAITS || came == DEADLOCKED) {
-      blocked = true;
+      blocked = blocked || came == WAITS; /* he who gives way blocks nobody */
       deadlocks = deadlocks || came == DEADLOCKED;
       sim->queue[kept++] = waiter;
     } else if (came == GRANTED) {
