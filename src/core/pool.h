@@ -152,7 +152,8 @@ typedef enum covet_pool_waiter_state {
 typedef struct covet_pool_waiter {
   uint64_t owner;       /* who asks: a task; 0: somebody who holds nothing */
   uint64_t deadline_us; /* 0: the pool's acquire_timeout */
-  bool shareable;       /* a busy connection will do, behind others */
+  bool shareable;       /* a busy connection will do, behind others; those that
+                           share have one lease: set `passing` too */
   bool passing; /* it gives back by itself: it cannot leak nor block others */
 
   covet_pool_waiter_state state;
@@ -250,27 +251,25 @@ typedef enum covet_pool_liveness {
 } covet_pool_liveness;
 
 void covet_pool_connected(covet_pool *pool, uint64_t now_us,
-                          covet_pool_slot_id slot,
-                          covet_pool_liveness liveness);
+                          covet_pool_slot_id id, covet_pool_liveness liveness);
 
 /** `permanent`: trying again cannot help (a wrong password). `error` may be
  *  NULL. */
 void covet_pool_connect_failed(covet_pool *pool, uint64_t now_us,
-                               covet_pool_slot_id slot, bool permanent,
+                               covet_pool_slot_id id, bool permanent,
                                const covet_error *error);
 
-void covet_pool_pinged(covet_pool *pool, uint64_t now_us,
-                       covet_pool_slot_id slot, bool alive);
+void covet_pool_pinged(covet_pool *pool, uint64_t now_us, covet_pool_slot_id id,
+                       bool alive);
 void covet_pool_was_reset(covet_pool *pool, uint64_t now_us,
-                          covet_pool_slot_id slot, bool clean);
+                          covet_pool_slot_id id, bool clean);
 
 /** The connection is gone, by COVET_POOL_CLOSE. */
 void covet_pool_closed(covet_pool *pool, uint64_t now_us,
-                       covet_pool_slot_id slot);
+                       covet_pool_slot_id id);
 
 /** The other side closed it. A lent one stays its borrower's, broken. */
-void covet_pool_lost(covet_pool *pool, uint64_t now_us,
-                     covet_pool_slot_id slot);
+void covet_pool_lost(covet_pool *pool, uint64_t now_us, covet_pool_slot_id id);
 
 /** Let all that is due happen. Call it at covet_pool_due_us at the latest. */
 void covet_pool_tick(covet_pool *pool, uint64_t now_us);
@@ -282,14 +281,15 @@ uint64_t covet_pool_due_us(const covet_pool *pool);
 
 typedef enum covet_pool_action_type {
   COVET_POOL_NOTHING,
-  COVET_POOL_GRANT,     /* tell the waiter: it has `slot` and `lease` */
-  COVET_POOL_FAIL,      /* tell the waiter of its `failure` */
-  COVET_POOL_OPEN,      /* answer: connected or connect_failed */
-  COVET_POOL_PING,      /* answer: pinged */
-  COVET_POOL_RESET,     /* answer: was_reset */
-  COVET_POOL_CLOSE,     /* whatever is under way on it; answer: closed */
-  COVET_POOL_ABANDON,   /* it was closing for too long: no answer is wanted */
-  COVET_POOL_LEAK,      /* lent for `us` by now */
+  COVET_POOL_GRANT,   /* tell the waiter: it has `slot` and `lease` */
+  COVET_POOL_FAIL,    /* tell the waiter of its `failure` */
+  COVET_POOL_OPEN,    /* answer: connected or connect_failed */
+  COVET_POOL_PING,    /* answer: pinged */
+  COVET_POOL_RESET,   /* answer: was_reset */
+  COVET_POOL_CLOSE,   /* whatever is under way on it; answer: closed */
+  COVET_POOL_ABANDON, /* it was closing for too long, or lent when the time for
+                           closing was over: end it, no answer is wanted */
+  COVET_POOL_LEAK,    /* lent for `us` by now */
   COVET_POOL_LEAK_OVER, /* it came back after `us` */
   COVET_POOL_RECLAIMED, /* taken back from an owner that is gone */
   COVET_POOL_BREAKER,   /* the breaker has changed */
@@ -370,7 +370,7 @@ uint32_t covet_pool_loans(const covet_pool *pool, covet_pool_loan *loans,
 /** The slot of the connection that would be lent next without any wait or
  *  check; false if there is none or somebody waits. */
 bool covet_pool_peek(const covet_pool *pool, uint64_t now_us,
-                     covet_pool_slot_id *slot);
+                     covet_pool_slot_id *id);
 
 /** How many slot numbers are in use. */
 uint32_t covet_pool_slots(const covet_pool *pool);
