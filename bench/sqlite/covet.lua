@@ -237,7 +237,7 @@ local function open_many(path, count)
     end
     result.seconds = result.seconds + timed(function() covet.all(openers) end)
     for _, db in ipairs(adapters) do
-      result.count = result.count + db:get_pool_stats().created_connections
+      result.count = result.count + db:get_pool_stats().created
       db:disconnect()
     end
   end

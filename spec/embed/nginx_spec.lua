@@ -254,6 +254,33 @@ suite("nginx", function()
     assert.equal("truefalse2", (select(2, get("/wait?seconds=0.001&id=2"))))
   end)
 
+  it("loses no connection to requests that are aborted", function()
+    assert(has_sqlite(), "the SQLite adapter does not work")
+    local first = task.spawn(get, "/hold?seconds=0.2")
+    task.sleep(0.05)
+    for _ = 1, 5 do -- they wait for it, and are gone when it comes
+      local client = connect()
+      client.socket:write("GET /hold?seconds=0 HTTP/1.1\r\nHost: c\r\n\r\n")
+      task.sleep(0.01)
+      client:close()
+    end
+    assert.equal("held", (select(2, first:join())))
+    local client = connect() -- and this one while it has it
+    client.socket:write("GET /hold?seconds=30 HTTP/1.1\r\nHost: c\r\n\r\n")
+    task.sleep(0.05)
+    client:close()
+    local used
+    for _ = 1, 200 do
+      used = select(2, get("/used"))
+      if used == "0" then
+        break
+      end
+      task.sleep(0.05)
+    end
+    assert.equal("0", used)
+    assert.equal("held", (select(2, get("/hold?seconds=0"))))
+  end)
+
   it("answers 10,000 selects with a slow query beside them", function()
     assert(has_sqlite(), "the SQLite adapter does not work")
     local slow = task.spawn(function()

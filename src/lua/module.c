@@ -192,23 +192,41 @@ static void drain_abandoned(lua_State *L, binding *state, covet_op *op)
   } while (covet_op_next(op) != 0);
 }
 
+/* The next operation with news that somebody wants, and its token on the stack;
+ * or NULL. */
+static covet_op *next_news(lua_State *L, binding *state)
+{
+  covet_op *op = NULL;
+
+  while (state->runtime != NULL && (op = covet_reap(state->runtime)) != NULL &&
+         covet_op_data(op) == (void *) ANCHORED_ABANDONED) {
+    drain_abandoned(L, state, op);
+  }
+  if (op != NULL) {
+    lua_pushnumber(L, (lua_Number) covet_op_token(op));
+  }
+  return op;
+}
+
 static int l_reap(lua_State *L)
 {
   binding *state = covetL_binding(L);
-  covet_op *op;
+  covet_op *op = next_news(L, state);
 
-  if (state->runtime == NULL) {
+  return op == NULL ? 0 : 1 + covetL_push_completion(L, state, op);
+}
+
+/* reap_token() -> token: the news stand until `take`. Until then the operation's
+ * owner does not know of them: given up, it leaves nothing behind. */
+static int l_reap_token(lua_State *L)
+{
+  covet_op *op = next_news(L, covetL_binding(L));
+
+  if (op == NULL) {
     return 0;
   }
-  while ((op = covet_reap(state->runtime)) != NULL) {
-    if (covet_op_data(op) == (void *) ANCHORED_ABANDONED) {
-      drain_abandoned(L, state, op);
-      continue;
-    }
-    lua_pushnumber(L, (lua_Number) covet_op_token(op));
-    return 1 + covetL_push_completion(L, state, op);
-  }
-  return 0;
+  op->seen = false;
+  return 1;
 }
 
 uint64_t covetL_id(lua_State *L, int index)
@@ -222,6 +240,18 @@ uint64_t covetL_id(lua_State *L, int index)
 static covet_op *op_at(lua_State *L, int index)
 {
   return covet_op_find(covetL_runtime(L), covetL_id(L, index));
+}
+
+/* take(token) -> the completion that reap_token has told of */
+static int l_take(lua_State *L)
+{
+  covet_op *op = op_at(L, 1);
+
+  if (op == NULL) {
+    return luaL_error(L, "the operation has ended");
+  }
+  op->seen = op->finished;
+  return covetL_push_completion(L, covetL_binding(L), op);
 }
 
 static int l_next(lua_State *L)
@@ -514,6 +544,8 @@ static const luaL_Reg functions[] = {
     {"mode", l_mode},
     {"step", l_step},
     {"reap", l_reap},
+    {"reap_token", l_reap_token},
+    {"take", l_take},
     {"next", l_next},
     {"place", l_place},
     {"cancel", l_cancel},

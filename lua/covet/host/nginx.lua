@@ -7,8 +7,10 @@
 -- the request's handler itself is a task as soon as it uses one. Unlike on the
 -- other hosts, a spawned task runs at once, up to its first wait.
 --
--- A request that was aborted leaves its completions behind: they are dropped.
--- What it owned is closed when its task is collected.
+-- A request may be aborted: its light threads then vanish where they wait. What
+-- a task waited for stands with its operation until the task takes it, so that
+-- giving the operation up leaves nothing behind: that is done when the task is
+-- collected, and what it owned is closed then.
 -- @module covet.host.nginx
 
 local core = require "covet.core"
@@ -49,6 +51,7 @@ local worker -- the process whose runtime was started
 local SLOTS = 2 ^ 24
 local waiting = {} -- slot -> task
 local orphans = {} -- what aborted requests owned
+local forsaken = {} -- tokens that they waited for
 local last_turn = 0
 
 -- The task that stands for code outside of requests (init_worker).
@@ -81,7 +84,7 @@ end
 
 -- Completions --------------------------------------------------------------
 
-local function deliver(token, ...)
+local function deliver(token)
   if token == nil then
     return false
   end
@@ -89,10 +92,9 @@ local function deliver(token, ...)
   waiting[token % SLOTS] = nil
   if task then
     task.waits = false
-    task.answer = pack(...)
     task.semaphore:post(1)
   else
-    early.keep(token, ...)
+    early.keep(token, core.take(token))
   end
   return true
 end
@@ -101,7 +103,7 @@ local function hand_out()
   if events.active then
     events.hand_out()
   end
-  while deliver(core.reap()) do end
+  while deliver(core.reap_token()) do end
 end
 
 local function close_all(premature, owned)
@@ -112,6 +114,10 @@ local function close_all(premature, owned)
 end
 
 local function adopt_orphans()
+  for i = #forsaken, 1, -1 do
+    core.abandon(forsaken[i])
+    forsaken[i] = nil
+  end
   for i = #orphans, 1, -1 do
     ngx.timer.at(0, close_all, orphans[i])
     orphans[i] = nil
@@ -184,7 +190,7 @@ local function start_runtime()
     trace.usage("covet starts after nginx has forked: use it in "
       .. "init_worker_by_lua or later")
   end
-  waiting, orphans = {}, {}
+  waiting, orphans, forsaken = {}, {}, {}
   core.start("thread")
   local path = socket_path()
   core.listen(path)
@@ -323,6 +329,17 @@ function M.alarm(item, seconds)
   end
 end
 
+-- What the task waits for: when it vanishes there, that is given up.
+local function new_box()
+  local box = { token = false, guard = newproxy(true) }
+  getmetatable(box.guard).__gc = function()
+    if box.token then
+      forsaken[#forsaken + 1] = box.token
+    end
+  end
+  return box
+end
+
 function M.wait(token)
   local ok, task = pcall(M.enter)
   if not ok then
@@ -331,13 +348,16 @@ function M.wait(token)
   end
   local answer = early.take(token)
   if not answer then
+    local box = task.box or new_box()
+    task.box, box.token = box, token
     waiting[token % SLOTS], task.waits = task, token
     if task.pending then
       core.cancel(token)
     end
     hand_out()
     sleep_on(task)
-    answer, task.answer = task.answer, nil
+    box.token = false
+    answer = pack(core.take(token))
   end
   if answer[1] ~= true then
     object.raise_if_interrupted(task, answer[3])

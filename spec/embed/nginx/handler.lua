@@ -87,6 +87,22 @@ function routes.select()
   return tostring(database():fetch_value("select ? + 1", tonumber(ngx.var.arg_id)))
 end
 
+-- Takes the connection that writes, and keeps it for a time.
+function routes.hold()
+  local db = database()
+  local held = db:acquire()
+  task.sleep(tonumber(ngx.var.arg_seconds))
+  held:release()
+  return "held"
+end
+
+-- A collection, and what is lent after it.
+function routes.used()
+  collectgarbage()
+  collectgarbage()
+  return tostring(database():get_pool_stats().used)
+end
+
 function routes.slow()
   return tostring(database():fetch_value([[
     with recursive n(i) as (select 1 union all select i + 1 from n where i < ?)
