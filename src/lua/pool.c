@@ -268,18 +268,26 @@ static uint64_t deadline_in(lua_State *L, int index)
                        : UINT64_MAX;
 }
 
-/* The function that waits stands in the same table, at a negative index. */
+/* The functions that wait stand in a table of their own, at index 0 of the
+ * places: by ticket, in its array part, for there may be thousands. */
+static void push_waiters(lua_State *L)
+{
+  lua_getfenv(L, 1);
+  lua_rawgeti(L, -1, 0);
+  lua_remove(L, -2);
+}
+
 static void note_waiter(lua_State *L, ticket *given, int level)
 {
   lua_Debug place;
 
   given->line = -1;
-  lua_getfenv(L, 1);
+  push_waiters(L);
   if (!push_place(L, level, &place)) {
     lua_pop(L, 1);
     return;
   }
-  lua_rawseti(L, -2, -(int) given->number);
+  lua_rawseti(L, -2, (int) given->number);
   given->line = place.currentline;
   lua_pop(L, 1);
 }
@@ -293,11 +301,12 @@ static void move_place(lua_State *L, const ticket *given)
     return;
   }
   lua_getfenv(L, 1);
-  lua_rawgeti(L, -1, -(int) given->number);
-  lua_rawseti(L, -2, slot * 2 + 1);
+  push_waiters(L);
+  lua_rawgeti(L, -1, (int) given->number);
+  lua_rawseti(L, -3, slot * 2 + 1);
   lua_pushinteger(L, given->line);
-  lua_rawseti(L, -2, slot * 2 + 2);
-  lua_pop(L, 1);
+  lua_rawseti(L, -3, slot * 2 + 2);
+  lua_pop(L, 2);
 }
 
 /* pool_wait(pool, owner, timeout, level) -> "granted", slot, lease; "queued",
@@ -617,6 +626,8 @@ static int l_pool(lua_State *L)
   luaL_getmetatable(L, POOL_TYPE);
   lua_setmetatable(L, -2);
   lua_newtable(L);
+  lua_newtable(L);
+  lua_rawseti(L, -2, 0);
   lua_setfenv(L, -2);
   self->pool = covet_pool_new(&config);
   if (self->pool == NULL) {
