@@ -425,6 +425,87 @@ describe("a pool", function()
       pool:with(function() end)
       assert.equal(1, factory.closed)
     end)
+
+    it("an answer of after_release that is none loses no connection", function()
+      open { max_size = 1, after_release = function() return "fine" end }
+      local err = fails("usage", pool, "with", function() end)
+      assert.matches("clean, dirty or broken", tostring(err))
+      eventually(function() return factory.closed == 1 end)
+      assert.equal(0, stats().active_connections)
+    end)
+
+    it("a task that is cancelled in after_release ends there", function()
+      local went_on = false
+      open { max_size = 1, after_release = function() covet.sleep(10) end }
+      local holder = covet.spawn(function()
+        pool:with(function() end)
+        went_on = true
+      end)
+      eventually(function() return stats().active_connections == 1 end)
+      covet.sleep(0.01)
+      holder:cancel()
+      fails("cancelled", holder, "join")
+      assert.is_false(went_on)
+      eventually(function() return factory.closed == 1 end)
+    end)
+
+    it("before_acquire that refuses for ever keeps the deadline", function()
+      open { max_size = 2, before_acquire = function()
+        covet.sleep(0.01)
+        return false
+      end }
+      fails("pool_timeout", pool, "acquire", { timeout = 0.1 })
+      assert.equal(0, stats().waiting)
+    end)
+
+    for _, verdict in ipairs { true, false } do
+      it("a pool that closes while before_acquire waits lends nothing: it answers "
+        .. tostring(verdict), function()
+        open { max_size = 1, before_acquire = function()
+          covet.sleep(0.05)
+          return verdict
+        end }
+        local asking = covet.spawn(function() return pool:acquire() end)
+        eventually(function() return stats().active_connections == 1 end)
+        pool:close { timeout = 0 }
+        fails("pool_closed", asking, "join")
+        pool:initialize()
+        verdict = true
+        pool:with(function(connection)
+          assert.equal(2, connection.number)
+          assert.equal(1, stats().active_connections)
+        end)
+      end)
+    end
+  end)
+
+  describe("places where nobody can wait:", function()
+    it("a request there leaves nothing behind", function()
+      open { max_size = 1 }
+      pool:with(function() -- so that asking again means to wait
+        local other = covet.pool.new(factory.make, { min_size = 0,
+          max_size = 1, leak_timeout = 0.02 }, "watched")
+        local refused
+        other:on("leak", function()
+          refused = refused or { pcall(pool.acquire, pool) }
+        end)
+        other:with(function() eventually(function() return refused ~= nil end) end)
+        assert.is_false(refused[1])
+        assert.equal(0, stats().waiting)
+        other:close()
+      end)
+      assert.is_table(pool:with(function(connection) return connection end))
+    end)
+  end)
+
+  describe("many at once:", function()
+    it("a close without time closes every connection", function()
+      open { min_size = 300, max_size = 300, connect_parallel = 300 }
+      pool:initialize()
+      eventually(function() return factory.made == 300 end)
+      pool:close { timeout = 0 }
+      eventually(function() return factory.closed == 300 end)
+    end)
   end)
 
   describe("factories that go wrong:", function()

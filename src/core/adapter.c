@@ -268,6 +268,7 @@ static bool disconnect_is_over_time(const covet_adapter *adapter)
 
 static void free_adapter(covet_adapter *adapter)
 {
+  covet_events_drop(adapter);
   queue_remove(&adapter->runtime->adapters, &adapter->node);
   for (unsigned i = 0; i < COVET_MAX_LANES; i++) {
     covet_lane_deinit(&adapter->lanes[i]);

@@ -49,6 +49,23 @@ void covet_adapter_tell(covet_adapter *adapter, covet_event_type type,
   covet_ready_wake(rt);
 }
 
+void covet_events_drop(covet_adapter *adapter)
+{
+  covet_events *events = &adapter->runtime->events;
+  unsigned kept = 0;
+
+  uv_mutex_lock(&adapter->runtime->lock);
+  for (unsigned i = 0; i < events->count; i++) {
+    covet_event event = events->ring[(events->first + i) % COVET_EVENTS_MOST];
+
+    if (event.adapter != adapter) {
+      events->ring[(events->first + kept++) % COVET_EVENTS_MOST] = event;
+    }
+  }
+  events->count = kept;
+  uv_mutex_unlock(&adapter->runtime->lock);
+}
+
 void covet_adapter_watch(covet_adapter *adapter, int watched)
 {
   atomic_store(&adapter->watched, watched != 0);

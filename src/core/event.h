@@ -17,4 +17,7 @@ typedef struct covet_events {
 void covet_adapter_tell(covet_adapter *adapter, covet_event_type type,
                         covet_lease lease, uint64_t us, const char *text);
 
+/** An adapter is about to be freed: drop the events of it. */
+void covet_events_drop(covet_adapter *adapter);
+
 #endif

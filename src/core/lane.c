@@ -145,6 +145,9 @@ static void close_slot(covet_lane *lane, covet_pool_slot_id slot,
 {
   covet_connection *connection = connection_at(lane, slot);
 
+  if (connection->unwanted) {
+    return;
+  }
   covet_adapter_tell(lane->adapter, COVET_EVENT_CLOSE, 0, 0,
                      covet_pool_reason_name(reason));
 
@@ -220,7 +223,8 @@ static void report_opened(covet_connection *connection,
     return;
   }
   lane->adapter->created++;
-  if (lane->pool != NULL) { /* else it is nobody's but the driver's */
+  if (lane->pool != NULL && !connection->unwanted) {
+    /* else it is nobody's, or the driver's alone */
     covet_adapter_tell(lane->adapter, COVET_EVENT_CONNECT, 0, 0, NULL);
   }
   if (connection->unwanted) {

@@ -78,7 +78,7 @@ typedef struct covet_pool_config {
 
   uint32_t breaker_failures; /* in a row within the window; 0: no breaker */
   uint64_t breaker_window_us;
-  uint64_t breaker_cooldown_us;
+  uint64_t breaker_cooldown_us; /* 0: open until something has connected */
 
   uint64_t connect_timeout_us; /* how long the carrier may take to open, */
   uint64_t check_timeout_us;   /* to ping or reset, */

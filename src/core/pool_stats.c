@@ -109,7 +109,9 @@ void covet_pool_get_stats(const covet_pool *pool, uint64_t now_us,
   stats->idle_connections = count_of(pool, COVET_SLOT_IDLE);
   stats->active_connections = count_of(pool, COVET_SLOT_LENT);
   stats->waiting = (uint32_t) pool->waiters.count;
-  stats->oldest_wait_us = first == NULL ? 0 : now_us - first->since_us;
+  /* who asks for figures may have looked at the clock before who waits */
+  stats->oldest_wait_us =
+      first == NULL || first->since_us > now_us ? 0 : now_us - first->since_us;
   stats->avg_checkout_us = times->count == 0 ? 0 : times->sum_us / times->count;
   stats->max_checkout_us = times->max_us;
   stats->p50_checkout_us = covet_histogram_quantile(times, 0.50);

@@ -385,24 +385,36 @@ static int l_reclaim(lua_State *L)
   lua_pool *self = covetL_pool(L);
   covet_lease lease = (covet_lease) luaL_checknumber(L, 2);
 
-  lua_pushboolean(L,
-                  covet_pool_reclaim(self->pool, covet_now_us(), lease) == 0);
+  lua_pushboolean(L, covet_pool_reclaim(self->pool, now_of(self), lease) == 0);
   return 1;
 }
 
-/* pool_reject(pool, lease, owner, timeout) -> ticket: the connection is closed,
- * and its waiter stands first in the queue. */
+/* pool_lent(pool, lease) -> whether it is lent still */
+static int l_lent(lua_State *L)
+{
+  lua_pool *self = covetL_pool(L);
+  covet_lease lease = (covet_lease) luaL_checknumber(L, 2);
+  covet_pool_slot_id slot;
+
+  lua_pushboolean(L, covet_pool_find(self->pool, lease, &slot));
+  return 1;
+}
+
+/* pool_reject(pool, lease, owner, timeout, waited, level) -> ticket, or nil when
+ * it is not lent any more: the connection is closed, and its waiter stands first
+ * in the queue. `waited`: for how many seconds it has done so already. */
 static int l_reject(lua_State *L)
 {
   lua_pool *self = covetL_pool(L);
   covet_lease lease = (covet_lease) luaL_checknumber(L, 2);
   ticket *taken = covetL_take_ticket(L, self);
   uint64_t now_us = now_of(self);
+  uint64_t waited_us = (uint64_t) (luaL_checknumber(L, 5) * 1e6);
 
   taken->waiter.owner = (uint64_t) lua_tonumber(L, 3);
   taken->waiter.deadline_us = deadline_in(L, 4);
-  taken->waiter.since_us = now_us;
-  taken->line = -1; /* it was noted when it asked first */
+  taken->waiter.since_us = waited_us < now_us ? now_us - waited_us : 0;
+  note_waiter(L, taken, (int) lua_tointeger(L, 6));
   if (covet_pool_reject(self->pool, now_us, lease, &taken->waiter) != 0) {
     put_ticket(self, taken);
     return 0;
@@ -781,7 +793,7 @@ static const luaL_Reg functions[] = {
     {"pool_reject", l_reject}, {"pool_next", l_next},
     {"pool_report", l_report}, {"pool_tick", l_tick},
     {"pool_due", l_due},       {"pool_stats", l_stats},
-    {"pool_loans", l_loans},
+    {"pool_loans", l_loans},   {"pool_lent", l_lent},
 };
 
 void covetL_add_pools(lua_State *L)

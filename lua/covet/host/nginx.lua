@@ -315,17 +315,38 @@ function M.remove_timer(item)
 end
 
 -- An alarm of nginx cannot be taken back: one that is out of date finds another
--- number in the item.
+-- number in the item. One that comes too early is set anew: most alarms are moved
+-- back before they are due, and each would be a timer of nginx.
+local arm
+
 local function on_alarm(premature, item, number)
-  if not premature and item.alarm == number then
+  if premature or item.alarm ~= number then
+    return
+  end
+  item.armed_at = nil
+  local left = item.alarm_at and item.alarm_at - core.now()
+  if left and left <= 0 then
+    item.alarm_at = nil
     item:on_due()
+  elseif left then
+    arm(item, left)
+  end
+end
+
+function arm(item, seconds)
+  item.alarm = (item.alarm or 0) + 1
+  local made, err = ngx.timer.at(math.max(seconds, 0.001), on_alarm, item,
+    item.alarm)
+  item.armed_at = made and core.now() + seconds or nil
+  if not made then
+    ngx.log(ngx.ERR, "covet: cannot set a timer: ", err)
   end
 end
 
 function M.alarm(item, seconds)
-  item.alarm = (item.alarm or 0) + 1
-  if seconds then
-    ngx.timer.at(seconds, on_alarm, item, item.alarm)
+  item.alarm_at = seconds and core.now() + seconds or nil
+  if seconds and (not item.armed_at or item.alarm_at < item.armed_at) then
+    arm(item, seconds)
   end
 end
 

@@ -15,16 +15,19 @@ local trace = require "covet.task.trace"
 
 local M = {}
 
+-- What the machine is told of a connection that nobody has used.
+local CLEAN = 0
+
 local carry_out
 
 -- --- Jobs ---------------------------------------------------------------------------
 
--- Run `fn()` as the slot's job.
+-- Run `fn(job)` as the slot's job; some hosts run it at once.
 local function start(pool, slot, fn)
-  local job = spawn.prepare(nil, fn)
+  local job
+  job = spawn.prepare(nil, function() return fn(job) end)
   pool.jobs[slot] = job
   park.host.start(job)
-  return job
 end
 
 -- What a job has found out, unless the machine has given it up.
@@ -119,8 +122,10 @@ end
 local JOBS = {}
 
 function JOBS.open(pool, slot)
-  local job
-  job = start(pool, slot, function()
+  start(pool, slot, function(job)
+    if pool.jobs[slot] ~= job then
+      return -- given up before it began
+    end
     local connection, err = make(pool)
     if pool.jobs[slot] ~= job then
       if connection ~= nil then
@@ -142,32 +147,35 @@ end
 
 function JOBS.ping(pool, slot)
   local connection = pool.connections[slot]
-  local job
-  job = start(pool, slot, function()
-    local method = method_of(connection, "ping")
-    tell(pool, job, slot, "pinged",
-      not refused(pcall(method, connection)))
+  start(pool, slot, function(job)
+    if pool.jobs[slot] == job then
+      local method = method_of(connection, "ping")
+      tell(pool, job, slot, "pinged",
+        not refused(pcall(method, connection)))
+    end
   end)
 end
 
 function JOBS.reset(pool, slot)
   local connection = pool.connections[slot]
-  local job
-  job = start(pool, slot, function()
-    local method = method_of(connection, "reset")
-    tell(pool, job, slot, "reset", method ~= nil
-      and not refused(pcall(method, connection)))
+  start(pool, slot, function(job)
+    if pool.jobs[slot] == job then
+      local method = method_of(connection, "reset")
+      tell(pool, job, slot, "reset", method ~= nil
+        and not refused(pcall(method, connection)))
+    end
   end)
 end
 
 -- --- Closing ------------------------------------------------------------------------
 
 -- End what is under way on the slot. It runs on if it does not hear, but nobody
--- waits for it any more.
+-- waits for it any more. One that has not begun is left to find that out: if it
+-- is to close a connection, it does.
 local function give_up_job(pool, slot)
   local job = pool.jobs[slot]
   pool.jobs[slot] = nil
-  if job then
+  if job and not park.is_new(job) then
     job:cancel "the pool closes this connection"
   end
 end
@@ -201,8 +209,7 @@ function JOBS.close(pool, slot, reason)
   end
   give_up_job(pool, slot)
   local connection = forget(pool, slot)
-  local job
-  job = start(pool, slot, function()
+  start(pool, slot, function(job)
     if connection ~= nil then
       run_close(pool, connection, reason)
     end
@@ -224,6 +231,12 @@ end
 local function answer(pool, ticket, what, slot, lease)
   local task = pool.requests[ticket]
   pool.requests[ticket] = nil
+  if not task then -- it has given up
+    if lease then
+      pool.give_back(lease, CLEAN)
+    end
+    return
+  end
   pool.answers[task] = { what = what, slot = slot, lease = lease }
   if task.waits == park.ASLEEP then -- else it runs, or was interrupted just now
     park.wake(task)
@@ -272,12 +285,16 @@ local function set_alarm(pool)
   park.host.alarm(pool.clock, core.pool_due(pool.machine), holds)
 end
 
-local function run_actions(pool)
-  local what, a, b, c = core.pool_next(pool.machine)
-  while what do
-    JOBS[what](pool, a, b, c)
-    what, a, b, c = core.pool_next(pool.machine)
+-- Do one thing; false when there was none. If it fails, the others are done.
+local function run_action(pool, what, ...)
+  if not what then
+    return false
   end
+  local fine, err = xpcall(JOBS[what], errors.with_traceback, pool, ...)
+  if not fine then
+    io.stderr:write("covet: ", trace.describe(err), "\n")
+  end
+  return true
 end
 
 --- Do what the machine asks for; called after its events.
@@ -287,14 +304,11 @@ function carry_out(pool)
     return -- a listener has called: the loop below goes on
   end
   pool.carrying = true
-  local fine, err = xpcall(run_actions, errors.with_traceback, pool)
+  while run_action(pool, core.pool_next(pool.machine)) do end
   pool.carrying = false
   set_alarm(pool)
   if pool.watchers.size > 0 then
     wake_all(pool.watchers)
-  end
-  if not fine then
-    io.stderr:write("covet: ", trace.describe(err), "\n")
   end
 end
 

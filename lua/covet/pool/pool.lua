@@ -6,7 +6,7 @@
 -- `connections` (slot -> object), `slots` (object -> slot), `leases` and
 -- `holders` (slot -> its loan and task), `jobs` (slot -> what is under way),
 -- `requests` (ticket -> who waits), `answers` (task -> what it will be told:
--- the ticket may be another's by then).
+-- the ticket may be another's by then), `leaked` (slot -> the report of it).
 -- @module covet.pool.pool
 
 local caller = require "covet.caller"
@@ -70,7 +70,12 @@ end
 -- Wait for the answer to a ticket. Thousands may wait: what stands in a table is
 -- the task alone, and calls on the way here are tail calls.
 local function await(pool, ticket)
-  local waiter = park.host.enter()
+  local allowed, waiter = pcall(park.host.enter)
+  if not allowed then
+    core.pool_cancel(pool.machine, ticket)
+    carry_out(pool)
+    error(waiter, 0)
+  end
   pool.requests[ticket] = waiter
   carry_out(pool)
   local fine, err = true, nil
@@ -98,9 +103,11 @@ local function passes(pool, slot, lease)
 end
 
 -- All that is not a connection free at once. What the hook refuses is closed, and
--- who asked is the next to be served.
+-- who asked is the next to be served, with the deadline that it had. Hooks may
+-- wait, and the pool may have taken the loan back meanwhile: it was closed.
 local function acquire_slowly(pool, owner, timeout, level)
   local started = core.now()
+  local limit = timeout or pool.config.acquire_timeout
   local id = owner and owner.id or 0
   local answer, slot, lease = core.pool_wait(pool.machine, id, timeout,
     level * pool.tracked)
@@ -115,7 +122,20 @@ local function acquire_slowly(pool, owner, timeout, level)
     elseif not pool.config.before_acquire or passes(pool, slot, lease) then
       break
     end
-    answer, slot = "queued", core.pool_reject(pool.machine, lease, id, timeout)
+    local waited = core.now() - started
+    if waited >= limit then
+      pool.give_back(lease, BROKEN)
+      carry_out(pool)
+      fail(pool, "timeout", started)
+    end
+    answer, slot = "queued", core.pool_reject(pool.machine, lease, id,
+      limit - waited, waited, level * pool.tracked)
+    if not slot then
+      fail(pool, "shut", started)
+    end
+  end
+  if not core.pool_lent(pool.machine, lease) then
+    fail(pool, "shut", started)
   end
   hold(pool, owner, slot, lease)
   return pool.connections[slot]
@@ -170,17 +190,28 @@ local function refuse_release(pool, connection)
   caller.usage("pool %q: the connection is held by another task", pool.name)
 end
 
--- What the hook, or the connection itself, says of its state.
+-- Whether the task was told to end while a hook ran: no failure of the hook's.
+local function is_interruption(err)
+  return errors.is_error(err)
+    and (err.kind == "cancelled" or err.kind == "timeout")
+end
+
+-- What the hook, or the connection itself, says of its state, and what is to be
+-- raised once the connection is back.
 local function judge(pool, connection, slot, verdict)
   local hook = pool.config.after_release
   if hook then
     local fine, answer = pcall(hook, connection)
-    if not fine then
+    if not fine and is_interruption(answer) then
+      return BROKEN, answer
+    elseif not fine then
       pool:emit("error", { pool = pool.name, error = answer, phase = "reset" })
       return BROKEN
     elseif answer ~= nil and VERDICTS[answer] == nil then
-      caller.usage("after_release answers clean, dirty or broken, not %s",
+      local _, err = pcall(caller.usage,
+        "after_release answers clean, dirty or broken, not %s",
         tostring(answer))
+      return BROKEN, err
     elseif answer ~= nil and verdict == nil then
       verdict = answer
     end
@@ -206,13 +237,18 @@ function Pool:release(connection, verdict)
     caller.usage("release(connection, verdict): the verdict is clean, dirty or "
       .. "broken, not %s", tostring(verdict))
   end
-  local code = CLEAN
+  local code, err = CLEAN, nil
   if verdict ~= nil or self.resets[slot] or self.config.after_release then
-    code = judge(self, connection, slot, verdict)
+    code, err = judge(self, connection, slot, verdict)
   end
-  let_go(self, owner, slot)
-  if self.give_back(lease, code) then
-    carry_out(self)
+  if self.leases[slot] == lease then -- else it was taken back while a hook ran
+    let_go(self, owner, slot)
+    if self.give_back(lease, code) then
+      carry_out(self)
+    end
+  end
+  if err then
+    error(err, 0)
   end
 end
 
@@ -497,7 +533,7 @@ function M.new(factory, given, name)
     name = name or default_name(), factory = factory, machine = machine,
     connections = {}, slots = {}, leases = {}, holders = {}, resets = {},
     holdings = setmetatable({}, { __mode = "k" }), jobs = {}, requests = {},
-    answers = {}, listeners = {}, watchers = list.new(), carrying = false,
+    answers = {}, leaked = {}, listeners = {}, watchers = list.new(), carrying = false,
     ended = false,
   }, class)
   self.take, self.give_back = core.pool_hands(machine)

@@ -205,12 +205,19 @@ function M.leak(pool, slot, seconds)
   local event = new_event(pool, slot, seconds)
   event.standing = M.standing(pool.holders[slot])
   event.last_statement = last_statement(event.connection)
+  pool.leaked[slot] = event
   M.tell_leak(pool, event)
 end
 
---- It has come back after all.
+--- It has come back after all: it may be another's already.
 function M.leak_over(pool, slot, seconds)
-  M.tell_leak_over(pool, new_event(pool, slot, seconds))
+  local event, leak = new_event(pool, slot, seconds), pool.leaked[slot]
+  pool.leaked[slot] = nil
+  if leak then
+    event.taken_at, event.task = leak.taken_at, leak.task
+    event.connection = leak.connection
+  end
+  M.tell_leak_over(pool, event)
 end
 
 --- It was taken back from a task that has ended.
