@@ -71,22 +71,63 @@ typedef enum covet_kind {
   COVET_TEXT = 3,    /* `bytes` and `length`, UTF-8 by convention */
   COVET_BLOB = 4,    /* `bytes` and `length` */
   COVET_BOOLEAN = 5, /* `integer` is 0 or 1 */
-  COVET_JSON = 6,    /* as TEXT, from here on: only for columns */
+  /* Texts of a meaning. Columns are declared so, and cells within nested values
+     have these kinds; a column's own cells are TEXT. */
+  COVET_JSON = 6,
   COVET_DATE = 7,
   COVET_TIME = 8,
-  COVET_TIMESTAMP = 9
+  COVET_TIMESTAMP = 9,
+  COVET_TIMESTAMPTZ = 10,
+  COVET_NUMERIC = 11,
+  /* Values made of others: `nested`. Columns and cells. */
+  COVET_ARRAY = 12,
+  COVET_COMPOSITE = 13,
+  COVET_RANGE = 14,
+  COVET_MULTIRANGE = 15,
+  COVET_MAP = 16,
+  /* As TEXT or BLOB, for a codec of the user's; columns and nested cells. */
+  COVET_CUSTOM = 17
 } covet_kind;
+
+typedef struct covet_nested covet_nested;
 
 /** One value of one row: 16 bytes. */
 typedef struct covet_cell {
   union {
     int64_t integer;
     double number;
-    const char *bytes; /* borrowed from the batch */
+    const char *bytes;          /* borrowed from the batch */
+    const covet_nested *nested; /* the same */
   };
   int32_t length; /* bytes of TEXT and BLOB, -1 for NULL, else 0 */
   uint32_t kind;  /* covet_kind */
 } covet_cell;
+
+/** What bounds a range has. */
+typedef enum covet_range_flags {
+  COVET_RANGE_EMPTY = 1,
+  COVET_RANGE_LOWER_INCLUSIVE = 2,
+  COVET_RANGE_UPPER_INCLUSIVE = 4,
+  COVET_RANGE_LOWER_INFINITE = 8, /* then the cell of the bound is NULL */
+  COVET_RANGE_UPPER_INFINITE = 16
+} covet_range_flags;
+
+/**
+ * A value made of others. Its `cells` are: of an ARRAY its elements, row-major; of a
+ * COMPOSITE its attributes; of a RANGE its lower and upper bound (none when it is
+ * empty); of a MULTIRANGE its ranges; of a MAP key, value, key, value...
+ */
+struct covet_nested {
+  const covet_cell *cells;
+  const char *const *names; /* COMPOSITE: of the attributes, each with a NUL;
+                               NULL: they have none */
+  const int32_t *sizes;     /* ARRAY: of each dimension the length and the lower
+                               bound */
+  uint32_t count;           /* of the cells */
+  uint32_t dimensions;      /* ARRAY: 0 when it is empty */
+  uint32_t flags;           /* RANGE: covet_range_flags */
+  uint32_t type_id;         /* the database's own id of the type */
+};
 
 /** One column of a result. */
 typedef struct covet_column {
@@ -523,9 +564,11 @@ typedef struct covet_result {
   int has_insert_id;
   covet_lease lease;        /* of covet_op_acquire */
   const covet_shape *shape; /* of the rows, NULL when there can be none */
-  int described;            /* of COVET_QUERY_DESCRIBE: the next two hold */
+  int described;            /* of COVET_QUERY_DESCRIBE: the next three hold */
   uint32_t parameter_count;
   int read_only;
+  const covet_shape *parameters; /* their types, where the database tells them;
+                                    else NULL */
 } covet_result;
 
 COVET_EXPORT const covet_result *covet_op_result(const covet_op *op);

@@ -91,6 +91,17 @@ const char *covet_batch_copy(covet_batch *batch, const void *bytes,
   return copy;
 }
 
+void *covet_batch_alloc(covet_batch *batch, size_t size)
+{
+  owned_batch *own = owned(batch);
+  void *memory = covet_arena_alloc(&own->arena, size);
+
+  if (memory != NULL) {
+    own->bytes += size;
+  }
+  return memory;
+}
+
 size_t covet_batch_bytes(const covet_batch *batch)
 {
   return ((const owned_batch *) (const void *) batch)->bytes;

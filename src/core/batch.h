@@ -45,7 +45,11 @@ covet_cell *covet_batch_add_row(covet_batch *batch);
 const char *covet_batch_copy(covet_batch *batch, const void *bytes,
                              size_t length);
 
-/** Bytes copied into it. */
+/** `size` bytes, aligned for any type, that live as long as the batch, or
+ *  NULL. */
+void *covet_batch_alloc(covet_batch *batch, size_t size);
+
+/** Bytes copied into it or taken from it. */
 size_t covet_batch_bytes(const covet_batch *batch);
 
 /** Free this batch and all that follow it. */

@@ -81,6 +81,7 @@ void covet_op_recycle(covet_op *op)
 
   covet_batch_free_all(op->first);
   covet_shape_release(op->result.shape);
+  covet_shape_release(op->result.parameters);
   if (op->error != &rt->out_of_memory) {
     free(op->error);
   }

@@ -292,6 +292,7 @@ static void free_memory(covet_runtime *rt)
     if (!node_queued(&op->node) || op->live) {
       covet_batch_free_all(op->first);
       covet_shape_release(op->result.shape);
+      covet_shape_release(op->result.parameters);
       if (op->error != &rt->out_of_memory) {
         free(op->error);
       }
