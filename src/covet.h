@@ -393,7 +393,8 @@ typedef enum covet_event_type {
   COVET_EVENT_CLOSE,     /* `text`: why, as covet_adapter_stats counts it */
   COVET_EVENT_LEAK,      /* `lease` is out for `us` already */
   COVET_EVENT_LEAK_OVER, /* it came back, after `us` */
-  COVET_EVENT_BREAKER    /* `text`: "open", "half_open" or "closed" */
+  COVET_EVENT_BREAKER,   /* `text`: "open", "half_open" or "closed" */
+  COVET_EVENT_NOTICE     /* `text`: what the server said by the way */
 } covet_event_type;
 
 typedef struct covet_event {
@@ -453,7 +454,9 @@ typedef enum covet_query_flags {
   COVET_QUERY_MANY = 32,    /* parameters are rows of `width` cells each */
   COVET_QUERY_READ_ONLY = 64,    /* fail if the statement would write */
   COVET_QUERY_TRANSACTION = 128, /* begins, ends or nests a transaction */
-  COVET_QUERY_INSIDE = 256       /* fail unless a transaction is open */
+  COVET_QUERY_INSIDE = 256,      /* fail unless a transaction is open */
+  COVET_QUERY_PIPELINE = 512 /* on a lease (PostgreSQL): sent together with those
+                                that follow in the same turn, all or nothing */
 } covet_query_flags;
 
 /** Lend a connection. `read_only`: one that is not meant to write. */

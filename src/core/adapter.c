@@ -135,12 +135,39 @@ static void disconnect(covet_adapter *adapter, covet_op *op)
   covet_adapter_settle(adapter);
 }
 
+/* A call that needs none of the connections. */
+static bool call_apart(covet_adapter *adapter, covet_op *op)
+{
+  covet_step step;
+
+  if (op->type != COVET_OP_CALL || op->lease != 0 ||
+      adapter->driver->call == NULL || adapter->abandoned ||
+      adapter->state == COVET_ADAPTER_CLOSING) {
+    return false;
+  }
+  queue_push(&adapter->ops, &op->adapter_node);
+  op->state = COVET_OP_RUNNING;
+  step = adapter->driver->call(adapter, op);
+  if (step == COVET_STEP_DONE) {
+    covet_op_finish(op);
+  } else if (step == COVET_STEP_MOVE) {
+    op->state = COVET_OP_NEW;
+    queue_remove(&adapter->ops, &op->adapter_node);
+  } else {
+    covet_op_start_deadline(op);
+  }
+  return step != COVET_STEP_MOVE;
+}
+
 void covet_adapter_dispatch(covet_op *op)
 {
   covet_adapter *adapter = op->adapter;
 
   if (op->type == COVET_OP_DISCONNECT) {
     disconnect(adapter, op);
+    return;
+  }
+  if (call_apart(adapter, op)) {
     return;
   }
   if (adapter->state == COVET_ADAPTER_READY && op->type == COVET_OP_QUERY &&

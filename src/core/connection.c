@@ -96,10 +96,12 @@ static void fail_released(covet_connection *connection)
 /* What `execute` answered, or the driver reported. */
 static void settle(covet_connection *connection, covet_op *op, covet_step step)
 {
+  if (step == COVET_STEP_PENDING) {
+    return; /* it runs on, or the driver has handed over by now */
+  }
   connection->running = NULL;
   switch (step) {
   case COVET_STEP_PENDING:
-    connection->running = op;
     return;
   case COVET_STEP_SUSPENDED:
     suspend(connection, op);
@@ -137,7 +139,7 @@ static void run(covet_connection *connection, covet_op *op)
 
 static void serve_lease(covet_connection *connection)
 {
-  while (connection->running == NULL &&
+  while (connection->running == NULL && !connection->quarantined &&
          connection->state == COVET_CONNECTION_LENT) {
     covet_node *node = queue_pop(&connection->queue);
 
@@ -156,6 +158,39 @@ void covet_connection_report(covet_connection *connection, covet_op *op,
 
   settle(connection, op, step);
   if (connection->state == COVET_CONNECTION_LENT) {
+    serve_lease(connection);
+  }
+  covet_lane_carry_out(lane);
+  covet_adapter_settle(adapter);
+}
+
+void covet_connection_hand_over(covet_connection *connection, covet_op *op,
+                                covet_op *next)
+{
+  connection->running = next;
+  if (connection->state == COVET_CONNECTION_BUSY) {
+    connection->owner = next;
+  }
+  covet_op_finish(op);
+}
+
+void covet_connection_quarantine(covet_connection *connection, covet_op *op)
+{
+  connection->running = NULL;
+  connection->owner = NULL;
+  connection->quarantined = true;
+  covet_op_finish(op);
+}
+
+void covet_connection_recovered(covet_connection *connection)
+{
+  covet_adapter *adapter = connection->adapter;
+  covet_lane *lane = connection->lane;
+
+  connection->quarantined = false;
+  if (connection->state == COVET_CONNECTION_BUSY) {
+    covet_connection_put_back(connection);
+  } else {
     serve_lease(connection);
   }
   covet_lane_carry_out(lane);
@@ -274,7 +309,8 @@ void covet_leases_reclaim(covet_adapter *adapter)
     }
     connection->lease = 0;
     connection->broken = true;
-    if (connection->running == NULL && queue_empty(&connection->queue) &&
+    if (connection->running == NULL && !connection->quarantined &&
+        queue_empty(&connection->queue) &&
         queue_empty(&connection->suspended)) {
       covet_lane *lane = connection->lane;
 

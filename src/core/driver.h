@@ -41,6 +41,11 @@ typedef struct covet_driver {
    *  True: it is done. May be NULL. */
   bool (*run_now)(covet_adapter *adapter, covet_op *op);
 
+  /** A call that runs on no connection of a lane, at any time, before the
+   *  adapter is connected too. DONE: it ended; PENDING: the driver finishes it;
+   *  MOVE: it is none of these. May be NULL. */
+  covet_step (*call)(covet_adapter *adapter, covet_op *op);
+
   /** The lane on which the operation belongs. */
   unsigned (*choose_lane)(covet_adapter *adapter, const covet_op *op);
 
@@ -53,6 +58,9 @@ typedef struct covet_driver {
 
   /** Answered by covet_connection_opened. */
   void (*open)(covet_connection *connection);
+  /** The connection that is being opened is not wanted any more: answer soon. May
+   *  be NULL. */
+  void (*stop_opening)(covet_connection *connection);
   /** Answered by covet_connection_closed. */
   void (*close)(covet_connection *connection);
 
@@ -60,8 +68,13 @@ typedef struct covet_driver {
    *  `op->stop` is set. COVET_OP_RELEASE: make the connection as new. */
   covet_step (*execute)(covet_connection *connection, covet_op *op);
 
-  /** `op->stop` was set while the operation is pending. */
+  /** `op->stop` was set while the operation is pending; of a `call` the connection
+   *  is NULL. */
   void (*cancel)(covet_connection *connection, covet_op *op);
+
+  /** Ask the server behind an idle connection for a sign of life. Answered by
+   *  covet_connection_pinged. NULL where that is not needed. */
+  void (*ping)(covet_connection *connection);
 
   /** Add a function of the user's; on the caller's thread. May be NULL. */
   int (*add_function)(covet_adapter *adapter, const covet_function *function);
@@ -87,6 +100,23 @@ void covet_connection_closed(covet_connection *connection);
 /** An operation for which `execute` answered PENDING has come so far. */
 void covet_connection_report(covet_connection *connection, covet_op *op,
                              covet_step step);
+
+/** The answer to `ping`. */
+void covet_connection_pinged(covet_connection *connection, bool alive);
+
+/** The other side has closed the connection. What runs on it is the driver's to
+ *  fail. */
+void covet_connection_lost(covet_connection *connection);
+
+/** `op`, which ran on the connection, ends now, but `next`, which the driver took
+ *  out of the queue to run behind it, does not. */
+void covet_connection_hand_over(covet_connection *connection, covet_op *op,
+                                covet_op *next);
+
+/** `op` ends before the database has let go of it: the connection is kept from
+ *  everybody until covet_connection_recovered. */
+void covet_connection_quarantine(covet_connection *connection, covet_op *op);
+void covet_connection_recovered(covet_connection *connection);
 
 /** The adapter can be used, or cannot and why. */
 void covet_adapter_connected(covet_adapter *adapter, const covet_error *error);

@@ -45,13 +45,12 @@ void covet_lane_deinit(covet_lane *lane)
   lane->pool = NULL;
 }
 
-/* A connection is made as new while it is still its borrower's, and no driver so
- * far needs pings. */
+/* A connection is made as new while it is still its borrower's. */
 int covet_lane_set_pool(covet_lane *lane, const covet_pool_config *config)
 {
   covet_pool_config own = *config;
 
-  own.can_ping = false;
+  own.can_ping = lane->adapter->driver->ping != NULL;
   own.can_reset = false;
   lane->pool = covet_pool_new(&own);
   return lane->pool == NULL ? COVET_ENOMEM : 0;
@@ -153,6 +152,9 @@ static void close_slot(covet_lane *lane, covet_pool_slot_id slot,
 
   if (connection->state == COVET_CONNECTION_OPENING) {
     connection->unwanted = true;
+    if (lane->adapter->driver->stop_opening != NULL) {
+      lane->adapter->driver->stop_opening(connection);
+    }
   } else {
     start_closing(connection);
   }
@@ -394,6 +396,34 @@ static void tell_breaker(covet_lane *lane)
                      stats.retry_after_us, states[stats.breaker]);
 }
 
+void covet_connection_pinged(covet_connection *connection, bool alive)
+{
+  covet_adapter *adapter = connection->adapter;
+  covet_lane *lane = connection->lane;
+
+  covet_pool_pinged(lane->pool, covet_now_us(), connection->slot, alive);
+  covet_lane_carry_out(lane);
+  covet_adapter_settle(adapter);
+}
+
+void covet_connection_lost(covet_connection *connection)
+{
+  covet_adapter *adapter = connection->adapter;
+  covet_lane *lane = connection->lane;
+
+  connection->broken = true;
+  if (connection->abandoned) {
+    return;
+  }
+  if (lane->pool == NULL) {
+    start_closing(connection);
+    return;
+  }
+  covet_pool_lost(lane->pool, covet_now_us(), connection->slot);
+  covet_lane_carry_out(lane);
+  covet_adapter_settle(adapter);
+}
+
 static void carry_out_one(covet_lane *lane, const covet_pool_action *action)
 {
   switch (action->type) {
@@ -424,8 +454,9 @@ static void carry_out_one(covet_lane *lane, const covet_pool_action *action)
     tell_breaker(lane);
     break;
   case COVET_POOL_PING:
-  case COVET_POOL_RESET:
-    /* not asked for: see covet_lane_set_pool */
+    lane->adapter->driver->ping(connection_at(lane, action->slot));
+    break;
+  case COVET_POOL_RESET: /* not asked for: see covet_lane_set_pool */
   case COVET_POOL_RECLAIMED:
   case COVET_POOL_DRAINED:
   case COVET_POOL_CLOSED:

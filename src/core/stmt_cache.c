@@ -71,16 +71,14 @@ static covet_stmt *look_up(covet_stmt_cache *cache, const char *sql,
   return stmt;
 }
 
-covet_stmt *covet_stmt_cache_find(covet_stmt_cache *cache, const char *sql,
-                                  size_t length, uint32_t hash, uint64_t now_us)
+static covet_stmt *find(covet_stmt_cache *cache, covet_stmt *stmt,
+                        uint64_t now_us)
 {
-  covet_stmt *stmt = look_up(cache, sql, length, hash);
-
-  if (stmt == NULL || stmt->in_use) {
+  if (stmt == NULL) {
     cache->misses++;
     return NULL;
   }
-  if (cache->lifetime_us != 0 && now_us > stmt->prepared_us &&
+  if (!stmt->in_use && cache->lifetime_us != 0 && now_us > stmt->prepared_us &&
       now_us - stmt->prepared_us > cache->lifetime_us) {
     covet_stmt_cache_evict(cache, stmt);
     cache->misses++;
@@ -119,6 +117,21 @@ static void make_room(covet_stmt_cache *cache)
     }
     node = after;
   }
+}
+
+covet_stmt *covet_stmt_cache_find(covet_stmt_cache *cache, const char *sql,
+                                  size_t length, uint32_t hash, uint64_t now_us)
+{
+  covet_stmt *stmt = look_up(cache, sql, length, hash);
+
+  return find(cache, stmt != NULL && stmt->in_use ? NULL : stmt, now_us);
+}
+
+covet_stmt *covet_stmt_cache_share(covet_stmt_cache *cache, const char *sql,
+                                   size_t length, uint32_t hash,
+                                   uint64_t now_us)
+{
+  return find(cache, look_up(cache, sql, length, hash), now_us);
 }
 
 int covet_stmt_cache_add(covet_stmt_cache *cache, covet_stmt *stmt,

@@ -49,6 +49,12 @@ covet_stmt *covet_stmt_cache_find(covet_stmt_cache *cache, const char *sql,
                                   size_t length, uint32_t hash,
                                   uint64_t now_us);
 
+/** The same, also when it is in use: for statements that serve several holders
+ *  at a time. */
+covet_stmt *covet_stmt_cache_share(covet_stmt_cache *cache, const char *sql,
+                                   size_t length, uint32_t hash,
+                                   uint64_t now_us);
+
 /**
  * Keep a statement (*taken*; its sql, length and hash are set), evicting
  * others. Returns 0 when it is not for this cache (too long, or an equal one is

@@ -16,7 +16,8 @@ static int l_watch(lua_State *L)
 static int l_next_event(lua_State *L)
 {
   static const char *const names[] = {"connect", "connect_failed", "close",
-                                      "leak",    "leak_over",      "breaker"};
+                                      "leak",    "leak_over",      "breaker",
+                                      "notice"};
   covet_event event;
 
   if (covet_runtime_next_event(covetL_runtime(L), &event) == 0) {

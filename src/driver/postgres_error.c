@@ -1,0 +1,275 @@
+#include "../core/error.h"
+#include "postgres.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct state_kind {
+  const char *state; /* SQLSTATE, or its first two characters */
+  covet_error_kind kind;
+} state_kind;
+
+/* https://www.postgresql.org/docs/15/errcodes-appendix.html */
+static const state_kind kinds[] = {
+    {"23505", COVET_ERROR_UNIQUE_VIOLATION},
+    {"23503", COVET_ERROR_FOREIGN_KEY_VIOLATION},
+    {"23502", COVET_ERROR_NOT_NULL_VIOLATION},
+    {"23514", COVET_ERROR_CHECK_VIOLATION},
+    {"23P01", COVET_ERROR_EXCLUSION_VIOLATION},
+    {"40001", COVET_ERROR_SERIALIZATION_FAILURE},
+    {"40P01", COVET_ERROR_DEADLOCK},
+    {"55P03", COVET_ERROR_LOCK_TIMEOUT},
+    {"42601", COVET_ERROR_SYNTAX_ERROR},
+    {"42P01", COVET_ERROR_UNDEFINED_TABLE},
+    {"42703", COVET_ERROR_UNDEFINED_COLUMN},
+    {"42883", COVET_ERROR_UNDEFINED_FUNCTION},
+    {"42702", COVET_ERROR_AMBIGUOUS_COLUMN},
+    {"42804", COVET_ERROR_DATATYPE_MISMATCH},
+    {"42846", COVET_ERROR_DATATYPE_MISMATCH},
+    {"42P18", COVET_ERROR_DATATYPE_MISMATCH},
+    {"22003", COVET_ERROR_NUMERIC_OUT_OF_RANGE},
+    {"22001", COVET_ERROR_STRING_TOO_LONG},
+    {"22012", COVET_ERROR_DIVISION_BY_ZERO},
+    {"42501", COVET_ERROR_PERMISSION_DENIED},
+    {"28P01", COVET_ERROR_AUTHENTICATION_FAILED},
+    {"28000", COVET_ERROR_AUTHENTICATION_FAILED},
+    {"3D000", COVET_ERROR_UNKNOWN_DATABASE},
+    {"25006", COVET_ERROR_READ_ONLY},
+    {"53300", COVET_ERROR_TOO_MANY_CONNECTIONS},
+    {"53200", COVET_ERROR_OUT_OF_MEMORY},
+    {"53100", COVET_ERROR_DISK_FULL},
+    {"57014", COVET_ERROR_INTERRUPTED},
+    {"25P02", COVET_ERROR_TRANSACTION_ABORTED},
+    {"25P03", COVET_ERROR_CONNECTION_LOST}, /* idle in transaction too long */
+    {"57P05", COVET_ERROR_CONNECTION_LOST}, /* idle session too long */
+    {"57P01", COVET_ERROR_CONNECTION_LOST},
+    {"57P02", COVET_ERROR_CONNECTION_LOST},
+    {"57P03", COVET_ERROR_CONNECTION_FAILED},
+    {"0A000", COVET_ERROR_UNSUPPORTED},
+    {"22", COVET_ERROR_INVALID_VALUE},
+    {"08P01", COVET_ERROR_PROTOCOL_ERROR},
+    {"08", COVET_ERROR_CONNECTION_LOST},
+    {"28", COVET_ERROR_AUTHENTICATION_FAILED},
+    {"53", COVET_ERROR_SYSTEM},
+    {"58", COVET_ERROR_SYSTEM},
+    {"XX001", COVET_ERROR_CORRUPT},
+    {"XX002", COVET_ERROR_CORRUPT},
+};
+
+static covet_error_kind kind_of(const char *state)
+{
+  for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+    if (strncmp(state, kinds[i].state, strlen(kinds[i].state)) == 0) {
+      return kinds[i].kind;
+    }
+  }
+  return COVET_ERROR_DATABASE_ERROR;
+}
+
+/* The statement failed, and what it did was rolled back; so trying again is
+ * safe. Whether it helps is another question. */
+static covet_retry retry_of(covet_error_kind kind)
+{
+  switch (kind) {
+  case COVET_ERROR_SERIALIZATION_FAILURE:
+  case COVET_ERROR_DEADLOCK:
+  case COVET_ERROR_LOCK_TIMEOUT:
+  case COVET_ERROR_INTERRUPTED:
+  case COVET_ERROR_TOO_MANY_CONNECTIONS:
+  case COVET_ERROR_OUT_OF_MEMORY:
+  case COVET_ERROR_CONNECTION_FAILED:
+    return COVET_RETRY_SAFE;
+  case COVET_ERROR_CONNECTION_LOST:
+    return COVET_RETRY_IDEMPOTENT_ONLY;
+  default:
+    return COVET_RETRY_NO;
+  }
+}
+
+static void copy_field(char *field, size_t size, const PGresult *result,
+                       int code)
+{
+  const char *text = PQresultErrorField(result, code);
+
+  if (text != NULL) {
+    covet_error_text(field, size, text, strlen(text));
+  }
+}
+
+void pg_error_fill(covet_error *error, const PGresult *result)
+{
+  const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+  const char *position =
+      PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
+  covet_error_kind kind =
+      state == NULL ? COVET_ERROR_DATABASE_ERROR : kind_of(state);
+
+  if (message == NULL) {
+    message = PQresultErrorMessage(result);
+  }
+  covet_error_set(error, kind, "%s", "");
+  covet_error_text(error->message, sizeof(error->message), message,
+                   strcspn(message, "\n") == 0 ? strlen(message)
+                                               : strcspn(message, "\n"));
+  error->retry = retry_of(kind);
+  if (position != NULL) {
+    error->position = strtoll(position, NULL, 10);
+  }
+  copy_field(error->sqlstate, sizeof(error->sqlstate), result,
+             PG_DIAG_SQLSTATE);
+  copy_field(error->constraint, sizeof(error->constraint), result,
+             PG_DIAG_CONSTRAINT_NAME);
+  copy_field(error->table, sizeof(error->table), result, PG_DIAG_TABLE_NAME);
+  copy_field(error->column, sizeof(error->column), result, PG_DIAG_COLUMN_NAME);
+  copy_field(error->hint, sizeof(error->hint), result, PG_DIAG_MESSAGE_HINT);
+  copy_field(error->detail, sizeof(error->detail), result,
+             PG_DIAG_MESSAGE_DETAIL);
+}
+
+void pg_error_lost(covet_error *error, PGconn *pq)
+{
+  const char *text = pq == NULL ? "" : PQerrorMessage(pq);
+
+  covet_error_set(error, COVET_ERROR_CONNECTION_LOST, "%s", "");
+  if (text[0] == '\0') {
+    text = "the server closed the connection";
+  }
+  covet_error_text(error->message, sizeof(error->message), text,
+                   strcspn(text, "\n"));
+  error->retry = COVET_RETRY_IDEMPOTENT_ONLY;
+}
+
+/* libpq gives no SQLSTATE of what failed while connecting. lc_messages is the
+ * server's, so that words of it tell nothing for sure; those of libpq and
+ * OpenSSL are in the language of this process. */
+static covet_error_kind open_kind(const char *text)
+{
+  static const state_kind words[] = {
+      {"password authentication failed", COVET_ERROR_AUTHENTICATION_FAILED},
+      {"no password supplied", COVET_ERROR_AUTHENTICATION_FAILED},
+      {"authentication failed", COVET_ERROR_AUTHENTICATION_FAILED},
+      {"no pg_hba.conf entry", COVET_ERROR_AUTHENTICATION_FAILED},
+      {"pg_hba.conf rejects", COVET_ERROR_AUTHENTICATION_FAILED},
+      {"authentication method requirement", COVET_ERROR_AUTHENTICATION_FAILED},
+      {"is not permitted to log in", COVET_ERROR_AUTHENTICATION_FAILED},
+      {"channel binding", COVET_ERROR_AUTHENTICATION_FAILED},
+      {"too many connections", COVET_ERROR_TOO_MANY_CONNECTIONS},
+      {"too many clients", COVET_ERROR_TOO_MANY_CONNECTIONS},
+      {"remaining connection slots", COVET_ERROR_TOO_MANY_CONNECTIONS},
+      {"SSL", COVET_ERROR_TLS_ERROR},
+      {"certificate", COVET_ERROR_TLS_ERROR},
+      {"expected authentication request", COVET_ERROR_PROTOCOL_ERROR},
+      {"received invalid response", COVET_ERROR_PROTOCOL_ERROR},
+      {"timeout expired", COVET_ERROR_CONNECTION_FAILED},
+  };
+
+  if (strstr(text, "database \"") != NULL &&
+      strstr(text, "does not exist") != NULL) {
+    return COVET_ERROR_UNKNOWN_DATABASE;
+  }
+  if (strstr(text, "role \"") != NULL &&
+      strstr(text, "does not exist") != NULL) {
+    return COVET_ERROR_AUTHENTICATION_FAILED;
+  }
+  for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+    if (strstr(text, words[i].state) != NULL) {
+      return words[i].kind;
+    }
+  }
+  return COVET_ERROR_CONNECTION_FAILED;
+}
+
+void pg_error_open(covet_error *error, PGconn *pq)
+{
+  const char *text = pq == NULL ? "out of memory" : PQerrorMessage(pq);
+  size_t length = strlen(text);
+
+  while (length > 0 && text[length - 1] == '\n') {
+    length--;
+  }
+  covet_error_set(error, open_kind(text), "%s", "");
+  covet_error_text(error->message, sizeof(error->message), text, length);
+  error->phase = COVET_PHASE_CONNECT;
+  error->retry = COVET_RETRY_SAFE;
+}
+
+/* A server that has become a standby says so to writes only; its connections are
+ * of no use to a pool that wants to write. */
+static bool is_demoted(const pg_connection *connection,
+                       const covet_error *error)
+{
+  const char *standby = PQparameterStatus(connection->pq, "in_hot_standby");
+  const char *read_only =
+      PQparameterStatus(connection->pq, "default_transaction_read_only");
+
+  return error->kind == COVET_ERROR_READ_ONLY && connection->opened_writable &&
+         ((standby != NULL && strcmp(standby, "on") == 0) ||
+          (read_only != NULL && strcmp(read_only, "on") == 0));
+}
+
+static void note_for_transaction(pg_connection *connection, covet_error *error)
+{
+  if (error->kind == COVET_ERROR_TRANSACTION_ABORTED) {
+    if (connection->first_error[0] != '\0') {
+      (void) snprintf(error->detail, sizeof(error->detail),
+                      "its first error was: %.220s", connection->first_error);
+    }
+  } else {
+    covet_error_text(connection->first_error, sizeof(connection->first_error),
+                     error->message, strlen(error->message));
+  }
+}
+
+/* The server counts characters. */
+static int64_t byte_of(const covet_op *op, int64_t character)
+{
+  size_t at = 0;
+
+  while (character > 1 && at < op->sql_length) {
+    at++;
+    while (at < op->sql_length && ((unsigned char) op->sql[at] & 0xc0) == 0x80) {
+      at++;
+    }
+    character--;
+  }
+  return (int64_t) at + 1;
+}
+
+void pg_fault(pg_connection *connection, covet_op *op, const PGresult *result)
+{
+  covet_error *error = covet_op_fault(op);
+
+  if (error == &op->runtime->out_of_memory) {
+    return;
+  }
+  pg_error_fill(error, result);
+  error->phase = op->phase;
+  if (error->position > 0 && op->type == COVET_OP_QUERY) {
+    error->position = byte_of(op, error->position);
+  }
+  note_for_transaction(connection, error);
+  if (is_demoted(connection, error)) {
+    connection->base.broken = true;
+    if (connection->base.lane->pool != NULL) {
+      covet_pool_evict(connection->base.lane->pool, covet_now_us());
+    }
+  }
+}
+
+void pg_refuse(covet_op *op, covet_error_kind kind, const char *format, ...)
+{
+  covet_error *error = covet_op_fault(op);
+  char text[sizeof(error->message)];
+  va_list arguments;
+
+  va_start(arguments, format);
+  (void) vsnprintf(text, sizeof(text), format, arguments);
+  va_end(arguments);
+  if (error != &op->runtime->out_of_memory) {
+    covet_error_set(error, kind, "%s", text);
+    error->phase = op->phase;
+  }
+}

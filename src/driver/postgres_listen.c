@@ -1,0 +1,486 @@
+/* LISTEN: on a connection of its own, which is opened again when it is lost. */
+#include "../core/batch.h"
+#include "../core/error.h"
+#include "postgres.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_BACKOFF_MS = 100, LONGEST_BACKOFF_MS = 5000 };
+
+typedef struct channel {
+  covet_node node;
+  char *name;
+  char *text; /* LISTEN "name" */
+  bool told;  /* the server knows */
+  bool unwanted;
+} channel;
+
+/* Operations wait in `calls` until the server has been told of all channels. */
+typedef struct pg_listener {
+  pg_adapter *adapter;
+  pg_connection *connection; /* open */
+  bool opening;
+  bool talking; /* statements are under way */
+  bool was_lost;
+  bool has_timer;
+  uv_timer_t timer; /* of the next attempt */
+  unsigned backoff_ms;
+  covet_queue channels;
+  covet_queue calls;
+  covet_op *stream;
+  covet_error error; /* what the server said to the last statements */
+  bool freed;
+} pg_listener;
+
+static channel *channel_at(covet_node *node)
+{
+  return COVET_CONTAINER(node, channel, node);
+}
+
+/* --- Life ----------------------------------------------------------------------------- */
+
+static pg_listener *listener_of(pg_adapter *adapter)
+{
+  pg_listener *listener = adapter->listener;
+
+  if (listener != NULL) {
+    return listener;
+  }
+  listener = calloc(1, sizeof(*listener));
+  if (listener == NULL) {
+    return NULL;
+  }
+  listener->adapter = adapter;
+  queue_init(&listener->channels);
+  queue_init(&listener->calls);
+  adapter->listener = listener;
+  return listener;
+}
+
+static void free_channel(pg_listener *listener, channel *one)
+{
+  queue_remove(&listener->channels, &one->node);
+  free(one->name);
+  free(one->text);
+  free(one);
+}
+
+static void free_listener(pg_listener *listener)
+{
+  while (!queue_empty(&listener->channels)) {
+    free_channel(listener, channel_at(queue_first(&listener->channels)));
+  }
+  free(listener);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+  pg_listener *listener = handle->data;
+  covet_runtime *rt = handle->loop->data;
+
+  (void) rt;
+  free_listener(listener);
+}
+
+void pg_listener_free(pg_adapter *adapter)
+{
+  pg_listener *listener = adapter->listener;
+
+  adapter->listener = NULL;
+  if (listener != NULL && listener->has_timer) {
+    uv_close((uv_handle_t *) &listener->timer, on_timer_closed);
+  } else if (listener != NULL) {
+    free_listener(listener);
+  }
+}
+
+/* --- Telling ---------------------------------------------------------------------------- */
+
+static const covet_shape *row_shape(pg_adapter *adapter)
+{
+  static const covet_column columns[] = {
+      {.name = "channel",
+       .type = "text",
+       .name_length = 7,
+       .type_length = 4,
+       .kind = COVET_TEXT},
+      {.name = "payload",
+       .type = "text",
+       .name_length = 7,
+       .type_length = 4,
+       .kind = COVET_TEXT},
+      {.name = "pid",
+       .type = "integer",
+       .name_length = 3,
+       .type_length = 7,
+       .kind = COVET_INTEGER},
+      {.name = "gap",
+       .type = "boolean",
+       .name_length = 3,
+       .type_length = 7,
+       .kind = COVET_BOOLEAN}};
+
+  return covet_shape_intern(&adapter->base->runtime->shapes, columns, 4);
+}
+
+static void set_text(covet_batch *batch, covet_cell *cell, const char *text)
+{
+  cell->kind = text == NULL ? COVET_NULL : COVET_TEXT;
+  cell->length = text == NULL ? -1 : (int32_t) strlen(text);
+  cell->integer = 0;
+  if (text != NULL) {
+    cell->bytes = covet_batch_copy(batch, text, strlen(text));
+    if (cell->bytes == NULL) {
+      cell->kind = COVET_NULL;
+      cell->length = -1;
+    }
+  }
+}
+
+static void deliver(pg_listener *listener, const char *name,
+                    const char *payload, int pid, bool gap)
+{
+  const covet_shape *shape;
+  covet_batch *batch;
+  covet_cell *cells;
+
+  if (listener->stream == NULL) {
+    return;
+  }
+  shape = row_shape(listener->adapter);
+  batch = shape == NULL ? NULL : covet_batch_new(shape, 1);
+  covet_shape_release(shape);
+  cells = batch == NULL ? NULL : covet_batch_add_row(batch);
+  if (cells == NULL) {
+    covet_batch_free(batch);
+    return;
+  }
+  set_text(batch, &cells[0], name);
+  set_text(batch, &cells[1], payload);
+  cells[2] = (covet_cell){.integer = pid, .kind = COVET_INTEGER};
+  cells[3] = (covet_cell){.integer = gap, .kind = COVET_BOOLEAN};
+  (void) covet_op_deliver(listener->stream, batch);
+}
+
+void pg_listener_notified(pg_connection *connection, const PGnotify *notify)
+{
+  pg_listener *listener = connection->adapter->listener;
+
+  if (listener != NULL) {
+    deliver(listener, notify->relname, notify->extra, notify->be_pid, false);
+  }
+}
+
+static void end_calls(pg_listener *listener, const covet_error *error)
+{
+  covet_node *node;
+
+  while ((node = queue_pop(&listener->calls)) != NULL) {
+    covet_op *op = COVET_CONTAINER(node, covet_op, node);
+
+    if (error != NULL) {
+      covet_op_fail(op, error);
+    } else {
+      covet_op_finish(op);
+    }
+  }
+}
+
+/* --- The connection ---------------------------------------------------------------------- */
+
+static void open_connection(pg_listener *listener)
+{
+  covet_adapter *base = listener->adapter->base;
+
+  if (listener->opening || listener->connection != NULL || base->abandoned) {
+    return;
+  }
+  listener->opening = covet_lane_open(&base->lanes[PG_LISTENER]) != NULL;
+  if (!listener->opening) {
+    end_calls(listener, &base->runtime->out_of_memory);
+  }
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+  open_connection(timer->data);
+}
+
+static void open_later(pg_listener *listener)
+{
+  covet_adapter *base = listener->adapter->base;
+
+  if (queue_empty(&listener->channels) || base->abandoned ||
+      base->disconnect != NULL) {
+    return;
+  }
+  if (!listener->has_timer) {
+    if (uv_timer_init(base->runtime->loop, &listener->timer) != 0) {
+      return;
+    }
+    listener->timer.data = listener;
+    uv_unref((uv_handle_t *) &listener->timer);
+    listener->has_timer = true;
+  }
+  listener->backoff_ms = listener->backoff_ms == 0
+                             ? FIRST_BACKOFF_MS
+                             : listener->backoff_ms * 2;
+  if (listener->backoff_ms > LONGEST_BACKOFF_MS) {
+    listener->backoff_ms = LONGEST_BACKOFF_MS;
+  }
+  (void) uv_timer_start(&listener->timer, on_retry, listener->backoff_ms, 0);
+}
+
+/* Tell the server what it does not know yet. */
+static void talk(pg_listener *listener)
+{
+  const char **texts;
+  size_t count = 0;
+  covet_node *node = queue_first(&listener->channels);
+
+  texts = calloc(listener->channels.count + 1, sizeof(*texts));
+  if (texts == NULL) {
+    end_calls(listener, &listener->adapter->base->runtime->out_of_memory);
+    return;
+  }
+  for (; node != NULL; node = queue_after(&listener->channels, node)) {
+    channel *one = channel_at(node);
+
+    if (one->unwanted || !one->told) {
+      texts[count++] = one->text;
+    }
+  }
+  if (count == 0) {
+    end_calls(listener, NULL);
+  } else {
+    memset(&listener->error, 0, sizeof(listener->error));
+    listener->talking = true;
+    if (!pg_send_own(listener->connection, texts, count)) {
+      pg_lose(listener->connection);
+    }
+  }
+  free(texts);
+}
+
+void pg_listener_opened(pg_connection *connection)
+{
+  pg_listener *listener = connection->adapter->listener;
+  covet_node *node;
+
+  if (listener == NULL) {
+    return;
+  }
+  listener->opening = false;
+  listener->connection = connection;
+  listener->backoff_ms = 0;
+  for (node = queue_first(&listener->channels); node != NULL;
+       node = queue_after(&listener->channels, node)) {
+    channel_at(node)->told = false;
+  }
+  talk(listener);
+}
+
+void pg_listener_failed(pg_adapter *adapter)
+{
+  pg_listener *listener = adapter->listener;
+
+  if (listener != NULL) {
+    listener->opening = false;
+    open_later(listener); /* the calls wait as long as they want to */
+  }
+}
+
+void pg_listener_lost(pg_connection *connection)
+{
+  pg_listener *listener = connection->adapter->listener;
+
+  if (listener != NULL && listener->connection == connection) {
+    listener->connection = NULL;
+    listener->talking = false;
+    listener->was_lost = true;
+    open_later(listener);
+  }
+}
+
+void pg_listener_error(pg_connection *connection, const PGresult *result)
+{
+  pg_listener *listener = connection->adapter->listener;
+
+  if (listener != NULL && listener->error.kind == COVET_ERROR_NONE) {
+    pg_error_fill(&listener->error, result);
+  }
+}
+
+/* The server has heard. */
+void pg_listener_rest(pg_connection *connection)
+{
+  pg_listener *listener = connection->adapter->listener;
+  bool failed;
+  covet_node *node;
+
+  if (listener == NULL || !listener->talking) {
+    return;
+  }
+  listener->talking = false;
+  failed = listener->error.kind != COVET_ERROR_NONE;
+  node = queue_first(&listener->channels);
+  while (node != NULL) {
+    channel *one = channel_at(node);
+
+    node = queue_after(&listener->channels, node);
+    if (one->unwanted || (failed && !one->told)) {
+      free_channel(listener, one);
+    } else {
+      one->told = true;
+    }
+  }
+  if (listener->was_lost && !failed) {
+    listener->was_lost = false;
+    deliver(listener, NULL, NULL, 0, true);
+  }
+  end_calls(listener, failed ? &listener->error : NULL);
+}
+
+/* --- Calls --------------------------------------------------------------------------------- */
+
+static channel *find_channel(const pg_listener *listener, const char *name)
+{
+  covet_node *node = queue_first(&listener->channels);
+
+  while (node != NULL && strcmp(channel_at(node)->name, name) != 0) {
+    node = queue_after(&listener->channels, node);
+  }
+  return node == NULL ? NULL : channel_at(node);
+}
+
+/* LISTEN "na""me" */
+static char *statement(const char *verb, const char *name)
+{
+  char *text = malloc(strlen(verb) + 2 * strlen(name) + 4);
+  char *to = text;
+
+  if (text == NULL) {
+    return NULL;
+  }
+  to = stpcpy(to, verb);
+  *to++ = ' ';
+  *to++ = '"';
+  for (; *name != '\0'; name++) {
+    if (*name == '"') {
+      *to++ = '"';
+    }
+    *to++ = *name;
+  }
+  *to++ = '"';
+  *to = '\0';
+  return text;
+}
+
+static covet_step fail_memory(covet_op *op)
+{
+  pg_refuse(op, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
+  return COVET_STEP_DONE;
+}
+
+static covet_step wait(pg_listener *listener, covet_op *op)
+{
+  op->phase = COVET_PHASE_CONNECT;
+  queue_push(&listener->calls, &op->node);
+  if (listener->connection == NULL) {
+    open_connection(listener);
+  } else if (!listener->talking) {
+    talk(listener);
+  }
+  return COVET_STEP_PENDING;
+}
+
+covet_step pg_listen(pg_adapter *adapter, covet_op *op, const char *name)
+{
+  pg_listener *listener = listener_of(adapter);
+  channel *one;
+
+  if (name == NULL || name[0] == '\0' || strlen(name) > 63) {
+    pg_refuse(op, COVET_ERROR_USAGE, "a channel's name has 1 to 63 bytes");
+    return COVET_STEP_DONE;
+  }
+  if (listener == NULL) {
+    return fail_memory(op);
+  }
+  one = find_channel(listener, name);
+  if (one == NULL) {
+    one = calloc(1, sizeof(*one));
+    if (one == NULL) {
+      return fail_memory(op);
+    }
+    queue_push(&listener->channels, &one->node);
+    one->name = strdup(name);
+  }
+  free(one->text);
+  one->text = statement("LISTEN", name);
+  one->told &= !one->unwanted;
+  one->unwanted = false;
+  if (one->name == NULL || one->text == NULL) {
+    free_channel(listener, one);
+    return fail_memory(op);
+  }
+  return wait(listener, op);
+}
+
+covet_step pg_unlisten(pg_adapter *adapter, covet_op *op, const char *name)
+{
+  pg_listener *listener = adapter->listener;
+  covet_node *node;
+
+  if (listener == NULL || name == NULL) {
+    return COVET_STEP_DONE;
+  }
+  for (node = queue_first(&listener->channels); node != NULL;
+       node = queue_after(&listener->channels, node)) {
+    channel *one = channel_at(node);
+
+    if (strcmp(name, "*") == 0 || strcmp(name, one->name) == 0) {
+      char *text = statement("UNLISTEN", one->name);
+
+      if (text == NULL) {
+        return fail_memory(op);
+      }
+      free(one->text);
+      one->text = text;
+      one->unwanted = true;
+    }
+  }
+  if (listener->connection == NULL) {
+    return COVET_STEP_DONE; /* they go when it is opened */
+  }
+  return wait(listener, op);
+}
+
+covet_step pg_notifications(pg_adapter *adapter, covet_op *op)
+{
+  pg_listener *listener = listener_of(adapter);
+
+  if (listener == NULL) {
+    return fail_memory(op);
+  }
+  if (listener->stream != NULL) {
+    pg_refuse(op, COVET_ERROR_USAGE, "notifications are being read already");
+    return COVET_STEP_DONE;
+  }
+  op->phase = COVET_PHASE_FETCH;
+  listener->stream = op;
+  return COVET_STEP_PENDING;
+}
+
+void pg_listener_cancel(pg_adapter *adapter, covet_op *op)
+{
+  pg_listener *listener = adapter->listener;
+
+  if (listener != NULL && listener->stream == op) {
+    listener->stream = NULL;
+  } else if (node_queued(&op->node)) {
+    queue_remove(&listener->calls, &op->node);
+  }
+  covet_op_fault_stopped(op);
+  covet_op_finish(op);
+}
