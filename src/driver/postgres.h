@@ -212,6 +212,7 @@ struct pg_connection {
   pg_canceling *canceling;
   uint64_t sync_number;   /* the last one that was sent */
   uint64_t answered_sync; /* and answered */
+  bool cancel_timed; /* the timer is the cancel's */
   uint64_t cancel_sync;   /* sent when the last cancel was; 0: none was */
   bool was_in_transaction; /* when it answered last */
   uint32_t stale_seen;    /* of the adapter's `stale` */
@@ -253,6 +254,13 @@ static inline pg_adapter *pg_of(covet_adapter *adapter)
 static inline pg_connection *pg_connection_of(covet_connection *base)
 {
   return (pg_connection *) (void *) base;
+}
+
+/** Whether nobody reads on: what is left of it is dropped. */
+static inline bool pg_is_stopped_stream(covet_op *op)
+{
+  return (op->flags & COVET_QUERY_STREAM) &&
+         covet_op_stop_reason(op) != COVET_STOP_NONE;
 }
 
 /* --- postgres_options.c --------------------------------------------------------- */

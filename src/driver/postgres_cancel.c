@@ -62,11 +62,16 @@ static bool is_busy(const pg_connection *connection)
 
 void pg_cancel_settled(pg_connection *connection)
 {
-  if (is_busy(connection) || pg_is_canceling(connection) ||
-      !connection->base.quarantined) {
+  if (is_busy(connection) || pg_is_canceling(connection)) {
     return;
   }
-  pg_timer(connection, 0, NULL);
+  if (connection->cancel_timed) {
+    connection->cancel_timed = false;
+    pg_timer(connection, 0, NULL);
+  }
+  if (!connection->base.quarantined) {
+    return;
+  }
   if (connection->base.state == COVET_CONNECTION_BUSY &&
       pg_needs_reset(connection)) {
     connection->base.broken = true;
@@ -169,6 +174,7 @@ void pg_cancel_drained(pg_connection *connection)
     return;
   }
   connection->cancel_sync = connection->sync_number;
+  connection->cancel_timed = true;
   if (start_thread(connection)) {
     pg_timer(connection, PATIENCE_US, on_patience_over);
   } else {

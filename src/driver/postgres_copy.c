@@ -456,8 +456,6 @@ covet_step pg_copy_out(pg_connection *connection, covet_op *op)
     connection->paused = false;
     if (covet_op_stop_reason(op) != COVET_STOP_NONE) {
       pg_cancel_drained(connection);
-      pg_poll(connection);
-      return COVET_STEP_PENDING;
     }
     pg_read(connection);
     return connection->paused ? COVET_STEP_SUSPENDED : COVET_STEP_PENDING;

@@ -187,7 +187,7 @@ void pg_read(pg_connection *connection)
 {
   uint64_t start = 0;
 
-  if (connection->reading || connection->closing) {
+  if (connection->reading || connection->closing || connection->lost) {
     return; /* whoever reads already goes on */
   }
   connection->reading = true;

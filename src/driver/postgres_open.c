@@ -7,7 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLACK_US = 2000000 };
+enum {
+  SLACK_US = 2000000,
+  /* A thread in the middle of a handshake when the process ends may find OpenSSL
+   * gone: most are given the time to come to their end. */
+  STOP_US = 1000000
+};
 
 /* The thread and the loop have one half each; whoever comes last frees it. */
 struct pg_opening {
@@ -218,7 +223,7 @@ void pg_stop_opening(covet_connection *base)
   pg_connection *connection = pg_connection_of(base);
 
   if (connection->opening != NULL) {
-    pg_timer(connection, 1, on_overdue);
+    pg_timer(connection, STOP_US, on_overdue);
   }
 }
 

@@ -277,7 +277,10 @@ static void finish(pg_request *request)
   pg_connection *connection = request->connection;
   covet_op *op = request->op;
 
-  if (op != NULL && !request->has_error && request->stage == PG_STAGE_RUN) {
+  if (op != NULL && !request->has_error && pg_is_stopped_stream(op)) {
+    covet_op_fault_stopped(op);
+  } else if (op != NULL && !request->has_error &&
+             request->stage == PG_STAGE_RUN) {
     pg_finish_rows(request);
   }
   queue_remove(&connection->requests, &request->node);
@@ -652,13 +655,10 @@ static covet_step start(pg_connection *connection, covet_op *op)
 /* A stream goes on, or is to end. */
 static covet_step resume(pg_connection *connection, covet_op *op)
 {
-  if (covet_op_stop_reason(op) != COVET_STOP_NONE) {
-    pg_cancel(&connection->base, op);
-    connection->paused = false;
-    pg_poll(connection);
-    return COVET_STEP_PENDING;
-  }
   connection->paused = false;
+  if (covet_op_stop_reason(op) != COVET_STOP_NONE) {
+    pg_cancel(&connection->base, op); /* and what is there is read away */
+  }
   pg_read(connection);
   return connection->paused ? COVET_STEP_SUSPENDED : COVET_STEP_PENDING;
 }

@@ -188,7 +188,7 @@ bool pg_take_rows(pg_request *request, const PGresult *result)
   int rows = PQntuples(result);
 
   if (op == NULL || request->has_error || rows == 0 ||
-      covet_op_stop_reason(op) != COVET_STOP_NONE) {
+      pg_is_stopped_stream(op)) {
     return !request->has_error;
   }
   if (request->rows == 0 && !fit(request, result)) {

@@ -82,6 +82,10 @@ function TELL.breaker(adapter, _, seconds, state)
     retry_after = seconds })
 end
 
+function TELL.notice(adapter, _, _, message)
+  adapter:emit("notice", { message = message })
+end
+
 -- The one who asked for the connection is told of it by the error.
 function TELL.connect_failed() end
 
