@@ -11,7 +11,7 @@ postgresql.describe("PostgreSQL under cancels", function()
 
   before_each(function()
     local given = postgresql.options(postgresql.url)
-    given.min_size, given.max_size = 2, 8
+    given.min_pool_size, given.max_pool_size = 2, 8
     db = covet.postgresql(given):connect()
     wrong = 0
   end)

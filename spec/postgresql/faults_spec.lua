@@ -36,7 +36,7 @@ postgresql.describe("PostgreSQL that goes away", function()
 
   before_each(function()
     server = postgresql.start()
-    db = open { min_size = 1, max_size = 4, breaker = { failures = 1000 } }
+    db = open { min_pool_size = 1, max_pool_size = 4, breaker = { failures = 1000 } }
     db:execute "create table entries (id integer primary key, note text)"
   end)
 
@@ -226,7 +226,7 @@ postgresql.describe("PostgreSQL that goes away", function()
     local both = covet.postgresql {
       hosts = { "127.0.0.1:" .. replica.port, "127.0.0.1:" .. server.port },
       target_session_attrs = "read-write", database = given.database,
-      user = given.user, password = given.password, min_size = 1, max_size = 2,
+      user = given.user, password = given.password, min_pool_size = 1, max_pool_size = 2,
     }:connect()
     assert.equal("f", postgresql.psql(server.admin_url, "select pg_is_in_recovery()"))
     both:execute "insert into entries values (7, 'first')"
