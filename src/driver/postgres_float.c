@@ -72,10 +72,11 @@ static bool is_half_way(const shortest *number, double value, bool single)
   uint64_t mantissa = (uint64_t) ldexp(frexp(value, &binary), digits);
   uint64_t odd = odd_part(strtoull(number->digits, NULL, 10));
   int power = number->exponent - (number->count - 1);
-  const uint64_t halves[] = {mantissa * 2 - 1, mantissa * 2 + 1,
-                             mantissa * 4 - 1};
+  bool closer = (mantissa & (mantissa - 1)) == 0; /* the neighbour below */
+  const uint64_t halves[] = {closer ? mantissa * 4 - 1 : mantissa * 2 - 1,
+                             mantissa * 2 + 1};
 
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < 2; i++) {
     if (power >= 0 ? times_five(odd, power, halves[i])
                    : times_five(halves[i], -power, odd)) {
       return true;
