@@ -7,6 +7,7 @@
 # from the same archive.
 
 PG_BIN=      # the folder of PostgreSQL's programs
+PG_BOUNCER=  # PgBouncer
 PG_TEMPLATE= # the archive
 
 # A CA, a certificate of the server `localhost`, one of the user
@@ -215,7 +216,7 @@ start_all()
   BOUNCER_PORT=$PORT
   write_bouncer_configuration "$PRIMARY_PORT" "$BOUNCER_PORT"
   start_server TERM "$SERVERS/bouncer.log" \
-    pgbouncer --quiet "$SERVERS/bouncer/bouncer.ini"
+    "$PG_BOUNCER" --quiet "$SERVERS/bouncer/bouncer.ini"
   wait_for_server "$primary" pg_is_ready primary &&
     wait_for_server "$replica" pg_is_ready replica &&
     wait_for_server "$SERVER_PID" listens "$BOUNCER_PORT"
@@ -226,9 +227,10 @@ find_postgresql()
   PG_BIN=$(printf '%s\n' /usr/lib/postgresql/*/bin/postgres | sort -rV | head -n 1)
   [ -x "$PG_BIN" ] || PG_BIN=$(command -v postgres)
   PG_BIN=${PG_BIN%/postgres}
+  PG_BOUNCER=$(PATH=$PATH:/usr/sbin command -v pgbouncer)
   if [ ! -x "$PG_BIN/initdb" ]; then
     SERVER_ERROR='PostgreSQL is not installed'
-  elif ! command -v pgbouncer >/dev/null; then
+  elif [ -z "$PG_BOUNCER" ]; then
     SERVER_ERROR='PgBouncer is not installed'
   elif ! command -v openssl >/dev/null; then
     SERVER_ERROR='openssl is not installed'
