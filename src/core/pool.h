@@ -44,6 +44,9 @@ typedef enum covet_pool_reset_mode {
   COVET_POOL_RESET_NEVER
 } covet_pool_reset_mode;
 
+/** What breaker_failures can be at most: the pool keeps the time of each. */
+enum { COVET_POOL_BREAKER_MOST = 128 };
+
 typedef struct covet_pool_config {
   uint32_t min_size; /* connections that are kept */
   uint32_t max_size;
@@ -76,8 +79,8 @@ typedef struct covet_pool_config {
   uint64_t retry_max_backoff_us;
   bool retry_jitter;
 
-  uint32_t breaker_failures; /* in a row within the window; 0: no breaker */
-  uint64_t breaker_window_us;
+  uint32_t breaker_failures;    /* in a row that open it; 0: no breaker */
+  uint64_t breaker_window_us;   /* all within the last so many */
   uint64_t breaker_cooldown_us; /* 0: open until something has connected */
 
   uint64_t connect_timeout_us; /* how long the carrier may take to open, */
