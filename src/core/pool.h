@@ -229,7 +229,8 @@ int covet_pool_release(covet_pool *pool, uint64_t now_us, covet_lease lease,
                        covet_pool_verdict verdict);
 
 /** Who got this connection cannot use it: close it, and let the waiter stand
- *  first in the queue again with the deadline it had. */
+ *  first in the queue again with the deadline it had; when that has passed
+ *  meanwhile, covet_pool_next tells it so. */
 int covet_pool_reject(covet_pool *pool, uint64_t now_us, covet_lease lease,
                       covet_pool_waiter *waiter);
 

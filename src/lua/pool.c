@@ -257,15 +257,17 @@ static int l_try(lua_State *L)
   return 3;
 }
 
+static uint64_t deadline_after(uint64_t start_us, double seconds)
+{
+  return seconds < 1e9 ? start_us + (uint64_t) (seconds * 1e6) : UINT64_MAX;
+}
+
 static uint64_t deadline_in(lua_State *L, int index)
 {
-  double seconds = lua_tonumber(L, index); /* nil: the pool's own */
-
   if (lua_isnoneornil(L, index)) {
-    return 0;
+    return 0; /* the pool's own */
   }
-  return seconds < 1e9 ? covet_now_us() + (uint64_t) (seconds * 1e6)
-                       : UINT64_MAX;
+  return deadline_after(covet_now_us(), lua_tonumber(L, index));
 }
 
 /* The functions that wait stand in a table of their own, at index 0 of the
@@ -402,7 +404,8 @@ static int l_lent(lua_State *L)
 
 /* pool_reject(pool, lease, owner, timeout, waited, level) -> ticket, or nil when
  * it is not lent any more: the connection is closed, and its waiter stands first
- * in the queue. `waited`: for how many seconds it has done so already. */
+ * in the queue. `waited`: for how many seconds of its timeout it has done so
+ * already. */
 static int l_reject(lua_State *L)
 {
   lua_pool *self = covetL_pool(L);
@@ -412,8 +415,9 @@ static int l_reject(lua_State *L)
   uint64_t waited_us = (uint64_t) (luaL_checknumber(L, 5) * 1e6);
 
   taken->waiter.owner = (uint64_t) lua_tonumber(L, 3);
-  taken->waiter.deadline_us = deadline_in(L, 4);
   taken->waiter.since_us = waited_us < now_us ? now_us - waited_us : 0;
+  taken->waiter.deadline_us =
+      deadline_after(taken->waiter.since_us, luaL_checknumber(L, 4));
   note_waiter(L, taken, (int) lua_tointeger(L, 6));
   if (covet_pool_reject(self->pool, now_us, lease, &taken->waiter) != 0) {
     put_ticket(self, taken);

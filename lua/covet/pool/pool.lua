@@ -122,14 +122,8 @@ local function acquire_slowly(pool, owner, timeout, level)
     elseif not pool.config.before_acquire or passes(pool, slot, lease) then
       break
     end
-    local waited = core.now() - started
-    if waited >= limit then
-      pool.give_back(lease, BROKEN)
-      carry_out(pool)
-      fail(pool, "timeout", started)
-    end
-    answer, slot = "queued", core.pool_reject(pool.machine, lease, id,
-      limit - waited, waited, level * pool.tracked)
+    answer, slot = "queued", core.pool_reject(pool.machine, lease, id, limit,
+      core.now() - started, level * pool.tracked)
     if not slot then
       fail(pool, "shut", started)
     end
