@@ -1,21 +1,12 @@
 /* What a pool does when connecting fails or takes long, and its figures. */
 #include "support/pool_bed.h"
 
-static pool_bed bed;
-
-static int set_up(void **state)
+static int set_up_down(void **state)
 {
-  (void) state;
-  bed_init(&bed);
+  int status = bed_set_up(state);
+
   bed.down = true;
-  return 0;
-}
-
-static int tear_down(void **state)
-{
-  (void) state;
-  bed_free(&bed);
-  return 0;
+  return status;
 }
 
 /* --- Retry -------------------------------------------------------------------- */
@@ -339,30 +330,30 @@ static void test_loans(void **state)
   assert_int_equal(loans[1].since_us, bed.now_us);
 }
 
-#define pool_test(name)                                                        \
-  cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
+#define down_test(name)                                                        \
+  cmocka_unit_test_setup_teardown(test_##name, set_up_down, bed_tear_down)
 
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      pool_test(retry_attempts),
-      pool_test(retry_is_no_use_after_a_permanent_failure),
-      pool_test(retry_backoff_doubles_to_max_backoff),
-      pool_test(retry_jitter_takes_half_at_most),
-      pool_test(failure_leaves_those_that_are_lent_alone),
-      pool_test(connect_timeout),
-      pool_test(close_timeout),
-      pool_test(abandoned_slot_is_used_again),
-      pool_test(breaker_failures),
-      pool_test(breaker_cooldown),
-      pool_test(breaker_whose_probe_fails),
-      pool_test(breaker_window),
-      pool_test(breaker_window_slides),
-      pool_test(breaker_window_leaves_out_its_begin),
-      pool_test(breaker_failures_at_most),
-      pool_test(breaker_failures_changed_while_it_counts),
-      pool_test(statistics),
-      pool_test(loans),
+      down_test(retry_attempts),
+      down_test(retry_is_no_use_after_a_permanent_failure),
+      down_test(retry_backoff_doubles_to_max_backoff),
+      down_test(retry_jitter_takes_half_at_most),
+      down_test(failure_leaves_those_that_are_lent_alone),
+      down_test(connect_timeout),
+      down_test(close_timeout),
+      down_test(abandoned_slot_is_used_again),
+      down_test(breaker_failures),
+      down_test(breaker_cooldown),
+      down_test(breaker_whose_probe_fails),
+      down_test(breaker_window),
+      down_test(breaker_window_slides),
+      down_test(breaker_window_leaves_out_its_begin),
+      down_test(breaker_failures_at_most),
+      down_test(breaker_failures_changed_while_it_counts),
+      down_test(statistics),
+      down_test(loans),
   };
 
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,22 +1,6 @@
 /* How loans of a pool end: resets, verdicts, leaks, owners that die. */
 #include "support/pool_bed.h"
 
-static pool_bed bed;
-
-static int set_up(void **state)
-{
-  (void) state;
-  bed_init(&bed);
-  return 0;
-}
-
-static int tear_down(void **state)
-{
-  (void) state;
-  bed_free(&bed);
-  return 0;
-}
-
 /* One connection that was lent and given back. */
 static void lend_once(void)
 {
@@ -234,9 +218,6 @@ static void test_owner_died(void **state)
   assert_int_equal(bed_stats(&bed).reclaimed, 1);
   assert_int_equal(bed_stats(&bed).total_checkins, 1);
 }
-
-#define pool_test(name)                                                        \
-  cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
 
 int main(void)
 {
