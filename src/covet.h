@@ -342,6 +342,8 @@ typedef struct covet_adapter_stats {
   uint64_t p50_us, p95_us, p99_us, max_us; /* of the operations' time */
 } covet_adapter_stats;
 
+/** All figures are of one moment. In COVET_OWN_THREAD mode the loop's thread is
+ *  asked for them, and its present turn waited for. */
 COVET_EXPORT void covet_adapter_get_stats(covet_adapter *adapter,
                                           covet_adapter_stats *stats);
 
@@ -489,8 +491,9 @@ typedef struct covet_place {
 
 /**
  * Tell where a call stands. Returns 0, or COVET_EUNSUPPORTED when it has ended,
- * runs on a lease, waits for its adapter to be connected, or belongs to a
- * runtime with a thread of its own, where only that thread knows.
+ * runs on a lease, or waits for its adapter to be connected. In COVET_OWN_THREAD
+ * mode the loop's thread is asked, and its present turn waited for; the call
+ * goes on meanwhile.
  */
 COVET_EXPORT int covet_op_place(const covet_op *op, covet_place *place);
 

@@ -177,9 +177,10 @@ void covet_leases_reclaim(covet_adapter *adapter);
 /** Go on with a suspended stream: it was read, or it is to end. */
 void covet_connection_resume(covet_op *op);
 
-/** The figures of all its pools together. */
-void covet_adapter_get_pool_stats(covet_adapter *adapter,
-                                  covet_pool_stats *stats);
+/** The figures of all its pools together, and of its calls, at one moment. On
+ *  the caller's thread; in COVET_OWN_THREAD mode the loop's is asked. */
+void covet_adapter_get_figures(covet_adapter *adapter, covet_pool_stats *pools,
+                               covet_adapter_stats *calls);
 
 /** Set the operation's error from `error` and finish it. */
 void covet_op_fail(covet_op *op, const covet_error *error);

@@ -428,8 +428,7 @@ static int l_stats(lua_State *L)
   covet_pool_stats pools;
   covet_adapter_stats stats;
 
-  covet_adapter_get_pool_stats(adapter, &pools);
-  covet_adapter_get_stats(adapter, &stats);
+  covet_adapter_get_figures(adapter, &pools, &stats);
   covetL_push_pool_stats(L, &pools);
 #define FIELD(name)                                                            \
   lua_pushnumber(L, (lua_Number) stats.name);                                  \
