@@ -89,4 +89,23 @@ describe("a runtime with a thread of its own", function()
       print(db:get_pool_stats().queries - before)
     ]])
   end)
+
+  it("resizes, evicts and drains", function()
+    assert.same({ "5", "true", "pool_closed", "1" }, printed [[
+      db:resize(2, 4)
+      local deadline = covet.now() + 5
+      while db:get_pool_stats().size < 3 and covet.now() < deadline do
+        covet.sleep(0.005)
+      end
+      print(db:get_pool_stats().max_size)
+      db:evict()
+      while db:get_pool_stats().closed_by.evicted < 2 and covet.now() < deadline do
+        covet.sleep(0.005)
+      end
+      print(db:get_pool_stats().closed_by.evicted == 2)
+      db:drain { timeout = 5 }
+      print(select(2, db.try:fetch_value "select 1").kind)
+      print(db:connect():fetch_value "select 1")
+    ]])
+  end)
 end)

@@ -110,6 +110,9 @@ int covet_option_seconds(const covet_option *option, uint64_t *us,
 int covet_pool_option(covet_pool_config *config, const covet_option *given,
                       bool *known, covet_error *error);
 
+/** The error for an option that no pool has. */
+int covet_pool_option_unknown(const char *name, covet_error *error);
+
 /** The error for an option that `names` (ended by NULL) does not list. */
 int covet_option_unknown(const char *name, const char *const *names,
                          covet_error *error);

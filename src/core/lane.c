@@ -45,12 +45,23 @@ void covet_lane_deinit(covet_lane *lane)
   lane->pool = NULL;
 }
 
+/* A library in this process whose connections never go by themselves: what is in
+ * memory would go with them (SQLite's one that writes). */
+static bool is_fixed(const covet_lane *lane, const covet_pool_config *config)
+{
+  return lane->index == 0 &&
+         lane->adapter->driver->liveness == COVET_POOL_CERTAIN &&
+         config->min_size == config->max_size && config->idle_timeout_us == 0 &&
+         config->max_lifetime_us == 0;
+}
+
 /* A connection is made as new while it is still its borrower's, and no driver so
  * far needs pings. */
 int covet_lane_set_pool(covet_lane *lane, const covet_pool_config *config)
 {
   covet_pool_config own = *config;
 
+  lane->fixed = is_fixed(lane, config);
   own.can_ping = false;
   own.can_reset = false;
   lane->pool = covet_pool_new(&own);

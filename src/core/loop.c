@@ -117,6 +117,8 @@ void covet_op_stop(covet_op *op, covet_stop reason)
       covet_op_finish(op);
     } else if (op->type == COVET_OP_DISCONNECT) {
       covet_adapter_settle(op->adapter);
+    } else if (op->type == COVET_OP_DRAIN) {
+      covet_adapter_stop_drain(op);
     }
     break;
   case COVET_OP_QUEUED:

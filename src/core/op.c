@@ -193,6 +193,11 @@ covet_op *covet_op_disconnect(covet_adapter *adapter)
   return new_for(adapter, COVET_OP_DISCONNECT);
 }
 
+covet_op *covet_op_drain(covet_adapter *adapter)
+{
+  return new_for(adapter, COVET_OP_DRAIN);
+}
+
 static covet_op *new_with_text(covet_adapter *adapter, covet_op_type type,
                                const char *text, size_t length, unsigned flags)
 {

@@ -50,8 +50,8 @@ static void add_pool(covet_pool_stats *sum, const covet_pool_stats *one)
   }
 }
 
-static void covet_adapter_sum_pools(const covet_adapter *adapter,
-                                    covet_pool_stats *stats)
+void covet_adapter_sum_pools(const covet_adapter *adapter,
+                             covet_pool_stats *stats)
 {
   uint64_t now_us = covet_now_us();
 

@@ -356,6 +356,21 @@ function M.flat(wanted)
   return flat
 end
 
+local END_OPTIONS = {
+  { "timeout", "seconds", 10, "How long to wait for what is in use." },
+}
+
+--- The timeout of what ends a pool: `drain(5)`, `drain{ timeout = 5 }`.
+-- @tparam table|number|nil given
+-- @tparam string what is called, for messages
+-- @treturn number seconds
+function M.end_timeout(given, what)
+  if type(given) == "number" then
+    given = { timeout = given }
+  end
+  return options.check(END_OPTIONS, given, what, caller.LEVEL).timeout
+end
+
 -- --- Adapters --------------------------------------------------------------------------
 
 --- Options of a pool by the names that an adapter has for them.
