@@ -161,11 +161,11 @@ typedef struct covet_pool_waiter {
 
   covet_pool_waiter_state state;
   covet_pool_failure failure;
+  covet_pool_slot_id slot; /* granted */
+  covet_lease lease;
   covet_node node; /* of the waiters, then of the answers */
   covet_heap_node deadline;
   uint64_t since_us;
-  covet_pool_slot_id slot; /* granted */
-  covet_lease lease;
 } covet_pool_waiter;
 
 typedef enum covet_pool_answer {

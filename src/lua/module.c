@@ -145,6 +145,20 @@ static int l_now(lua_State *L)
   return 1;
 }
 
+/* caller(level) -> function, line: as debug.getinfo(level, "fl") tells them, but
+ * without a table for each call. */
+static int l_caller(lua_State *L)
+{
+  lua_Debug place;
+
+  if (!lua_getstack(L, luaL_checkint(L, 1), &place)) {
+    return 0;
+  }
+  lua_getinfo(L, "fl", &place);
+  lua_pushinteger(L, place.currentline);
+  return 2;
+}
+
 /* --- Operations ------------------------------------------------------------------- */
 
 static covet_op *checked(lua_State *L, covet_op *op)
@@ -596,6 +610,7 @@ static const luaL_Reg functions[] = {
     {"timeout", l_timeout},
     {"listen", l_listen},
     {"now", l_now},
+    {"caller", l_caller},
     {"sleep", l_sleep},
     {"adapter", l_adapter},
     {"connect", l_connect},

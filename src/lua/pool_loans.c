@@ -6,11 +6,16 @@
 #include <string.h>
 #include <time.h>
 
+/* There may be thousands: they are made by the block, and kept small. */
+enum { BLOCK = 64 };
+
 struct ticket {
   covet_pool_waiter waiter;
-  uint32_t number;     /* from 1 */
-  int line;            /* of who waits, -1: not noted */
-  struct ticket *next; /* of those that are free */
+  uint32_t number; /* from 1 */
+  union {
+    int line;      /* of who waits, -1: not noted */
+    uint32_t next; /* the number of the next one that is free, 0: none */
+  };
 };
 
 /* For loans that nobody waits for: exact to some milliseconds, for a quarter of
@@ -30,55 +35,60 @@ static uint64_t roughly_now(lua_pool *self)
 
 /* --- Tickets ------------------------------------------------------------------- */
 
-static bool grow_tickets(lua_pool *self)
+static bool grow_table(lua_pool *self)
 {
-  uint32_t capacity =
-      self->ticket_capacity == 0 ? 8 : self->ticket_capacity * 2;
-  ticket **tickets;
+  uint32_t capacity = self->block_capacity == 0 ? 4 : self->block_capacity * 2;
+  ticket **blocks;
 
-  if (self->ticket_count < self->ticket_capacity) {
+  if (self->block_count < self->block_capacity) {
     return true;
   }
-  tickets = realloc(self->tickets, sizeof(ticket *) * capacity);
-  if (tickets == NULL) {
+  blocks = realloc(self->blocks, sizeof(ticket *) * capacity);
+  if (blocks == NULL) {
     return false;
   }
-  self->tickets = tickets;
-  self->ticket_capacity = capacity;
+  self->blocks = blocks;
+  self->block_capacity = capacity;
   return true;
 }
 
-static ticket *new_ticket(lua_pool *self)
+static ticket *ticket_at(const lua_pool *self, uint32_t number)
 {
-  ticket *made = grow_tickets(self) ? calloc(1, sizeof(*made)) : NULL;
-
-  if (made != NULL) {
-    self->tickets[self->ticket_count++] = made;
-    made->number = self->ticket_count;
-  }
-  return made;
-}
-
-static ticket *covetL_take_ticket(lua_State *L, lua_pool *self)
-{
-  ticket *taken = self->unused;
-
-  if (taken == NULL) {
-    taken = new_ticket(self);
-    if (taken == NULL) {
-      luaL_error(L, "out of memory");
-      return NULL;
-    }
-  } else {
-    self->unused = taken->next;
-  }
-  return taken;
+  return &self->blocks[(number - 1) / BLOCK][(number - 1) % BLOCK];
 }
 
 static void put_ticket(lua_pool *self, ticket *given)
 {
   given->next = self->unused;
-  self->unused = given;
+  self->unused = given->number;
+}
+
+static bool add_block(lua_pool *self)
+{
+  ticket *block = grow_table(self) ? calloc(BLOCK, sizeof(*block)) : NULL;
+
+  if (block == NULL) {
+    return false;
+  }
+  self->blocks[self->block_count++] = block;
+  for (uint32_t i = BLOCK; i-- > 0;) { /* the lowest number comes first */
+    block[i].number = (self->block_count - 1) * BLOCK + i + 1;
+    put_ticket(self, &block[i]);
+  }
+  return true;
+}
+
+static ticket *covetL_take_ticket(lua_State *L, lua_pool *self)
+{
+  ticket *taken;
+
+  if (self->unused == 0 && !add_block(self)) {
+    luaL_error(L, "out of memory");
+    return NULL;
+  }
+  taken = ticket_at(self, self->unused);
+  self->unused = taken->next;
+  return taken;
 }
 
 static ticket *ticket_of(covet_pool_waiter *waiter)
@@ -88,12 +98,13 @@ static ticket *ticket_of(covet_pool_waiter *waiter)
 
 void covet_lua_pool_free_tickets(lua_pool *self)
 {
-  for (uint32_t i = 0; i < self->ticket_count; i++) {
-    free(self->tickets[i]);
+  for (uint32_t i = 0; i < self->block_count; i++) {
+    free(self->blocks[i]);
   }
-  free(self->tickets);
-  self->tickets = NULL;
-  self->ticket_count = 0;
+  free(self->blocks);
+  self->blocks = NULL;
+  self->block_count = 0;
+  self->unused = 0;
 }
 
 /* Whether Lua has something to do: carry out actions, or set its timer. */
@@ -227,9 +238,10 @@ static ticket *covetL_check_ticket(lua_State *L, lua_pool *self, int index)
 {
   lua_Integer number = luaL_checkinteger(L, index);
 
-  luaL_argcheck(L, number >= 1 && number <= (lua_Integer) self->ticket_count,
-                index, "no such ticket");
-  return self->tickets[number - 1];
+  luaL_argcheck(
+      L, number >= 1 && number <= (lua_Integer) self->block_count * BLOCK,
+      index, "no such ticket");
+  return ticket_at(self, (uint32_t) number);
 }
 
 /* pool_cancel(pool, ticket): only for one that was not told of. */
@@ -314,14 +326,15 @@ int covetL_push_answer(lua_State *L, lua_pool *self,
 {
   ticket *given = ticket_of(action->waiter);
 
-  put_ticket(self, given);
   lua_pushstring(L, action->type == COVET_POOL_GRANT ? "grant" : "fail");
   lua_pushinteger(L, (lua_Integer) given->number);
   if (action->type == COVET_POOL_FAIL) {
+    put_ticket(self, given);
     lua_pushstring(L, failures[action->waiter->failure]);
     return 3;
   }
   move_place(L, given);
+  put_ticket(self, given);
   lua_pushinteger(L, (lua_Integer) action->slot + 1);
   lua_pushnumber(L, (lua_Number) action->lease);
   return 4;

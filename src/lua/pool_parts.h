@@ -14,10 +14,10 @@ typedef struct ticket ticket;
 typedef struct lua_pool {
   covet_pool *pool;
   uint64_t armed_us; /* the time that Lua waits for already */
-  ticket **tickets;
-  uint32_t ticket_count;
-  uint32_t ticket_capacity;
-  ticket *unused;
+  ticket **blocks;   /* of tickets */
+  uint32_t block_count;
+  uint32_t block_capacity;
+  uint32_t unused; /* the number of the first ticket that is free, 0: none */
   covet_pool_waiter hasty; /* of who does not wait */
   uint64_t last_us;        /* the latest time that the pool was told */
 } lua_pool;
