@@ -22,7 +22,8 @@ describe("core", function()
 
   it("takes no other handle for an adapter", function()
     local calls = {
-      connect = {}, disconnect = {}, drain = {}, configure = { {} }, evict = {}, acquire = { false, 1 }, release = { 1 },
+      connect = {}, disconnect = {}, drain = {}, configure = { {} }, evict = {},
+      acquire = { false, 1 }, release = { 1 },
       stats = {}, query = { 0, ROWS, 1, 0, "select 1" },
       query_list = { 0, ROWS, 1, 0, "select 1", {}, 0 },
       call = { 0, 0, 1, 0, "backup" },
