@@ -365,6 +365,37 @@ COVET_EXPORT const char *covet_adapter_database(const covet_adapter *adapter);
  */
 COVET_EXPORT void covet_adapter_free(covet_adapter *adapter);
 
+/**
+ * Change the adapter's pool while it runs: sizes, timeouts and thresholds, by the
+ * names that covet_adapter_new has for them; what is not named stays as it is.
+ * Nothing that is lent is touched: what is too much is closed when it comes
+ * back. `options` are checked here and now; in COVET_OWN_THREAD mode the loop's
+ * thread takes them over after what was submitted before.
+ *
+ * Sizes are those of connections that come and go (SQLite: the ones that read).
+ * A database in memory has none of these and takes no sizes.
+ *
+ * Returns 0; COVET_EUSAGE for an option that no pool has, a bad value, options
+ * that contradict each other, or a size where there is none: then nothing is
+ * changed; or COVET_EFORKED.
+ */
+COVET_EXPORT int covet_adapter_configure(covet_adapter *adapter,
+                                         const covet_option *options,
+                                         size_t option_count,
+                                         covet_error *error);
+
+/** The same for min_pool_size and max_pool_size. */
+COVET_EXPORT int covet_adapter_resize(covet_adapter *adapter, uint32_t min_size,
+                                      uint32_t max_size, covet_error *error);
+
+/**
+ * Replace the connections that come and go: idle ones now, those in use when they
+ * come back. Returns 0; COVET_EUSAGE where there are none (a database in memory
+ * is its one connection), or COVET_EFORKED.
+ */
+COVET_EXPORT int covet_adapter_evict(covet_adapter *adapter,
+                                     covet_error *error);
+
 /** What an adapter's connections do at this moment, and did so far. */
 typedef struct covet_adapter_stats {
   uint32_t size; /* open connections that can be lent */
@@ -383,6 +414,8 @@ typedef struct covet_adapter_stats {
   uint64_t p50_us, p95_us, p99_us, max_us; /* of the operations' time */
 } covet_adapter_stats;
 
+/** All figures are of one moment. In COVET_OWN_THREAD mode the loop's thread is
+ *  asked for them, and its present turn waited for. */
 COVET_EXPORT void covet_adapter_get_stats(covet_adapter *adapter,
                                           covet_adapter_stats *stats);
 
@@ -437,6 +470,13 @@ COVET_EXPORT covet_op *covet_op_connect(covet_adapter *adapter);
 /** Refuse new operations (COVET_ERROR_POOL_CLOSED), let those under way end
  *  until the operation's deadline, then cancel them; close every connection. */
 COVET_EXPORT covet_op *covet_op_disconnect(covet_adapter *adapter);
+
+/** Refuse new operations (COVET_ERROR_POOL_CLOSED), serve those that wait already,
+ *  close every connection when it has come back. Finishes when nothing is left;
+ *  at its deadline with COVET_ERROR_POOL_TIMEOUT, and the draining goes on.
+ *  covet_op_connect opens the adapter again, covet_op_disconnect ends what holds
+ *  up the drain. */
+COVET_EXPORT covet_op *covet_op_drain(covet_adapter *adapter);
 
 /**
  * Run one statement. `sql` is copied. With COVET_QUERY_SCRIPT several
@@ -533,8 +573,9 @@ typedef struct covet_place {
 
 /**
  * Tell where a call stands. Returns 0, or COVET_EUNSUPPORTED when it has ended,
- * runs on a lease, waits for its adapter to be connected, or belongs to a
- * runtime with a thread of its own, where only that thread knows.
+ * runs on a lease, or waits for its adapter to be connected. In COVET_OWN_THREAD
+ * mode the loop's thread is asked, and its present turn waited for; the call
+ * goes on meanwhile.
  */
 COVET_EXPORT int covet_op_place(const covet_op *op, covet_place *place);
 

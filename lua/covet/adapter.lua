@@ -50,6 +50,14 @@ M.OWN_OPTIONS = {
   name = "string",
 }
 
+-- What `configure` takes: the options of the pool, and these of Lua's.
+local LIVE_OPTIONS = {}
+local LIVE_FIELDS = { "acquire_timeout", "command_timeout", "query_timeout",
+  "slow_query" }
+for _, name in ipairs(LIVE_FIELDS) do
+  LIVE_OPTIONS[#LIVE_OPTIONS + 1] = { name, "seconds", nil, "" }
+end
+
 -- The options of its pool: what is not given is the database's own choice.
 local IS_SECONDS = { acquire_timeout = true }
 local POOL_OPTIONS = { acquire_timeout = true }
@@ -64,6 +72,40 @@ for _, entry in ipairs(config.ADAPTER_OPTIONS) do
     end
     copy[3] = nil
     M.OPTIONS[#M.OPTIONS + 1] = copy
+    LIVE_OPTIONS[#LIVE_OPTIONS + 1] = copy
+  end
+end
+
+-- The binding takes options as texts.
+local function as_text(value)
+  if type(value) == "number" then
+    return ("%.17g"):format(value)
+  end
+  return tostring(value)
+end
+
+-- To the core's pools 0 is never, and no time is a microsecond.
+local function of_pool(name, value)
+  if value == math.huge then
+    return 0
+  elseif value == 0 and (IS_SECONDS[name] or name:match "_backoff$"
+    or name:match "^breaker_[wc]") then
+    return 1e-6
+  end
+  return value
+end
+
+-- Append what is given of the pool's options to `list`. The noting of lines is
+-- Lua's own.
+local function add_pool_options(list, given)
+  local wanted = {}
+  for name in pairs(POOL_OPTIONS) do
+    if name ~= "track_stack_trace" then
+      wanted[name] = given[name]
+    end
+  end
+  for name, value in pairs(config.flat(wanted)) do
+    list[#list + 1] = { name, as_text(of_pool(name, value)) }
   end
 end
 
@@ -109,6 +151,64 @@ function Adapter:disconnect(timeout)
 end
 
 Adapter.close = Adapter.disconnect
+
+-- --- The pool, while it runs --------------------------------------------------------
+
+--- Change sizes, timeouts and thresholds while the adapter is in use. What is lent
+-- is left alone.
+-- @tparam table given options of the pool by the adapter's names
+-- (`max_pool_size`...), `command_timeout`, `query_timeout`, `slow_query`; the
+-- others stay
+function Adapter:configure(given)
+  if type(given) ~= "table" then
+    caller.usage("configure(options): expected table, got %s", type(given))
+  end
+  local adapter, list = self.adapter, {}
+  options.check(LIVE_OPTIONS, given, "configure", caller.LEVEL)
+  add_pool_options(list, given)
+  local fine, fields = core.configure(adapter.handle, list)
+  if not fine then
+    fields.database = adapter.database
+    errors.raise(fields, caller.LEVEL)
+  end
+  for _, name in ipairs(LIVE_FIELDS) do
+    if given[name] ~= nil then
+      adapter[name] = given[name]
+    end
+  end
+end
+
+--- Change how many connections there are.
+-- @tparam number min
+-- @tparam number max
+function Adapter:resize(min, max)
+  self:configure { min_pool_size = min, max_pool_size = max }
+end
+
+--- Replace the connections: idle ones now, those in use when they come back.
+function Adapter:evict()
+  local adapter = self.adapter
+  local fine, fields = core.evict(adapter.handle)
+  if not fine then
+    fields.database = adapter.database
+    errors.raise(fields, caller.LEVEL)
+  end
+end
+
+--- Refuse new calls, serve those that wait, close what comes back. Returns when
+-- nothing is left; then `connect` opens the adapter again.
+-- @tparam[opt] table given `timeout`, 10 seconds
+-- @raise pool_timeout when something is still in use then; the draining goes on
+function Adapter:drain(given)
+  local adapter = self.adapter
+  local timeout = config.end_timeout(given, "drain")
+  adapter.ended = "drained"
+  check(self, task.finish(core.drain(adapter.handle, timeout)))
+  if adapter.forget_exit then
+    adapter.forget_exit()
+    adapter.forget_exit = nil
+  end
+end
 
 local READS = { SELECT = true, VALUES = true, EXPLAIN = true, PRAGMA = true }
 
@@ -265,39 +365,6 @@ function M.class(database, own)
   end
   local class = session.class("covet." .. database, own)
   return class
-end
-
--- The binding takes options as texts.
-local function as_text(value)
-  if type(value) == "number" then
-    return ("%.17g"):format(value)
-  end
-  return tostring(value)
-end
-
--- To the core's pools 0 is never, and no time is a microsecond.
-local function of_pool(name, value)
-  if value == math.huge then
-    return 0
-  elseif value == 0 and (IS_SECONDS[name] or name:match "_backoff$"
-    or name:match "^breaker_[wc]") then
-    return 1e-6
-  end
-  return value
-end
-
--- Append what is given of the pool's options to `list`. The noting of lines is
--- Lua's own.
-local function add_pool_options(list, given)
-  local wanted = {}
-  for name in pairs(POOL_OPTIONS) do
-    if name ~= "track_stack_trace" then
-      wanted[name] = given[name]
-    end
-  end
-  for name, value in pairs(config.flat(wanted)) do
-    list[#list + 1] = { name, as_text(of_pool(name, value)) }
-  end
 end
 
 --- Make an adapter.

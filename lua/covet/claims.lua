@@ -81,7 +81,12 @@ local function count(adapter, lane)
   return n, places
 end
 
-local function refuse(session, places, parsed, started)
+--- Raise that a task would wait for itself.
+-- @tparam table session whose call it is
+-- @tparam table places of its claims
+-- @tparam[opt] table parsed the statement
+-- @tparam[opt] number started when the call began
+function M.refuse(session, places, parsed, started)
   session:fail({ kind = "pool_exhausted", retry = "no",
     message = ("this task would wait for itself, for it has every connection "
       .. "that could do this: %s"):format(table.concat(places, ", ")),
@@ -103,32 +108,29 @@ function M.check_only(session, read_only, parsed)
   for claim in pairs(adapter.claimed[task.current()]) do
     if claim.lease_held and claim:lane() == lane then
       local _, places = count(adapter, lane)
-      refuse(session, places, parsed)
+      M.refuse(session, places, parsed)
     end
   end
 end
 
---- Raise where the operation waits for a connection and all of them are the
--- task's own. What is only garbage is freed first.
--- @tparam table session
+--- Whether an operation waits for a connection and all of them are the task's
+-- own. What is only garbage is freed first. On a runtime with a thread of its own
+-- things go on meanwhile: what is said here was so.
+-- @tparam table session whose call it is
 -- @tparam number token
--- @tparam[opt] table parsed the statement
--- @tparam[opt] number started when the call began
-function M.check_wait(session, token, parsed, started)
+-- @treturn table|nil where they were taken
+function M.find_own_wait(session, token)
   local adapter = session.adapter
   if not adapter.claimed[task.current()] then
-    return
+    return nil
   end
   local lane, size, queued = core.place(token)
   if not queued or count(adapter, lane) < size then
-    return
+    return nil
   end
   collectgarbage()
   local n, places = count(adapter, lane)
-  if n == size then
-    core.abandon(token)
-    refuse(session, places, parsed, started)
-  end
+  return n == size and places or nil
 end
 
 return M

@@ -89,7 +89,7 @@ local function left_out(name, library)
   end
 end
 
-later.postgresql = left_out("PostgreSQL", "libpq")
+later.postgresql = function() require "covet.setup" return require("covet.adapter.postgresql").new end
 later.mysql = left_out("MySQL", "libmariadb")
 
 --- Pools: `covet.pool.new`, `.config`, `.presets`, `.manager`.

@@ -3,6 +3,7 @@
 -- @module covet.wait
 
 local claims = require "covet.claims"
+local core = require "covet.core"
 local task = require "covet.task"
 
 local finish, wait = task.finish, task.wait
@@ -19,6 +20,18 @@ local function tell(session, parsed, started, fine, ...)
   return ...
 end
 
+-- Take a call back that would wait for its own task, and say so; it may have got
+-- a connection just now after all.
+local function withdraw(session, places, parsed, started, token)
+  core.cancel(token)
+  local ok, more, fields, rest, last = tell(session, parsed, started,
+    pcall(wait, token))
+  if not ok and fields.kind == "cancelled" and fields.phase == "queue" then
+    claims.refuse(session, places, parsed, started)
+  end
+  return ok, more, fields, rest, last
+end
+
 --- Wait for an operation.
 -- @tparam table session whose call it is
 -- @tparam table|nil parsed its statement
@@ -27,7 +40,10 @@ end
 -- @return its completion
 function M.wait(session, parsed, started, token)
   if session.lease == 0 and session.adapter.claims ~= 0 then
-    claims.check_wait(session, token, parsed, started)
+    local places = claims.find_own_wait(session, token)
+    if places then
+      return withdraw(session, places, parsed, started, token)
+    end
   end
   if not started then
     return wait(token)

@@ -22,7 +22,8 @@ describe("core", function()
 
   it("takes no other handle for an adapter", function()
     local calls = {
-      connect = {}, disconnect = {}, acquire = { false, 1 }, release = { 1 },
+      connect = {}, disconnect = {}, drain = {}, configure = { {} }, evict = {},
+      acquire = { false, 1 }, release = { 1 },
       stats = {}, query = { 0, ROWS, 1, 0, "select 1" },
       query_list = { 0, ROWS, 1, 0, "select 1", {}, 0 },
       call = { 0, 0, 1, 0, "backup" },
@@ -35,6 +36,16 @@ describe("core", function()
         assert.matches("bad argument #1", tostring(err))
       end
     end
+  end)
+
+  it("tells a caller's function and line", function()
+    local function ask()
+      return core.caller(1), select(2, core.caller(2))
+    end
+    local fn, line = ask()
+    assert.equal(ask, fn)
+    assert.equal(debug.getinfo(1, "l").currentline - 2, line)
+    assert.equal(0, select("#", core.caller(1000)))
   end)
 
   it("takes no nonsense for a token or a lease", function()

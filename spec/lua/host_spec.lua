@@ -1,19 +1,5 @@
 -- The hosts without the command: plain luajit, and a program with luv's loop.
-local process = require "spec.support.process"
-
--- Run code in plain luajit, which finds covet where this program does.
-local function run(code)
-  local build = process.covet:match("^(.*)/[^/]*$")
-  return process.run {
-    "luajit", "-e", code,
-    env = {
-      LUA_PATH = package.path,
-      LUA_CPATH = ("%s/lua/?.so;%s/?.so;%s"):format(build, build, package.cpath),
-      LD_PRELOAD = process.foreign.LD_PRELOAD,
-      ASAN_OPTIONS = process.foreign.ASAN_OPTIONS,
-    },
-  }
-end
+local run = require "spec.support.luajit"
 
 describe("plain luajit", function()
   it("waits anywhere, and runs tasks meanwhile", function()

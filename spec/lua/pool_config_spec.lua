@@ -128,7 +128,7 @@ describe("a pool's configuration", function()
         '"retry.max_backoff" must be less than 1e9 seconds' },
       { { breaker = 5 }, '"breaker": expected table or boolean, got number' },
       { { breaker = { failures = 0 } },
-        '"breaker.failures" must be from 1 to 1000000' },
+        '"breaker.failures" must be from 1 to 128' },
       { { breaker = { window = 0 } },
         '"breaker.window" must be above 0 (math.huge: never)' },
       { { breaker = { cooldown = math.huge } },

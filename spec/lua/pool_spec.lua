@@ -455,7 +455,21 @@ describe("a pool", function()
         return false
       end }
       fails("pool_timeout", pool, "acquire", { timeout = 0.1 })
-      assert.equal(0, stats().waiting)
+      local is = stats()
+      assert.equal(0, is.waiting)
+      assert.equal(1, is.timeouts)
+      assert.equal(1, is.failed_checkouts)
+      assert.equal(0, is.total_checkouts)
+    end)
+
+    it("before_acquire that takes longer than the deadline and refuses", function()
+      open { min_size = 2, max_size = 2, before_acquire = function()
+        covet.sleep(0.03)
+        return false
+      end }
+      fails("pool_timeout", pool, "acquire", { timeout = 0.01 })
+      assert.equal(1, stats().timeouts)
+      assert.equal(1, stats().validation_errors) -- no other one was tried
     end)
 
     for _, verdict in ipairs { true, false } do
@@ -656,6 +670,19 @@ describe("a pool", function()
       assert.is_true(told[2].returned and told[2].seconds >= 0.14)
       assert.equal(told[1].taken_at, told[2].taken_at)
       assert.equal(1, stats().leaks)
+    end)
+
+    it("leave no report behind, however the loan ends", function()
+      open { max_size = 2, leak_timeout = 0.01 }
+      pool:on("leak", function() end)
+      local sleeper = covet.spawn(function() pool:acquire() covet.sleep(60) end)
+      pool:acquire()
+      eventually(function() return stats().leaks == 2 end)
+      assert.is_table(pool.leaked[1])
+      sleeper:cancel()
+      eventually(function() return stats().reclaimed == 1 end)
+      pool:close { timeout = 0 } -- the other one never comes back
+      assert.same({}, pool.leaked)
     end)
 
     it("leak_detection = false: none is", function()

@@ -4,29 +4,6 @@
 
 #include <string.h>
 
-static pool_bed bed;
-
-static int set_up(void **state)
-{
-  (void) state;
-  bed_init(&bed);
-  return 0;
-}
-
-static int tear_down(void **state)
-{
-  (void) state;
-  bed_free(&bed);
-  return 0;
-}
-
-static void ask_many(uint32_t count)
-{
-  for (uint32_t i = 0; i < count; i++) {
-    (void) bed_ask(&bed, i);
-  }
-}
-
 /* --- Sizes ------------------------------------------------------------------- */
 
 static void test_min_size(void **state)
@@ -46,7 +23,7 @@ static void test_max_size(void **state)
   (void) state;
   bed.config.max_size = 2;
   bed_start(&bed);
-  ask_many(3);
+  bed_ask_many(&bed, 3);
   assert_true(bed_has(&bed, 0) && bed_has(&bed, 1) && !bed_has(&bed, 2));
   assert_int_equal(bed_stats(&bed).total_connections, 2);
   bed_give(&bed, 0, COVET_POOL_CLEAN);
@@ -59,7 +36,7 @@ static void test_max_size_counts_closing_ones(void **state)
   bed.config.max_size = 1;
   bed.slow_close = true;
   bed_start(&bed);
-  ask_many(2);
+  bed_ask_many(&bed, 2);
   bed_give(&bed, 0, COVET_POOL_BROKEN);
   assert_int_equal(bed.count[COVET_POOL_OPEN], 1);
   covet_pool_closed(bed.pool, bed.now_us, bed.last[COVET_POOL_CLOSE].slot);
@@ -73,7 +50,7 @@ static void test_connect_parallel(void **state)
   bed.config.connect_parallel = 2;
   bed.slow_open = true;
   bed_start(&bed);
-  ask_many(4);
+  bed_ask_many(&bed, 4);
   assert_int_equal(bed_stats(&bed).opening, 2);
   covet_pool_connected(bed.pool, bed.now_us, 0, COVET_POOL_UNKNOWN);
   bed_run(&bed);
@@ -89,7 +66,7 @@ static void test_auto_scale_scale_up_threshold(void **state)
   bed.config.auto_scale = true;
   bed.config.scale_up_threshold = 0.75;
   bed_start(&bed);
-  ask_many(2);
+  bed_ask_many(&bed, 2);
   assert_int_equal(bed_stats(&bed).total_connections, 4);
   (void) bed_ask(&bed, 2); /* 3 of 4 */
   assert_int_equal(bed_stats(&bed).total_connections, 5);
@@ -100,7 +77,7 @@ static void test_auto_scale_off(void **state)
   (void) state;
   bed.config.min_size = 2;
   bed_start(&bed);
-  ask_many(2);
+  bed_ask_many(&bed, 2);
   assert_int_equal(bed_stats(&bed).total_connections, 2);
 }
 
@@ -111,7 +88,7 @@ static void test_auto_scale_scale_down_threshold(void **state)
   bed.config.auto_scale = true;
   bed.config.scale_down_threshold = 0.2;
   bed_start(&bed);
-  ask_many(6);
+  bed_ask_many(&bed, 6);
   for (uint32_t i = 2; i < 6; i++) {
     bed_give(&bed, i, COVET_POOL_CLEAN);
   }
@@ -128,7 +105,7 @@ static void test_resize_while_it_runs(void **state)
 
   (void) state;
   bed_start(&bed);
-  ask_many(4);
+  bed_ask_many(&bed, 4);
   bed_give(&bed, 0, COVET_POOL_CLEAN);
   bed.config.max_size = 2;
   assert_int_equal(
@@ -208,7 +185,7 @@ static void test_drain(void **state)
   (void) state;
   bed.config.max_size = 1;
   bed_start(&bed);
-  ask_many(2);
+  bed_ask_many(&bed, 2);
   covet_pool_drain(bed.pool, bed.now_us);
   assert_int_equal(bed_ask(&bed, 2), COVET_POOL_REFUSED);
   assert_int_equal(bed.waiters[2].failure, COVET_POOL_SHUT);
@@ -226,7 +203,7 @@ static void test_close(void **state)
   (void) state;
   bed.config.max_size = 1;
   bed_start(&bed);
-  ask_many(2);
+  bed_ask_many(&bed, 2);
   covet_pool_close(bed.pool, bed.now_us, bed.now_us + BED_SECOND);
   bed_run(&bed);
   assert_int_equal(bed.waiters[1].failure, COVET_POOL_SHUT);
@@ -239,7 +216,7 @@ static void test_close_at_its_deadline(void **state)
 {
   (void) state;
   bed_start(&bed);
-  ask_many(2);
+  bed_ask_many(&bed, 2);
   covet_pool_close(bed.pool, bed.now_us, bed.now_us + BED_SECOND);
   bed_pass(&bed, BED_SECOND);
   assert_int_equal(bed.count[COVET_POOL_ABANDON], 2);
@@ -254,7 +231,7 @@ static void test_close_fails_whom_it_takes_the_connection_from(void **state)
   (void) state;
   bed.config.max_size = 1;
   bed_start(&bed);
-  ask_many(2);
+  bed_ask_many(&bed, 2);
   assert_int_equal(covet_pool_release(bed.pool, bed.now_us,
                                       bed.waiters[0].lease, COVET_POOL_CLEAN),
                    0); /* the next one is granted it, but not told yet */
@@ -265,9 +242,6 @@ static void test_close_fails_whom_it_takes_the_connection_from(void **state)
   assert_int_equal(bed.count[COVET_POOL_GRANT], 0);
   assert_int_equal(bed.waiters[1].failure, COVET_POOL_SHUT);
 }
-
-#define pool_test(name)                                                        \
-  cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
 
 int main(void)
 {

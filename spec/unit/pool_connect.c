@@ -1,21 +1,12 @@
 /* What a pool does when connecting fails or takes long, and its figures. */
 #include "support/pool_bed.h"
 
-static pool_bed bed;
-
-static int set_up(void **state)
+static int set_up_down(void **state)
 {
-  (void) state;
-  bed_init(&bed);
+  int status = bed_set_up(state);
+
   bed.down = true;
-  return 0;
-}
-
-static int tear_down(void **state)
-{
-  (void) state;
-  bed_free(&bed);
-  return 0;
+  return status;
 }
 
 /* --- Retry -------------------------------------------------------------------- */
@@ -210,6 +201,84 @@ static void test_breaker_window(void **state)
   assert_int_equal(bed_stats(&bed).breaker, COVET_BREAKER_CLOSED);
 }
 
+/* A window of a second, and somebody for whom an attempt is always under way. */
+static void open_window(uint32_t failures)
+{
+  bed.config.breaker_window_us = BED_SECOND;
+  bed.config.breaker_failures = failures;
+  bed.config.retry_attempts = 1000;
+  bed.config.retry_backoff_us = 0;
+  bed.config.retry_max_backoff_us = 0;
+  bed.config.acquire_timeout_us = 0;
+  bed.config.connect_timeout_us = 0;
+  bed.slow_open = true;
+  bed_start(&bed);
+  (void) bed_ask(&bed, 0);
+}
+
+/* After so long the attempt fails. */
+static covet_breaker_state fail_after(uint64_t us)
+{
+  bed_pass(&bed, us);
+  covet_pool_connect_failed(bed.pool, bed.now_us,
+                            bed.last[COVET_POOL_OPEN].slot, false, NULL);
+  bed_run(&bed);
+  return bed_stats(&bed).breaker;
+}
+
+static void test_breaker_window_slides(void **state)
+{
+  (void) state;
+  open_window(3);
+  assert_int_equal(fail_after(0), COVET_BREAKER_CLOSED);
+  assert_int_equal(fail_after(900 * BED_MS), COVET_BREAKER_CLOSED);
+  assert_int_equal(fail_after(200 * BED_MS), COVET_BREAKER_CLOSED);
+  assert_int_equal(fail_after(799 * BED_MS), COVET_BREAKER_OPEN);
+}
+
+static void test_breaker_window_leaves_out_its_begin(void **state)
+{
+  (void) state;
+  open_window(2);
+  assert_int_equal(fail_after(0), COVET_BREAKER_CLOSED);
+  assert_int_equal(fail_after(BED_SECOND), COVET_BREAKER_CLOSED);
+  assert_int_equal(fail_after(BED_SECOND - 1), COVET_BREAKER_OPEN);
+}
+
+static void test_breaker_failures_at_most(void **state)
+{
+  covet_error error;
+
+  (void) state;
+  bed.config.breaker_failures = COVET_POOL_BREAKER_MOST + 1;
+  assert_int_equal(covet_pool_config_check(&bed.config, &error), COVET_EUSAGE);
+  open_window(COVET_POOL_BREAKER_MOST);
+  for (int i = 0; i < COVET_POOL_BREAKER_MOST; i++) { /* 100 in a second */
+    assert_int_equal(fail_after(10 * BED_MS), COVET_BREAKER_CLOSED);
+  }
+  for (int i = 100; i < COVET_POOL_BREAKER_MOST - 1; i++) {
+    assert_int_equal(fail_after(0), COVET_BREAKER_CLOSED);
+  }
+  assert_int_equal(fail_after(0), COVET_BREAKER_OPEN);
+}
+
+static void test_breaker_failures_changed_while_it_counts(void **state)
+{
+  covet_pool_config config;
+  covet_error error;
+
+  (void) state;
+  open_window(5);
+  (void) fail_after(0);
+  (void) fail_after(BED_MS);
+  config = *covet_pool_get_config(bed.pool);
+  config.breaker_failures = 3;
+  assert_int_equal(covet_pool_configure(bed.pool, bed.now_us, &config, &error),
+                   0);
+  bed_run(&bed);
+  assert_int_equal(fail_after(BED_MS), COVET_BREAKER_OPEN);
+}
+
 /* --- Figures ------------------------------------------------------------------------ */
 
 static void test_statistics(void **state)
@@ -261,26 +330,30 @@ static void test_loans(void **state)
   assert_int_equal(loans[1].since_us, bed.now_us);
 }
 
-#define pool_test(name)                                                        \
-  cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
+#define down_test(name)                                                        \
+  cmocka_unit_test_setup_teardown(test_##name, set_up_down, bed_tear_down)
 
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      pool_test(retry_attempts),
-      pool_test(retry_is_no_use_after_a_permanent_failure),
-      pool_test(retry_backoff_doubles_to_max_backoff),
-      pool_test(retry_jitter_takes_half_at_most),
-      pool_test(failure_leaves_those_that_are_lent_alone),
-      pool_test(connect_timeout),
-      pool_test(close_timeout),
-      pool_test(abandoned_slot_is_used_again),
-      pool_test(breaker_failures),
-      pool_test(breaker_cooldown),
-      pool_test(breaker_whose_probe_fails),
-      pool_test(breaker_window),
-      pool_test(statistics),
-      pool_test(loans),
+      down_test(retry_attempts),
+      down_test(retry_is_no_use_after_a_permanent_failure),
+      down_test(retry_backoff_doubles_to_max_backoff),
+      down_test(retry_jitter_takes_half_at_most),
+      down_test(failure_leaves_those_that_are_lent_alone),
+      down_test(connect_timeout),
+      down_test(close_timeout),
+      down_test(abandoned_slot_is_used_again),
+      down_test(breaker_failures),
+      down_test(breaker_cooldown),
+      down_test(breaker_whose_probe_fails),
+      down_test(breaker_window),
+      down_test(breaker_window_slides),
+      down_test(breaker_window_leaves_out_its_begin),
+      down_test(breaker_failures_at_most),
+      down_test(breaker_failures_changed_while_it_counts),
+      down_test(statistics),
+      down_test(loans),
   };
 
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,22 +1,6 @@
 /* How a pool's connections stay good: ages and checks. */
 #include "support/pool_bed.h"
 
-static pool_bed bed;
-
-static int set_up(void **state)
-{
-  (void) state;
-  bed_init(&bed);
-  return 0;
-}
-
-static int tear_down(void **state)
-{
-  (void) state;
-  bed_free(&bed);
-  return 0;
-}
-
 /* One connection, lent and given back, and so old since. */
 static void rest(uint64_t us)
 {
@@ -225,9 +209,6 @@ static void test_check_timeout(void **state)
   assert_int_equal(bed_stats(&bed).closed_by[COVET_POOL_REASON_PING], 1);
   assert_true(bed_has(&bed, 0));
 }
-
-#define pool_test(name)                                                        \
-  cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
 
 int main(void)
 {

@@ -1,22 +1,6 @@
 /* How loans of a pool end: resets, verdicts, leaks, owners that die. */
 #include "support/pool_bed.h"
 
-static pool_bed bed;
-
-static int set_up(void **state)
-{
-  (void) state;
-  bed_init(&bed);
-  return 0;
-}
-
-static int tear_down(void **state)
-{
-  (void) state;
-  bed_free(&bed);
-  return 0;
-}
-
 /* One connection that was lent and given back. */
 static void lend_once(void)
 {
@@ -153,6 +137,25 @@ static void test_reject_keeps_the_deadline(void **state)
   assert_int_equal(bed_stats(&bed).waiting, 1);
 }
 
+static void test_reject_after_the_deadline(void **state)
+{
+  (void) state;
+  bed.waiters[0].deadline_us = bed.now_us + BED_MS;
+  bed_start(&bed);
+  (void) bed_ask(&bed, 1);
+  (void) bed_ask(&bed, 0);
+  bed_give(&bed, 1, COVET_POOL_CLEAN); /* one is idle all the time */
+  bed_pass(&bed, 2 * BED_MS);
+  assert_int_equal(covet_pool_reject(bed.pool, bed.now_us, bed.waiters[0].lease,
+                                     &bed.waiters[0]),
+                   0);
+  bed_run(&bed);
+  assert_int_equal(bed.waiters[0].failure, COVET_POOL_TIMEOUT);
+  assert_int_equal(bed_stats(&bed).timeouts, 1);
+  assert_int_equal(bed_stats(&bed).failed_checkouts, 1);
+  assert_int_equal(bed_stats(&bed).total_checkouts, 1); /* the other's */
+}
+
 static void test_leak_detection_leak_timeout(void **state)
 {
   (void) state;
@@ -216,9 +219,6 @@ static void test_owner_died(void **state)
   assert_int_equal(bed_stats(&bed).total_checkins, 1);
 }
 
-#define pool_test(name)                                                        \
-  cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
-
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -232,6 +232,7 @@ int main(void)
       pool_test(given_back_twice),
       pool_test(reject),
       pool_test(reject_keeps_the_deadline),
+      pool_test(reject_after_the_deadline),
       pool_test(leak_detection_leak_timeout),
       pool_test(leak_detection_off),
       pool_test(leak_that_follows_another),

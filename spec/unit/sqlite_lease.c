@@ -160,8 +160,8 @@ static void test_waiters_in_order(void **state)
   unit_deinit(&u);
 }
 
-/* Where a call stands: in a queue, at work, over; on an own thread no one says. */
-static void test_places(void **state)
+/* Where a call stands: in a queue, at work, over. */
+static void places(covet_mode mode)
 {
   unit_slot waiting = {0};
   unit_slot working = {0};
@@ -170,8 +170,8 @@ static void test_places(void **state)
   covet_op *op;
   unit u;
 
-  (void) state;
-  init(&u);
+  unit_init(&u, mode);
+  unit_open(&u, "");
   lease = unit_acquire(&u, 0);
   unit_start(&waiting, covet_op_acquire(u.adapter, 0));
   assert_int_equal(covet_op_place(waiting.op, &place), 0);
@@ -201,7 +201,21 @@ static void test_places(void **state)
   unit_deinit(&u);
 }
 
-static void test_no_places_on_an_own_thread(void **state)
+static void test_places_on_the_callers_loop(void **state)
+{
+  (void) state;
+  places(COVET_CALLER_LOOP);
+}
+
+static void test_places_on_an_own_thread(void **state)
+{
+  (void) state;
+  places(COVET_OWN_THREAD);
+}
+
+/* A stream that a worker is at tells the lane of its connection, and its end;
+ * one that waits on its reader does so too. */
+static void test_places_of_a_stream(void **state)
 {
   unit_slot slot = {0};
   covet_place place;
@@ -210,10 +224,17 @@ static void test_no_places_on_an_own_thread(void **state)
   (void) state;
   unit_init(&u, COVET_OWN_THREAD);
   unit_open(&u, "");
-  unit_start(&slot, unit_op(&u, unit_endless, COVET_QUERY_ROWS));
-  assert_int_equal(covet_op_place(slot.op, &place), COVET_EUNSUPPORTED);
+  unit_script(&u, "CREATE TABLE t (x)");
+  unit_start(&slot,
+             unit_op(&u, unit_endless, COVET_QUERY_ROWS | COVET_QUERY_STREAM));
+  for (int i = 0; i < 200; i++) {
+    if (covet_op_place(slot.op, &place) == 0) {
+      assert_int_equal(place.lane, 1);
+    }
+  }
   covet_cancel(slot.op);
   unit_wait(&u, &slot);
+  assert_true(slot.error.kind == COVET_ERROR_CANCELLED);
   unit_deinit(&u);
 }
 
@@ -467,8 +488,9 @@ int main(void)
       cmocka_unit_test(test_a_lease_does_not_outlive_a_disconnect),
       cmocka_unit_test(test_release_behind_queries),
       cmocka_unit_test(test_waiters_in_order),
-      cmocka_unit_test(test_places),
-      cmocka_unit_test(test_no_places_on_an_own_thread),
+      cmocka_unit_test(test_places_on_the_callers_loop),
+      cmocka_unit_test(test_places_on_an_own_thread),
+      cmocka_unit_test(test_places_of_a_stream),
       cmocka_unit_test(test_acquire_given_up_on_the_callers_loop),
       cmocka_unit_test(test_acquire_given_up_on_an_own_thread),
       cmocka_unit_test(test_commit_and_rollback),

@@ -170,6 +170,10 @@ void covet_adapter_dispatch(covet_op *op)
   if (call_apart(adapter, op)) {
     return;
   }
+  if (op->type == COVET_OP_DRAIN) {
+    covet_adapter_drain(adapter, op);
+    return;
+  }
   if (adapter->state == COVET_ADAPTER_READY && op->type == COVET_OP_QUERY &&
       op->lease == 0) {
     if (adapter->queries % SAMPLED == 0) {
@@ -226,7 +230,7 @@ void covet_adapter_connected(covet_adapter *adapter, const covet_error *error)
 
     if (error != NULL) {
       covet_op_fail(op, error);
-    } else if (adapter->state == COVET_ADAPTER_CLOSING) {
+    } else if (adapter->state == COVET_ADAPTER_CLOSING && !adapter->draining) {
       fail_closed(op);
     } else {
       route(adapter, op);
@@ -313,6 +317,7 @@ static void finish_disconnect(covet_adapter *adapter)
   adapter->state = COVET_ADAPTER_DISCONNECTED;
   adapter->disconnect = NULL;
   atomic_store(&adapter->forced, false);
+  covet_adapter_drained(adapter);
   if (op != NULL) {
     covet_op_finish(op);
   }
@@ -325,7 +330,8 @@ void covet_adapter_settle(covet_adapter *adapter)
 {
   bool forced = disconnect_is_over_time(adapter);
 
-  if ((adapter->disconnect == NULL && !adapter->abandoned) ||
+  if ((adapter->disconnect == NULL && !adapter->abandoned &&
+       !adapter->draining) ||
       adapter->settling) {
     return;
   }
@@ -395,8 +401,7 @@ static void on_detach(covet_post *post)
   covet_adapter_abandon(COVET_CONTAINER(post, covet_adapter, detach));
 }
 
-/* At once where the caller's thread is the loop's. */
-static void post(covet_adapter *adapter, covet_post *message)
+void covet_adapter_post(covet_adapter *adapter, covet_post *message)
 {
   if (adapter->runtime->mode == COVET_OWN_THREAD) {
     covet_runtime_post(adapter->runtime, message);
@@ -481,6 +486,7 @@ int covet_adapter_new(covet_runtime *runtime, const char *url,
   adapter->runtime = runtime;
   queue_init(&adapter->ops);
   queue_init(&adapter->waiting);
+  queue_init(&adapter->drains);
   status = make(adapter, url, options, option_count, error);
   if (status != 0) {
     covet_arena_deinit(&adapter->arena);
@@ -489,7 +495,8 @@ int covet_adapter_new(covet_runtime *runtime, const char *url,
   }
   adapter->attach.run = on_attach;
   adapter->detach.run = on_detach;
-  post(adapter, &adapter->attach);
+  covet_adapter_init_changes(adapter);
+  covet_adapter_post(adapter, &adapter->attach);
   *out = adapter;
   return 0;
 }
@@ -497,7 +504,7 @@ int covet_adapter_new(covet_runtime *runtime, const char *url,
 void covet_adapter_free(covet_adapter *adapter)
 {
   if (adapter != NULL && !covet_runtime_forked(adapter->runtime)) {
-    post(adapter, &adapter->detach);
+    covet_adapter_post(adapter, &adapter->detach);
   }
 }
 

@@ -15,6 +15,7 @@ typedef struct covet_lane {
   covet_adapter *adapter;
   unsigned index;
   covet_pool *pool;      /* NULL: the driver's own, never lent */
+  bool fixed;            /* its connections stay: no sizes, no eviction */
   covet_heap_node alarm; /* in the runtime's alarms: the pool wants a tick */
   unsigned count;        /* connections that exist */
   covet_queue gathered;  /* operations that wait for the end of the turn */
@@ -72,6 +73,8 @@ struct covet_adapter {
   covet_queue ops;      /* all that are under way, by adapter_node */
   covet_queue waiting;  /* until it is connected, by node */
   covet_op *disconnect; /* under way */
+  covet_queue drains;   /* operations that wait for the end, by node */
+  bool draining;
   covet_lane lanes[COVET_MAX_LANES];
   covet_connection **connections;
   uint32_t connection_count;
@@ -82,6 +85,11 @@ struct covet_adapter {
   atomic_bool watched; /* its events are kept */
   covet_post attach;
   covet_post detach;
+
+  covet_pool_config wanted; /* what was configured last; the caller's thread */
+  covet_post change;        /* of its pools */
+  unsigned changes;         /* asked for, as bits; runtime's lock */
+  covet_pool_config next;   /* to be taken over; runtime's lock */
 
   uint64_t created;
   uint64_t destroyed;
@@ -108,6 +116,21 @@ bool covet_adapter_awaits_turn_end(const covet_adapter *adapter);
 
 /** See whether a closing adapter is empty now, and finish it. */
 void covet_adapter_settle(covet_adapter *adapter);
+
+/** Have a message run on the loop's thread: at once where the caller's is it. */
+void covet_adapter_post(covet_adapter *adapter, covet_post *message);
+
+/** The pools are there: what they were configured with can be changed. */
+void covet_adapter_init_changes(covet_adapter *adapter);
+
+/** Begin a drain. */
+void covet_adapter_drain(covet_adapter *adapter, covet_op *op);
+
+/** It takes too long, or nobody waits for it any more; it goes on. */
+void covet_adapter_stop_drain(covet_op *op);
+
+/** It is complete: tell those who wait. */
+void covet_adapter_drained(covet_adapter *adapter);
 
 /** Close everything and free the adapter as soon as that has ended. */
 void covet_adapter_abandon(covet_adapter *adapter);
@@ -178,9 +201,14 @@ void covet_leases_reclaim(covet_adapter *adapter);
 /** Go on with a suspended stream: it was read, or it is to end. */
 void covet_connection_resume(covet_op *op);
 
-/** The figures of all its pools together. */
-void covet_adapter_get_pool_stats(covet_adapter *adapter,
-                                  covet_pool_stats *stats);
+/** The figures of all its pools together. On the loop's thread. */
+void covet_adapter_sum_pools(const covet_adapter *adapter,
+                             covet_pool_stats *stats);
+
+/** The figures of all its pools together, and of its calls, at one moment. On
+ *  the caller's thread; in COVET_OWN_THREAD mode the loop's is asked. */
+void covet_adapter_get_figures(covet_adapter *adapter, covet_pool_stats *pools,
+                               covet_adapter_stats *calls);
 
 /** Set the operation's error from `error` and finish it. */
 void covet_op_fail(covet_op *op, const covet_error *error);

@@ -23,6 +23,8 @@ typedef enum covet_step {
 typedef struct covet_driver {
   const char *name;
   unsigned lane_count;
+  unsigned fixed_lanes; /* a bit for each whose connections never go by themselves:
+                           what is in memory would go with them */
   covet_pool_liveness liveness; /* of its connections */
 
   /** Check the options and make `adapter->driver_data`; give a pool to
@@ -139,6 +141,9 @@ int covet_option_seconds(const covet_option *option, uint64_t *us,
  *  COVET_EUSAGE. */
 int covet_pool_option(covet_pool_config *config, const covet_option *given,
                       bool *known, covet_error *error);
+
+/** The error for an option that no pool has. */
+int covet_pool_option_unknown(const char *name, covet_error *error);
 
 /** The error for an option that `names` (ended by NULL) does not list. */
 int covet_option_unknown(const char *name, const char *const *names,

@@ -50,6 +50,7 @@ int covet_lane_set_pool(covet_lane *lane, const covet_pool_config *config)
 {
   covet_pool_config own = *config;
 
+  lane->fixed = (lane->adapter->driver->fixed_lanes >> lane->index) & 1;
   own.can_ping = lane->adapter->driver->ping != NULL;
   own.can_reset = false;
   lane->pool = covet_pool_new(&own);

@@ -117,6 +117,8 @@ void covet_op_stop(covet_op *op, covet_stop reason)
       covet_op_finish(op);
     } else if (op->type == COVET_OP_DISCONNECT) {
       covet_adapter_settle(op->adapter);
+    } else if (op->type == COVET_OP_DRAIN) {
+      covet_adapter_stop_drain(op);
     } else {
       op->adapter->driver->cancel(NULL, op);
     }
@@ -283,4 +285,34 @@ void covet_runtime_post(covet_runtime *rt, covet_post *post)
   queue_push(&rt->posts, &post->node);
   uv_mutex_unlock(&rt->lock);
   uv_async_send(&rt->wake);
+}
+
+/* The question is gone as soon as its asker knows. */
+static void on_question(covet_post *post)
+{
+  covet_question *question = COVET_CONTAINER(post, covet_question, post);
+  covet_runtime *rt = question->runtime;
+
+  question->answer(question);
+  uv_mutex_lock(&rt->lock);
+  question->answered = true;
+  uv_cond_signal(&rt->answered);
+  uv_mutex_unlock(&rt->lock);
+}
+
+void covet_runtime_ask(covet_runtime *rt, covet_question *question)
+{
+  if (rt->mode == COVET_CALLER_LOOP || covet_runtime_forked(rt)) {
+    question->answer(question);
+    return;
+  }
+  question->runtime = rt;
+  question->answered = false;
+  question->post.run = on_question;
+  covet_runtime_post(rt, &question->post);
+  uv_mutex_lock(&rt->lock);
+  while (!question->answered) {
+    uv_cond_wait(&rt->answered, &rt->lock);
+  }
+  uv_mutex_unlock(&rt->lock);
 }

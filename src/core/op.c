@@ -194,6 +194,11 @@ covet_op *covet_op_disconnect(covet_adapter *adapter)
   return new_for(adapter, COVET_OP_DISCONNECT);
 }
 
+covet_op *covet_op_drain(covet_adapter *adapter)
+{
+  return new_for(adapter, COVET_OP_DRAIN);
+}
+
 static covet_op *new_with_text(covet_adapter *adapter, covet_op_type type,
                                const char *text, size_t length, unsigned flags)
 {
@@ -425,19 +430,47 @@ int covet_op_add_blob(covet_op *op, const char *bytes, size_t length)
 
 /* --- What the consumer reads ----------------------------------------------------- */
 
+typedef struct place_question {
+  covet_question question;
+  const covet_op *op;
+  covet_place place;
+  int status;
+} place_question;
+
+/* On the loop's thread: an operation that has not finished has its adapter. While
+ * a worker has it, its lane may be changed there. */
+static void find_place(covet_question *question)
+{
+  place_question *self = COVET_CONTAINER(question, place_question, question);
+  const covet_op *op = self->op;
+  const covet_lane *lane;
+
+  self->status = COVET_EUNSUPPORTED;
+  if (op->state == COVET_OP_NEW || op->state == COVET_OP_FINISHED ||
+      op->adapter->state != COVET_ADAPTER_READY) {
+    return;
+  }
+  lane = op->connection != NULL ? op->connection->lane
+                                : &op->adapter->lanes[op->lane];
+  self->place.lane = lane->index;
+  self->place.size = covet_pool_get_config(lane->pool)->max_size;
+  self->place.queued = op->state == COVET_OP_QUEUED;
+  self->status = 0;
+}
+
 int covet_op_place(const covet_op *op, covet_place *place)
 {
-  const covet_adapter *adapter = op->adapter;
+  place_question question = {.question = {.answer = find_place}, .op = op};
 
-  if (op->runtime->mode == COVET_OWN_THREAD || adapter == NULL ||
-      adapter->state != COVET_ADAPTER_READY || op->lease != 0 ||
-      op->state == COVET_OP_NEW || op->state == COVET_OP_FINISHED) {
+  if (!op->submitted || op->finished || op->type == COVET_OP_SLEEP ||
+      op->lease != 0) {
     return COVET_EUNSUPPORTED;
   }
-  place->lane = op->lane;
-  place->size = covet_pool_get_config(adapter->lanes[op->lane].pool)->max_size;
-  place->queued = op->state == COVET_OP_QUEUED;
-  return 0;
+  covet_runtime_ask(op->runtime, &question.question);
+  if (question.status == 0) {
+    *place = question.place;
+  }
+  return question.status;
 }
 
 int covet_op_finished(const covet_op *op)

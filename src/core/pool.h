@@ -44,6 +44,9 @@ typedef enum covet_pool_reset_mode {
   COVET_POOL_RESET_NEVER
 } covet_pool_reset_mode;
 
+/** What breaker_failures can be at most: the pool keeps the time of each. */
+enum { COVET_POOL_BREAKER_MOST = 128 };
+
 typedef struct covet_pool_config {
   uint32_t min_size; /* connections that are kept */
   uint32_t max_size;
@@ -76,8 +79,8 @@ typedef struct covet_pool_config {
   uint64_t retry_max_backoff_us;
   bool retry_jitter;
 
-  uint32_t breaker_failures; /* in a row within the window; 0: no breaker */
-  uint64_t breaker_window_us;
+  uint32_t breaker_failures;    /* in a row that open it; 0: no breaker */
+  uint64_t breaker_window_us;   /* all within the last so many */
   uint64_t breaker_cooldown_us; /* 0: open until something has connected */
 
   uint64_t connect_timeout_us; /* how long the carrier may take to open, */
@@ -158,11 +161,11 @@ typedef struct covet_pool_waiter {
 
   covet_pool_waiter_state state;
   covet_pool_failure failure;
+  covet_pool_slot_id slot; /* granted */
+  covet_lease lease;
   covet_node node; /* of the waiters, then of the answers */
   covet_heap_node deadline;
   uint64_t since_us;
-  covet_pool_slot_id slot; /* granted */
-  covet_lease lease;
 } covet_pool_waiter;
 
 typedef enum covet_pool_answer {
@@ -226,7 +229,8 @@ int covet_pool_release(covet_pool *pool, uint64_t now_us, covet_lease lease,
                        covet_pool_verdict verdict);
 
 /** Who got this connection cannot use it: close it, and let the waiter stand
- *  first in the queue again with the deadline it had. */
+ *  first in the queue again with the deadline it had; when that has passed
+ *  meanwhile, covet_pool_next tells it so. */
 int covet_pool_reject(covet_pool *pool, uint64_t now_us, covet_lease lease,
                       covet_pool_waiter *waiter);
 

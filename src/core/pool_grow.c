@@ -39,31 +39,44 @@ static void set_breaker(covet_pool *pool, covet_breaker_state to)
 static void trip(covet_pool *pool, uint64_t now_us)
 {
   pool->breaker_until_us = after(now_us, pool->config.breaker_cooldown_us);
-  pool->breaker_failures = 0;
+  pool->breaker_count = 0;
   note_due(pool, pool->breaker_until_us);
   set_breaker(pool, COVET_BREAKER_OPEN);
 }
 
-/* Failures in a row; a success between them starts anew, and so does a failure
- * that comes when the window of the first is over. */
-static void count_for_breaker(covet_pool *pool, uint64_t now_us)
+static void note_failure_time(covet_pool *pool, uint64_t now_us)
+{
+  pool->breaker_times_us[pool->breaker_next] = now_us;
+  pool->breaker_next = (pool->breaker_next + 1) % COVET_POOL_BREAKER_MOST;
+  if (pool->breaker_count < COVET_POOL_BREAKER_MOST) {
+    pool->breaker_count++;
+  }
+}
+
+/* Whether the last `breaker_failures` failures lie within the window that ends
+ * now: then the first of these does. */
+static bool has_failed_enough(const covet_pool *pool, uint64_t now_us)
 {
   const covet_pool_config *config = &pool->config;
+  uint32_t first = (pool->breaker_next + COVET_POOL_BREAKER_MOST -
+                    config->breaker_failures) %
+                   COVET_POOL_BREAKER_MOST;
 
-  if (config->breaker_failures == 0) {
+  return pool->breaker_count >= config->breaker_failures &&
+         after(pool->breaker_times_us[first], config->breaker_window_us) >
+             now_us;
+}
+
+/* Failures in a row; a success between them starts anew. */
+static void count_for_breaker(covet_pool *pool, uint64_t now_us)
+{
+  if (pool->config.breaker_failures == 0 ||
+      pool->breaker == COVET_BREAKER_OPEN) {
     return;
   }
-  if (pool->breaker == COVET_BREAKER_HALF_OPEN) {
-    trip(pool, now_us);
-    return;
-  }
-  if (pool->breaker_failures == 0 ||
-      after(pool->breaker_since_us, config->breaker_window_us) <= now_us) {
-    pool->breaker_failures = 0;
-    pool->breaker_since_us = now_us;
-  }
-  if (++pool->breaker_failures >= config->breaker_failures &&
-      pool->breaker == COVET_BREAKER_CLOSED) {
+  note_failure_time(pool, now_us);
+  if (pool->breaker == COVET_BREAKER_HALF_OPEN ||
+      has_failed_enough(pool, now_us)) {
     trip(pool, now_us);
   }
 }
@@ -76,7 +89,7 @@ void covet_pool_note_connected(covet_pool *pool)
   pool->attempts = 0;
   pool->permanent = false;
   pool->open_after_us = 0;
-  pool->breaker_failures = 0;
+  pool->breaker_count = 0;
   set_breaker(pool, COVET_BREAKER_CLOSED);
 }
 

@@ -141,3 +141,14 @@ int covet_pool_option(covet_pool_config *config, const covet_option *given,
   *known = false;
   return 0;
 }
+
+int covet_pool_option_unknown(const char *name, covet_error *error)
+{
+  enum { COUNT_OF_OPTIONS = sizeof(options) / sizeof(options[0]) };
+  const char *names[COUNT_OF_OPTIONS + 3] = {"order", "reset"};
+
+  for (size_t i = 0; i < COUNT_OF_OPTIONS; i++) {
+    names[i + 2] = options[i].name;
+  }
+  return covet_option_unknown(name, names, error);
+}

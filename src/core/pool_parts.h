@@ -84,8 +84,9 @@ struct covet_pool {
   covet_error last_error;
 
   covet_breaker_state breaker;
-  uint32_t breaker_failures;
-  uint64_t breaker_since_us; /* the first of these */
+  uint64_t breaker_times_us[COVET_POOL_BREAKER_MOST]; /* of failures, a ring */
+  uint32_t breaker_next;     /* the place of the next one */
+  uint32_t breaker_count;    /* those since the last success or trip */
   uint64_t breaker_until_us; /* OPEN: then it may be tried again */
 
   uint32_t warm_at; /* lent ones at which one more is opened ahead */

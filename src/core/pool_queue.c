@@ -389,6 +389,8 @@ int covet_pool_reject(covet_pool *pool, uint64_t now_us, covet_lease lease,
   enter_queue(pool, waiter, true);
   if (pool->state == COVET_POOL_CLOSES) {
     covet_waiter_answer(pool, waiter, COVET_POOL_SHUT);
+  } else if (waiter->deadline.key <= now_us) {
+    covet_waiter_answer(pool, waiter, COVET_POOL_TIMEOUT);
   }
   covet_pool_settle(pool, now_us);
   return 0;

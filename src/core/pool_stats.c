@@ -81,6 +81,10 @@ int covet_pool_config_check(const covet_pool_config *config, covet_error *error)
   } else if (config->retry_max_backoff_us < config->retry_backoff_us) {
     covet_error_set(error, COVET_ERROR_USAGE,
                     "the retry's max_backoff is less than its backoff");
+  } else if (config->breaker_failures > COVET_POOL_BREAKER_MOST) {
+    covet_error_set(error, COVET_ERROR_USAGE,
+                    "the breaker's failures must be at most %d, not %u",
+                    COVET_POOL_BREAKER_MOST, config->breaker_failures);
   } else {
     return 0;
   }

@@ -323,6 +323,7 @@ static void free_memory(covet_runtime *rt)
   free(rt->events.ring);
   covet_shape_table_deinit(&rt->shapes);
   covet_waker_free(rt->waker);
+  uv_cond_destroy(&rt->answered);
   uv_mutex_destroy(&rt->lock);
   free(rt);
 }
@@ -352,7 +353,7 @@ int covet_runtime_new(const covet_runtime_options *options,
   }
   init_state(rt, options);
   rt->turn_us = covet_now_us();
-  if (uv_mutex_init(&rt->lock) != 0 ||
+  if (uv_mutex_init(&rt->lock) != 0 || uv_cond_init(&rt->answered) != 0 ||
       covet_shape_table_init(&rt->shapes) != 0) {
     covet_error_set(error, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
     free(rt);

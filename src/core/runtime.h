@@ -24,6 +24,14 @@ typedef struct covet_post {
   void (*run)(struct covet_post *post);
 } covet_post;
 
+/** A question to the loop's thread, in the memory of who asks. */
+typedef struct covet_question {
+  covet_post post;
+  covet_runtime *runtime;
+  void (*answer)(struct covet_question *question);
+  bool answered; /* the runtime's lock */
+} covet_question;
+
 typedef struct covet_waker covet_waker;
 
 struct covet_runtime {
@@ -44,7 +52,8 @@ struct covet_runtime {
   uv_thread_t thread;
 
   uv_mutex_t lock;
-  covet_queue inbox; /* operations by inbox_node */
+  uv_cond_t answered; /* a question */
+  covet_queue inbox;  /* operations by inbox_node */
   covet_queue posts;
   covet_queue ready; /* operations by ready_node */
   int ready_fd;      /* eventfd, COVET_OWN_THREAD */
@@ -77,6 +86,12 @@ struct covet_runtime {
 
 /** Have `post->run` called on the loop's thread. From any thread. */
 void covet_runtime_post(covet_runtime *rt, covet_post *post);
+
+/** Have `question->answer` called on the loop's thread, and wait for that: for
+ *  the end of the loop's present turn, in COVET_OWN_THREAD mode. What was
+ *  submitted before is under way by then. On the caller's thread. In a child
+ *  process it is called here: no other thread is left. */
+void covet_runtime_ask(covet_runtime *rt, covet_question *question);
 
 /** The operation has ended: tell its owner. Nothing may touch it afterwards.
  *  On the loop's thread. */

@@ -50,8 +50,8 @@ static void add_pool(covet_pool_stats *sum, const covet_pool_stats *one)
   }
 }
 
-void covet_adapter_get_pool_stats(covet_adapter *adapter,
-                                  covet_pool_stats *stats)
+void covet_adapter_sum_pools(const covet_adapter *adapter,
+                             covet_pool_stats *stats)
 {
   uint64_t now_us = covet_now_us();
 
@@ -67,19 +67,15 @@ void covet_adapter_get_pool_stats(covet_adapter *adapter,
   stats->waiting += (uint32_t) adapter->waiting.count;
 }
 
-/* In COVET_OWN_THREAD mode the figures are read while the loop goes on: each is
- * right, but they may be of different moments. */
-void covet_adapter_get_stats(covet_adapter *adapter, covet_adapter_stats *stats)
+static void sum_calls(const covet_adapter *adapter,
+                      const covet_pool_stats *pools, covet_adapter_stats *stats)
 {
-  covet_pool_stats pools;
-
   memset(stats, 0, sizeof(*stats));
-  covet_adapter_get_pool_stats(adapter, &pools);
-  stats->size = pools.total_connections;
-  stats->free = pools.idle_connections;
+  stats->size = pools->total_connections;
+  stats->free = pools->idle_connections;
   stats->used = stats->size - stats->free;
-  stats->opening = pools.opening;
-  stats->waiting = pools.waiting;
+  stats->opening = pools->opening;
+  stats->waiting = pools->waiting;
   stats->created = adapter->created;
   stats->destroyed = adapter->destroyed;
   stats->queries = adapter->queries;
@@ -92,4 +88,36 @@ void covet_adapter_get_stats(covet_adapter *adapter, covet_adapter_stats *stats)
   stats->p95_us = covet_histogram_quantile(&adapter->times, 0.95);
   stats->p99_us = covet_histogram_quantile(&adapter->times, 0.99);
   stats->max_us = adapter->times.max_us;
+}
+
+typedef struct figures {
+  covet_question question;
+  const covet_adapter *adapter;
+  covet_pool_stats pools;
+  covet_adapter_stats calls;
+} figures;
+
+static void collect(covet_question *question)
+{
+  figures *self = COVET_CONTAINER(question, figures, question);
+
+  covet_adapter_sum_pools(self->adapter, &self->pools);
+  sum_calls(self->adapter, &self->pools, &self->calls);
+}
+
+void covet_adapter_get_figures(covet_adapter *adapter, covet_pool_stats *pools,
+                               covet_adapter_stats *calls)
+{
+  figures self = {.question = {.answer = collect}, .adapter = adapter};
+
+  covet_runtime_ask(adapter->runtime, &self.question);
+  *pools = self.pools;
+  *calls = self.calls;
+}
+
+void covet_adapter_get_stats(covet_adapter *adapter, covet_adapter_stats *stats)
+{
+  covet_pool_stats pools;
+
+  covet_adapter_get_figures(adapter, &pools, stats);
 }

@@ -467,6 +467,7 @@ static bool awaits_turn_end(const covet_adapter *base)
 const covet_driver covet_sqlite_driver = {
     .name = "sqlite",
     .lane_count = 4,
+    .fixed_lanes = 1U << SQLITE_WRITER,
     .liveness = COVET_POOL_CERTAIN,
     .adapter_init = adapter_init,
     .adapter_deinit = adapter_deinit,

@@ -145,6 +145,20 @@ static int l_now(lua_State *L)
   return 1;
 }
 
+/* caller(level) -> function, line: as debug.getinfo(level, "fl") tells them, but
+ * without a table for each call. */
+static int l_caller(lua_State *L)
+{
+  lua_Debug place;
+
+  if (!lua_getstack(L, luaL_checkint(L, 1), &place)) {
+    return 0;
+  }
+  lua_getinfo(L, "fl", &place);
+  lua_pushinteger(L, place.currentline);
+  return 2;
+}
+
 /* --- Operations ------------------------------------------------------------------- */
 
 static covet_op *checked(lua_State *L, covet_op *op)
@@ -402,6 +416,48 @@ static int l_disconnect(lua_State *L)
   return covetL_submit(L, covetL_binding(L), op);
 }
 
+static int l_drain(lua_State *L)
+{
+  uint64_t timeout_ms = duration(L, 2, 1e3);
+  covet_op *op = checked(L, covet_op_drain(covetL_adapter(L, 1)));
+
+  covet_op_set_timeout(op, timeout_ms);
+  return covetL_submit(L, covetL_binding(L), op);
+}
+
+static int push_status(lua_State *L, int status, const covet_error *error)
+{
+  lua_pushboolean(L, status == 0);
+  if (status == 0) {
+    return 1;
+  }
+  covetL_push_error(L, error);
+  return 2;
+}
+
+/* configure(adapter, options) -> true, or false and the error's fields */
+static int l_configure(lua_State *L)
+{
+  covet_adapter *adapter = covetL_adapter(L, 1);
+  covet_option options[MOST_OPTIONS];
+  covet_error error;
+  size_t count;
+
+  luaL_checktype(L, 2, LUA_TTABLE);
+  count = read_options(L, 2, options);
+  return push_status(
+      L, covet_adapter_configure(adapter, options, count, &error), &error);
+}
+
+/* evict(adapter) -> true, or false and the error's fields */
+static int l_evict(lua_State *L)
+{
+  covet_error error;
+
+  return push_status(L, covet_adapter_evict(covetL_adapter(L, 1), &error),
+                     &error);
+}
+
 static int l_acquire(lua_State *L)
 {
   uint64_t timeout_ms = duration(L, 3, 1e3);
@@ -428,8 +484,7 @@ static int l_stats(lua_State *L)
   covet_pool_stats pools;
   covet_adapter_stats stats;
 
-  covet_adapter_get_pool_stats(adapter, &pools);
-  covet_adapter_get_stats(adapter, &stats);
+  covet_adapter_get_figures(adapter, &pools, &stats);
   covetL_push_pool_stats(L, &pools);
 #define FIELD(name)                                                            \
   lua_pushnumber(L, (lua_Number) stats.name);                                  \
@@ -555,10 +610,14 @@ static const luaL_Reg functions[] = {
     {"timeout", l_timeout},
     {"listen", l_listen},
     {"now", l_now},
+    {"caller", l_caller},
     {"sleep", l_sleep},
     {"adapter", l_adapter},
     {"connect", l_connect},
     {"disconnect", l_disconnect},
+    {"drain", l_drain},
+    {"configure", l_configure},
+    {"evict", l_evict},
     {"acquire", l_acquire},
     {"release", l_release},
     {"stats", l_stats},

@@ -183,7 +183,7 @@ end
 local function forget(pool, slot)
   local connection = pool.connections[slot]
   pool.connections[slot], pool.holders[slot] = nil, nil
-  pool.leases[slot] = nil
+  pool.leases[slot], pool.leaked[slot] = nil, nil
   if connection ~= nil then
     pool.slots[connection] = nil
   end

@@ -13,7 +13,7 @@ local options = require "covet.options"
 local huge, min = math.huge, math.min
 
 -- What the core can count, and what nobody needs more of.
-local MOST_CONNECTIONS, MOST_ATTEMPTS = 65535, 1000000
+local MOST_CONNECTIONS, MOST_ATTEMPTS, MOST_FAILURES = 65535, 1000000, 128
 -- From here on a time means "never" to the core.
 local LONGEST = 1e9
 
@@ -77,8 +77,8 @@ local RETRY = {
 
 local BREAKER = {
   { "failures", "integer", 5, "Failures to connect in a row that open the "
-    .. "breaker.", check = between(1, MOST_ATTEMPTS) },
-  { "window", "seconds", 60, "Only failures within this time add up.",
+    .. "breaker.", check = between(1, MOST_FAILURES) },
+  { "window", "seconds", 60, "Only failures of the last so many seconds count.",
     check = positive },
   { "cooldown", "seconds", 15, "How long it stays open; then one connection is "
     .. "tried.", check = finite },
@@ -354,6 +354,21 @@ function M.flat(wanted)
     end
   end
   return flat
+end
+
+local END_OPTIONS = {
+  { "timeout", "seconds", 10, "How long to wait for what is in use." },
+}
+
+--- The timeout of what ends a pool: `drain(5)`, `drain{ timeout = 5 }`.
+-- @tparam table|number|nil given
+-- @tparam string what is called, for messages
+-- @treturn number seconds
+function M.end_timeout(given, what)
+  if type(given) == "number" then
+    given = { timeout = given }
+  end
+  return options.check(END_OPTIONS, given, what, caller.LEVEL).timeout
 end
 
 -- --- Adapters --------------------------------------------------------------------------

@@ -122,14 +122,8 @@ local function acquire_slowly(pool, owner, timeout, level)
     elseif not pool.config.before_acquire or passes(pool, slot, lease) then
       break
     end
-    local waited = core.now() - started
-    if waited >= limit then
-      pool.give_back(lease, BROKEN)
-      carry_out(pool)
-      fail(pool, "timeout", started)
-    end
-    answer, slot = "queued", core.pool_reject(pool.machine, lease, id,
-      limit - waited, waited, level * pool.tracked)
+    answer, slot = "queued", core.pool_reject(pool.machine, lease, id, limit,
+      core.now() - started, level * pool.tracked)
     if not slot then
       fail(pool, "shut", started)
     end
@@ -390,24 +384,12 @@ function Pool:evict()
   carry_out(self)
 end
 
-local END_OPTIONS = {
-  { "timeout", "seconds", 10, "How long to wait for what is in use." },
-}
-
--- `drain(5)`, `drain{ timeout = 5 }`
-local function end_timeout(given, what)
-  if type(given) == "number" then
-    given = { timeout = given }
-  end
-  return options.check(END_OPTIONS, given, what, caller.LEVEL).timeout
-end
-
 --- Refuse new requests, serve those that wait, and close what comes back.
 -- Returns when nothing is left; `initialize` opens the pool again.
 -- @tparam[opt] table given `timeout`, 10 seconds
 -- @raise pool_timeout when something is still in use then; the draining goes on
 function Pool:drain(given)
-  local timeout = end_timeout(given, "drain")
+  local timeout = config.end_timeout(given, "drain")
   core.pool_do(self.machine, "drain")
   carry_out(self)
   if not wait_until(self, timeout, function() return self.ended end) then
@@ -420,7 +402,7 @@ end
 -- deadline, then take it back. Returns when all is closed; may be called twice.
 -- @tparam[opt] table given `timeout`, 10 seconds
 function Pool:close(given)
-  local timeout = end_timeout(given, "close")
+  local timeout = config.end_timeout(given, "close")
   if self.forget_exit then
     self.forget_exit()
     self.forget_exit = nil

@@ -224,6 +224,7 @@ end
 function M.reclaimed(pool, slot, seconds)
   local event = new_event(pool, slot, seconds)
   event.reclaimed = true
+  pool.leaked[slot] = nil
   say(pool, event, ("pool %q: %s has ended without giving back the connection "
     .. "taken at %s, %s ago; it was taken back"):format(pool.name, event.task,
     event.taken_at or "?", duration(seconds)))

@@ -9,12 +9,13 @@
 -- that lives has at most eight of them as a rule: the ninth doubles its size.
 -- @module covet.task.object
 
+local core = require "covet.core"
 local errors = require "covet.error"
 local park = require "covet.task.park"
 local trace = require "covet.task.trace"
 
 local NEW = park.NEW
-local getinfo = debug.getinfo
+local caller, getinfo = core.caller, debug.getinfo
 local running = coroutine.running
 local select, setmetatable, unpack = select, setmetatable, unpack
 
@@ -34,8 +35,7 @@ local Results = {}
 local origins = setmetatable({}, { __mode = "k" })
 
 local function origin_of(level)
-  local info = getinfo(level + 1, "fl")
-  local fn, line = info.func, info.currentline
+  local fn, line = caller(level + 1)
   local lines = origins[fn]
   if not lines then
     lines = {}

@@ -8,21 +8,32 @@ static uint32_t larger(uint32_t a, uint32_t b)
 
 /* --- The breaker ------------------------------------------------------------- */
 
+/* Failures in a row that lie within the window. */
+static uint32_t recent_failures(const simulation *sim)
+{
+  uint32_t count = 0;
+
+  for (uint32_t i = 0; i < sim->failure_count; i++) {
+    count += sim_after(sim->failures_us[i], sim->config.breaker_window_us) >
+             sim->now_us;
+  }
+  return count;
+}
+
 static void check_trip(simulation *sim)
 {
   const covet_pool_config *config = &sim->config;
 
   if (sim->before.breaker == COVET_BREAKER_CLOSED &&
       (config->breaker_failures == 0 ||
-       sim->breaker_count < config->breaker_failures)) {
+       recent_failures(sim) < config->breaker_failures)) {
     sim_fail(sim, "the breaker opens after too few failures");
   }
   if (!sim->failed_now) {
     sim_fail(sim, "the breaker opens without a failure");
   }
   sim->breaker_until_us = sim_after(sim->now_us, config->breaker_cooldown_us);
-  sim->breaker_count = 0;
-  sim->breaker_unsure = false;
+  sim->failure_count = 0;
 }
 
 static void check_breaker_change(simulation *sim)
@@ -65,12 +76,10 @@ void sim_check_breaker(simulation *sim)
              config->breaker_failures != 0) {
     sim_fail(sim, "the probe failed, but the breaker stays half open");
   } else if (sim->failed_now && stats->breaker == COVET_BREAKER_CLOSED &&
-             config->breaker_failures != 0 && !sim->breaker_unsure &&
-             sim->breaker_count >= config->breaker_failures &&
-             sim_after(sim->breaker_since_us, config->breaker_window_us) >
-                 sim->now_us) {
+             config->breaker_failures != 0 &&
+             recent_failures(sim) >= config->breaker_failures) {
     sim_fail(sim, "the breaker stays closed after %u failures",
-             sim->breaker_count);
+             recent_failures(sim));
   }
   if (stats->retry_after_us != 0 && stats->waiting > 0 &&
       stats->total_connections == 0 && stats->opening == 0) {

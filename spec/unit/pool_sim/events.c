@@ -179,7 +179,6 @@ static void configure(simulation *sim)
   covet_pool_config bad = sim->config;
 
   sim_change_config(sim);
-  sim->breaker_unsure = sim->breaker_count > 0;
   sim_trace(sim, "configure: min_size %u, max_size %u", sim->config.min_size,
             sim->config.max_size);
   bad.min_size = bad.max_size + 1;

@@ -81,6 +81,11 @@ void event_reject(simulation *sim)
   sim->expected.validation_errors++;
   sim_note_return(sim, slot, COVET_POOL_CLEAN);
   sim_enqueue(sim, waiter, true);
+  if (waiter->deadline_us <= sim->now_us &&
+      waiter->w.failure == COVET_POOL_NO_FAILURE) {
+    sim_fail(sim, "w%u is let in again after its deadline",
+             sim_waiter_id(sim, waiter));
+  }
   sim_settle(sim);
 }
 

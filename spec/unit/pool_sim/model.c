@@ -228,8 +228,7 @@ void sim_note_connected(simulation *sim, sim_slot *slot)
   sim->failures_in_row = 0;
   sim->attempts = 0;
   sim->permanent = false;
-  sim->breaker_count = 0;
-  sim->breaker_unsure = false;
+  sim->failure_count = 0;
   sim->connected_now = true;
 }
 
@@ -240,6 +239,16 @@ static double backoff(const simulation *sim)
                       (int) sim->failures_in_row - 1);
 
   return longest > 0 && wait > longest ? longest : wait;
+}
+
+static void note_failure_time(simulation *sim)
+{
+  if (sim->failure_count == SIM_FAILURES) {
+    sim->failure_count--;
+    memmove(sim->failures_us, sim->failures_us + 1,
+            sizeof(uint64_t) * sim->failure_count);
+  }
+  sim->failures_us[sim->failure_count++] = sim->now_us;
 }
 
 /* Those that were being opened when the first of them failed are one attempt. */
@@ -258,9 +267,7 @@ void sim_note_connect_failed(simulation *sim, const sim_slot *slot,
     sim->backoff_jitter = sim->config.retry_jitter;
   }
   if (sim->config.breaker_failures != 0) {
-    if (sim->breaker_count++ == 0) {
-      sim->breaker_since_us = sim->now_us;
-    }
+    note_failure_time(sim);
   }
 }
 

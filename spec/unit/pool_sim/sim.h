@@ -26,6 +26,7 @@ enum {
   SIM_WAITERS = 48,
   SIM_OWNERS = 6,
   SIM_STALE = 16,
+  SIM_FAILURES = 16, /* more than any breaker counts here */
   SIM_LEASES = 4096,
   SIM_EVENTS = 1000 /* of one schedule, at most */
 };
@@ -152,9 +153,8 @@ typedef struct simulation {
   uint64_t failed_us;       /* the first failure of the last round */
   uint64_t backoff_us;      /* after it, without jitter */
   bool backoff_jitter;
-  uint32_t breaker_count; /* failures since the last success or trip */
-  bool breaker_unsure;    /* which of them the present window counts */
-  uint64_t breaker_since_us;
+  uint64_t failures_us[SIM_FAILURES]; /* the latest since a success or trip */
+  uint32_t failure_count;
   uint64_t breaker_until_us;
   bool breaker_told;
   covet_pool_stats expected; /* counters only */

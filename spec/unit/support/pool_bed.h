@@ -29,30 +29,44 @@ typedef struct pool_bed {
   covet_pool_action last[BED_ACTIONS];
 } pool_bed;
 
-/** Defaults but: 0 to 4 connections, no auto_scale, no jitter. */
-void bed_init(pool_bed *bed);
+/** The bed of the present test. */
+extern pool_bed bed;
 
-void bed_start(pool_bed *bed);
-void bed_free(pool_bed *bed);
+/** Make and free it. */
+int bed_set_up(void **state);
+int bed_tear_down(void **state);
+
+/** A test that has it: the function is called test_`name`. */
+#define pool_test(name)                                                        \
+  cmocka_unit_test_setup_teardown(test_##name, bed_set_up, bed_tear_down)
+
+/** Defaults but: 0 to 4 connections, no auto_scale, no jitter. */
+void bed_init(pool_bed *self);
+
+void bed_start(pool_bed *self);
+void bed_free(pool_bed *self);
 
 /** Take all actions and answer them. */
-void bed_run(pool_bed *bed);
+void bed_run(pool_bed *self);
 
 /** Let the clock go on by so much, with a tick whenever the pool wants one. */
-void bed_pass(pool_bed *bed, uint64_t us);
+void bed_pass(pool_bed *self, uint64_t us);
 
 /** Count actions anew. */
-void bed_forget(pool_bed *bed);
+void bed_forget(pool_bed *self);
 
 /** The waiter asks; its owner is its number, and one. */
-covet_pool_answer bed_ask(pool_bed *bed, uint32_t waiter);
+covet_pool_answer bed_ask(pool_bed *self, uint32_t waiter);
+
+/** The first so many of them ask. */
+void bed_ask_many(pool_bed *self, uint32_t count);
 
 /** It gives back what it got. */
-void bed_give(pool_bed *bed, uint32_t waiter, covet_pool_verdict verdict);
+void bed_give(pool_bed *self, uint32_t waiter, covet_pool_verdict verdict);
 
 /** What it got, or COVET_POOL_REFUSED with its `failure`. */
-bool bed_has(const pool_bed *bed, uint32_t waiter);
+bool bed_has(const pool_bed *self, uint32_t waiter);
 
-covet_pool_stats bed_stats(const pool_bed *bed);
+covet_pool_stats bed_stats(const pool_bed *self);
 
 #endif
