@@ -543,7 +543,7 @@ function methods:fail(fields, parsed, started)
     leases.explain(adapter, fields)
   end
   local err = errors.with_traceback(errors.new(fields))
-  if adapter.watched then
+  if adapter.listeners.count > 0 then
     adapter:note_error(err, parsed, started)
   end
   if self.note_failure then

@@ -434,6 +434,19 @@ describe("a pool", function()
       assert.equal(0, stats().active_connections)
     end)
 
+    it("what a listener does with its own pool is not told", function()
+      local told = 0
+      open { max_size = 2, after_release = function() error("no good", 0) end }
+      pool:on("error", function()
+        told = told + 1
+        pool:with(function() end) -- the hook fails here too
+      end)
+      pool:with(function() end)
+      assert.equal(1, told)
+      pool:with(function() end)
+      assert.equal(2, told)
+    end)
+
     it("a task that is cancelled in after_release ends there", function()
       local went_on = false
       open { max_size = 1, after_release = function() covet.sleep(10) end }
