@@ -22,6 +22,7 @@ local errors = require "covet.error"
 local events = require "covet.events"
 local json = require "covet.json"
 local leases = require "covet.adapter.leases"
+local loan = require "covet.loan"
 local options = require "covet.options"
 local result = require "covet.decode.result"
 local sql = require "covet.sql"
@@ -518,11 +519,8 @@ end
 -- @tparam function fn
 -- @return what `fn` returned
 function methods:with(given, fn)
-  fn = fn or given
-  if type(fn) ~= "function" then
-    caller.usage("with([options,] fn): fn must be a function, not %s", type(fn))
-  end
-  return fn(self:enter())
+  local _, run = loan.arguments(given, fn)
+  return run(self:enter())
 end
 
 -- --- Errors ---------------------------------------------------------------------------------

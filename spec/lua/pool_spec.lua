@@ -1,6 +1,8 @@
 -- Pools over a factory: lending, waiting, checking, reports, ends.
 local covet = require "covet"
+local errors = require "covet.error"
 local fails = require "spec.support.fails"
+local process = require "spec.support.process"
 local wait = require "spec.support.wait"
 
 -- A factory of plain objects that count what is done to them.
@@ -104,6 +106,50 @@ describe("a pool", function()
       assert.equal(0, stats().active_connections)
       pool:with(function(connection) pool:release(connection) end)
       assert.equal(0, stats().active_connections)
+    end)
+
+    it("with(fn) leaves alone what fn has given back and another has taken", function()
+      open { max_size = 1 }
+      local other = covet.spawn(function()
+        local connection = pool:acquire()
+        covet.sleep(0.02)
+        pool:release(connection)
+      end)
+      assert.equal("fine", pool:with(function(connection)
+        pool:release(connection)
+        covet.sleep(0.005)
+        assert.equal(1, stats().active_connections)
+        return "fine"
+      end))
+      assert.equal(1, stats().active_connections)
+      other:join()
+      assert.equal(2, stats().total_checkouts)
+    end)
+
+    it("with(fn) raises fn's error, with that of the release beside it", function()
+      open { max_size = 1, after_release = function() return "nonsense" end }
+      local mine = errors.new { kind = "deadlock", message = "mine" }
+      local fine, err = pcall(pool.with, pool, function() error(mine, 0) end)
+      assert.is_false(fine)
+      assert.equal(mine, err)
+      assert.equal(1, #err.others)
+      assert.equal("usage", err.others[1].kind)
+      assert.matches("also: .*clean, dirty or broken", tostring(err))
+      fails("usage", pool, "with", function() end)
+      eventually(function() return stats().total_connections == 0 end)
+    end)
+
+    it("with(fn) raises what fn raised, be it no error object", function()
+      local result = process.run { false, "-e", [[
+        local pool = covet.pool.new(function() return { close = function() end } end,
+          { min_size = 0, after_release = function() return "nonsense" end })
+        print(pcall(pool.with, pool, function() error("mine", 0) end))
+        print(pcall(pool.with, pool, function() error() end))
+        pool:close()
+      ]], limit = 20 }
+      assert.equal("false\tmine\nfalse\tnil\n", result.stdout)
+      local _, count = result.stderr:gsub("covet: giving back after an error: [^\n]*usage:", "")
+      assert.equal(2, count)
     end)
 
     it("initialize opens min_size, no more than connect_parallel at a time", function()

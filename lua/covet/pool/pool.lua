@@ -18,6 +18,7 @@ local exit = require "covet.task.exit"
 local holding = require "covet.pool.holding"
 local list = require "covet.task.list"
 local listeners = require "covet.listeners"
+local loan = require "covet.loan"
 local options = require "covet.options"
 local park = require "covet.task.park"
 local report = require "covet.pool.report"
@@ -263,17 +264,13 @@ function Pool:lost(connection)
   end
 end
 
-local function release_after(pool, connection, fine, ...)
+-- As `release`, unless `fn` has given it back; it may be another's by now.
+local function end_loan(connection, err, pool, lease)
   local slot = pool.slots[connection]
-  if slot and pool.leases[slot] then -- else `fn` has given it back
-    local err = not fine and (...)
+  if slot and pool.leases[slot] == lease then
     local lost = errors.is_error(err) and FATAL[err.kind]
     pool:release(connection, lost and "broken" or nil)
   end
-  if not fine then
-    error((...), 0)
-  end
-  return ...
 end
 
 --- Run `fn(connection)` with a connection and give it back.
@@ -281,15 +278,10 @@ end
 -- @tparam function fn
 -- @return what `fn` returned
 function Pool:with(given, fn)
-  if fn == nil then
-    given, fn = nil, given
-  end
-  if type(fn) ~= "function" then
-    caller.usage("with([options,] fn): fn must be a function, not %s", type(fn))
-  end
+  given, fn = loan.arguments(given, fn)
   local connection = acquire(self, given, 3)
-  return release_after(self, connection,
-    xpcall(fn, errors.with_traceback, connection))
+  return loan.run(fn, connection, end_loan, self,
+    self.leases[self.slots[connection]])
 end
 
 -- --- The pool as a whole ------------------------------------------------------------------
