@@ -1,12 +1,13 @@
 --- The calls of a session that change something.
 -- @module covet.session.commands
 
-local bulk = require "covet.bulk"
 local call = require "covet.call"
 local caller = require "covet.caller"
+local copy = require "covet.bulk.copy"
 local core = require "covet.core"
 local events = require "covet.events"
 local json = require "covet.json"
+local many = require "covet.bulk.many"
 local runner = require "covet.session.run"
 local waits = require "covet.wait"
 
@@ -107,11 +108,11 @@ end
 
 --- Run a statement for each list of parameters: all or nothing.
 -- @tparam string|table text or `{ text, lists, timeout = }`
--- @tparam table lists
+-- @tparam table|function lists or an iterator over them
 -- @treturn number rows affected
 function methods:execute_many(text, lists)
   self, text, lists = call.take_apart(self, text, lists)
-  return bulk.execute_many(self:enter(text), text, lists)
+  return many.execute_many(self, text, lists)
 end
 
 --- Load records into a table: all or nothing.
@@ -127,7 +128,7 @@ function methods:copy_records_to_table(name, records, given)
     end
     name, records, given[1], given[2] = name[1], name[2], nil, nil
   end
-  return bulk.copy_records(self:enter "INSERT", name, records, given)
+  return copy.copy_records(self, name, records, given)
 end
 
 return methods
