@@ -74,6 +74,16 @@ function routes.error()
   return err
 end
 
+-- A task that fails: joined late, or by nobody.
+function routes.fail()
+  local one = task.spawn(function() error("spec: " .. ngx.var.arg_how, 0) end)
+  if ngx.var.arg_how == "joined" then
+    task.sleep(0.1)
+    return tostring(select(2, pcall(one.join, one)))
+  end
+  return "left"
+end
+
 function routes.sort()
   local _, err = pcall(table.sort, { 2, 1 }, function() task.sleep(1) end)
   return tostring(err)
