@@ -3,7 +3,7 @@
 set -l in_query '__fish_seen_subcommand_from query'
 set -l not_in_query 'not __fish_seen_subcommand_from query'
 
-complete -c covet -n __fish_use_subcommand -a query -d 'run one SQL statement'
+complete -c covet -n __fish_use_subcommand -a query -d 'run SQL and print its rows'
 complete -c covet -n $not_in_query -s e -l execute -x -d 'run code'
 complete -c covet -n $not_in_query -s m -l module -x -d 'run a module'
 complete -c covet -n $not_in_query -s i -l interactive -d 'go on with the REPL'

@@ -11,8 +11,9 @@ local config = require "covet.pool.config"
 local connection = require "covet.connection"
 local core = require "covet.core"
 local errors = require "covet.error"
-local leases = require "covet.adapter.leases"
 local events = require "covet.events"
+local leases = require "covet.adapter.leases"
+local loan = require "covet.loan"
 local options = require "covet.options"
 local session = require "covet.session"
 local task = require "covet.task"
@@ -279,27 +280,14 @@ function Adapter.release(_, held)
   connection.release(held)
 end
 
-local function release_after(held, fine, ...)
-  held:close()
-  if not fine then
-    error((...), 0)
-  end
-  return ...
-end
-
 --- Run `fn(connection)` on a connection and give it back.
 -- @tparam[opt] table given `timeout`, `read_only`
 -- @tparam function fn
 -- @return what `fn` returned
 function Adapter:with(given, fn)
-  if fn == nil then
-    given, fn = nil, given
-  end
-  if type(fn) ~= "function" then
-    caller.usage("with([options,] fn): fn must be a function, not %s", type(fn))
-  end
+  given, fn = loan.arguments(given, fn)
   local held = self:acquire(given)
-  return release_after(held, xpcall(fn, errors.with_traceback, held))
+  return loan.run(fn, held, held.close)
 end
 
 --- Run `fn(tx)` in a transaction.
@@ -391,8 +379,7 @@ function M.new(class, url, checked, passed, given)
   local self = {
     handle = handle, lease = 0, inside = 0, database = class.database,
     dialect = class.database, statements = {}, statement_count = 0,
-    shared_by = setmetatable({}, { __mode = "kv" }), listeners = {},
-    watched = false,
+    shared_by = setmetatable({}, { __mode = "kv" }), listeners = events.new(),
     lanes = {}, only = {}, -- by read_only; the adapter's module fills them in
     defaults = call.resolve({}, {}), name = checked.name or url,
     ambient = checked.ambient, slow_query = checked.slow_query,

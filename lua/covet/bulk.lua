@@ -1,25 +1,24 @@
---- Many records in one go: `execute_many`, `copy_records_to_table`.
+--- Many records in one go: what `execute_many` (covet.bulk.many) and
+-- `copy_records_to_table` (covet.bulk.copy) have in common.
 --
 -- Records are encoded here while the ones before them are being inserted: at
 -- most two batches are under way. All of it is one transaction.
 -- @module covet.bulk
 
 local call = require "covet.call"
-local caller = require "covet.caller"
 local core = require "covet.core"
-local events = require "covet.events"
-local options = require "covet.options"
-local rows_of = require "covet.decode.row"
-local sql = require "covet.sql"
 local task = require "covet.task"
 local waits = require "covet.wait"
 
 local MANY, READ_ONLY = core.flags.MANY, core.flags.READ_ONLY
 local NEEDS_ENCODING = -100
--- Rows in a batch, and batches under way.
-local BATCH, UNDER_WAY = 2000, 2
+-- Batches under way.
+local UNDER_WAY = 2
 
-local M = {}
+local M = {
+  --- Rows in a batch.
+  BATCH = 2000,
+}
 
 -- --- Batches of one transaction -----------------------------------------------------
 
@@ -129,10 +128,19 @@ local function stop(load)
   end
 end
 
--- Insert everything. Answers the count. When it fails, nothing of it runs on.
-local function pump(session, parsed, timeout, started, gather)
-  local load = { session = session, parsed = parsed, timeout = timeout,
-    started = started, total = 0, before = 0 }
+--- Insert everything. When it fails, nothing of it runs on.
+-- @tparam table session
+-- @tparam table parsed the statement
+-- @tparam number|nil timeout seconds, of each batch; nil: the session's
+-- @tparam number|boolean started of `covet.events.begin`
+-- @tparam function gather called with the load: how many rows, and the rows; 0 is
+-- the end
+-- @treturn number rows affected
+function M.pump(session, parsed, timeout, started, gather)
+  local load = { session = session, parsed = parsed, started = started,
+    timeout = timeout or session.defaults.timeout
+      or session.adapter.command_timeout,
+    total = 0, before = 0 }
   local fine, err = pcall(insert_all, load, gather)
   if not fine then
     task.shelter(stop, load)
@@ -141,243 +149,38 @@ local function pump(session, parsed, timeout, started, gather)
   return load.total
 end
 
--- Run `fn(session)`, which inserts, in a transaction if `apart`, and tell of it.
-local function run(session, parsed, started, apart, fn)
+--- Run `fn(session)`, which inserts, and tell of it. What was read of a source
+-- before may have ended a stream whose connection was shared: which one is used
+-- is seen here.
+-- @tparam table from the session that was called
+-- @tparam table parsed
+-- @tparam number|boolean started
+-- @tparam boolean apart in a transaction
+-- @tparam function fn
+-- @treturn number what `fn` answered
+function M.run(from, parsed, started, apart, fn)
   local total
   if apart then
-    total = session:transaction(fn)
+    total = from:transaction(fn)
   else
-    total = fn(session)
+    total = fn(from:enter(parsed.text))
   end
   if started then
-    session.adapter:note_query(parsed, started)
+    from.adapter:note_query(parsed, started)
   end
   return total
 end
 
--- --- execute_many ----------------------------------------------------------------------
-
-local function check_row(parsed, row, number)
-  if type(row) ~= "table" then
-    caller.usage("element %d of the list must be a table of parameters, not %s",
-      number, type(row))
-  end
-  if parsed.names then
-    return (sql.bind_named(parsed, row, caller.LEVEL))
-  end
-  for key in pairs(row) do
-    if type(key) == "number" and key > parsed.count then
-      caller.usage("element %d of the list has %d values; the statement takes "
-        .. "%d parameters", number, key, parsed.count)
-    end
-  end
-  return row
-end
-
--- Slices of a list, checked.
-local function slicer(parsed, list)
-  local at = 0
-  return function()
-    local rows, n = {}, 0
-    while n < BATCH and at < #list do
-      at, n = at + 1, n + 1
-      rows[n] = check_row(parsed, list[at], at)
-    end
-    return n, rows
-  end
-end
-
---- See covet.session.
-function M.execute_many(session, text, list)
-  local parsed = call.parse(session.adapter, text)
-  if type(list) ~= "table" then
-    caller.usage("execute_many(sql, list): list must be a table, not %s",
-      type(list))
-  elseif #list > 0 and parsed.count == 0 then
-    caller.usage "execute_many runs a statement that has parameters"
-  end
-  local timeout = session.defaults.timeout or session.adapter.command_timeout
-  local started = events.begin(session)
-  return run(session, parsed, started, #list > BATCH, function(inside)
-    return pump(inside, parsed, timeout, started, slicer(parsed, list))
-  end)
-end
-
--- --- copy_records_to_table ----------------------------------------------------------------
-
-local COPY_OPTIONS = {
-  { "columns", "table", nil, "Names of the columns, in the records' order." },
-  { "schema", "string", nil, "The table's schema." },
-  { "timeout", "seconds", nil, "Deadline of each batch." },
-}
-
--- An iterator over records: of a list, or the function itself.
-local function iterate(records)
-  if type(records) == "function" then
-    return records
-  end
+--- What is given as an iterator, to be called; nil for a list.
+-- @param records
+-- @treturn function|table|nil
+function M.as_iterator(records)
   local meta = getmetatable(records)
-  if type(meta) == "table" and rawget(meta, "__call") then
+  if type(records) == "function"
+    or type(meta) == "table" and rawget(meta, "__call") then
     return records
-  elseif type(records) ~= "table" then
-    caller.usage("records must be a table or an iterator, not %s",
-      type(records))
   end
-  local i = 0
-  return function()
-    i = i + 1
-    return records[i]
-  end
-end
-
-local function all_columns(session, name, schema, started)
-  local names = {}
-  local inner = session:with_options {}
-  inner.is_inner = true -- a part of this call, not told as one of its own
-  for i, column in ipairs(inner:get_table_info(name, { schema = schema })) do
-    names[i] = column.name
-  end
-  if #names == 0 then
-    session:fail({ kind = "undefined_table", table = name, retry = "no",
-      message = "no such table: " .. name }, nil, started)
-  end
-  return names
-end
-
--- Keys of a row that is keyed by name.
-local function names_of_row(row)
-  local names = {}
-  for key in pairs(row) do
-    if type(key) ~= "string" then
-      caller.usage("record 1 has both names and a value at %s", tostring(key))
-    end
-    names[#names + 1] = key
-  end
-  table.sort(names)
-  return names
-end
-
-local function is_named(row)
-  return type(row) == "table" and type((next(row))) == "string"
-end
-
--- A record or lazy row of another result as a plain one: its names count.
-local function as_named(row)
-  local class = type(row) == "table" and getmetatable(row)
-  if type(class) == "table" and rawget(class, "covet_shape") then
-    return rows_of.table(row), rows_of.columns(row)
-  end
-  return row
-end
-
-local function refuse_record(load, number, fmt, ...)
-  load.session:fail({ kind = "invalid_value", retry = "no",
-    where = caller.where(),
-    message = ("record %d: " .. fmt):format(number, ...) }, load.parsed,
-    load.started)
-end
-
-local function check_named(load, row, known, number)
-  for key in pairs(row) do
-    if not known[key] then
-      refuse_record(load, number, "there is no column %s", tostring(key))
-    end
-  end
-end
-
-local function check_width(load, row, width, number)
-  for key in pairs(row) do
-    if type(key) ~= "number" or key > width or key < 1 then
-      refuse_record(load, number, "a value at %s, but the record has %d columns",
-        tostring(key), width)
-    end
-  end
-end
-
-local function as_list(row, names)
-  local list = {}
-  for i = 1, #names do
-    list[i] = row[names[i]]
-  end
-  return list
-end
-
--- Takes records by the batch, checked, as lists. An iterator that has ended is
--- not called again: io.lines raises then.
-local function gatherer(next_record, first, names, known)
-  local number, width, ended = 0, #names, false
-  local function check(load, row)
-    row = as_named(row)
-    if type(row) ~= "table" then
-      refuse_record(load, number, "expected a table, got %s", type(row))
-    elseif row[1] == nil and is_named(row) then
-      check_named(load, row, known, number)
-      return as_list(row, names)
-    elseif row[width + 1] ~= nil or #row ~= width then
-      check_width(load, row, width, number)
-    end
-    return row
-  end
-  return function(load)
-    local rows, n = {}, 0
-    while n < BATCH and not ended do
-      local row = first
-      if row == nil then
-        row = next_record()
-      end
-      first, ended = nil, row == nil
-      if not ended then
-        number, n = number + 1, n + 1
-        rows[n] = check(load, row)
-      end
-    end
-    return n, rows
-  end
-end
-
-local function insert_text(session, name, schema, names)
-  if #names == 0 then
-    caller.usage "columns: a list of at least one name"
-  end
-  local dialect = session.adapter.dialect
-  local quoted, marks = {}, {}
-  for i, column in ipairs(names) do
-    quoted[i] = sql.quote_identifier(column, dialect)
-    marks[i] = dialect == "postgresql" and "$" .. i or "?"
-  end
-  return ("INSERT INTO %s (%s) VALUES (%s)"):format(
-    sql.quote_identifier(schema and { schema, name } or name, dialect),
-    table.concat(quoted, ", "), table.concat(marks, ", "))
-end
-
---- See covet.session.
-function M.copy_records(session, name, records, given)
-  if type(name) ~= "string" then
-    caller.usage("the table's name must be a string, not %s", type(name))
-  end
-  given = options.check(COPY_OPTIONS, given or {}, "copy_records_to_table",
-    caller.LEVEL)
-  local next_record, started = iterate(records), events.begin(session)
-  local first = next_record()
-  if first == nil then
-    return 0
-  end
-  local plain, of_result = as_named(first)
-  local names = given.columns or of_result
-    or is_named(plain) and names_of_row(plain)
-    or all_columns(session, name, given.schema, started)
-  local known = {}
-  for _, column in ipairs(names) do
-    known[column] = true
-  end
-  local parsed = setmetatable({ columns = names }, { __index = call.parse(
-    session.adapter, insert_text(session, name, given.schema, names)) })
-  local timeout = given.timeout or session.defaults.timeout
-    or session.adapter.command_timeout
-  return run(session, parsed, started, true, function(tx)
-    return pump(tx, parsed, timeout, started,
-      gatherer(next_record, first, names, known))
-  end)
+  return nil
 end
 
 return M

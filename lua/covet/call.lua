@@ -147,6 +147,28 @@ function M.refuse_rest()
     .. "nothing may follow")
 end
 
+--- `{ first, second, option = }` taken apart: the options become a view's.
+-- @tparam table session
+-- @tparam table|string given the call's table, or `first`
+-- @param second what stands beside it
+-- @treturn table the session, or a view of it
+-- @return first
+-- @return second
+function M.take_apart(session, given, second)
+  if type(given) ~= "table" then
+    return session, given, second
+  elseif second ~= nil or given[3] ~= nil then
+    M.refuse_rest()
+  end
+  local rest = {}
+  for key, value in pairs(given) do
+    if type(key) ~= "number" then
+      rest[key] = value
+    end
+  end
+  return session:with_options(rest), given[1], given[2]
+end
+
 -- The highest index of a table, less those of what stands in front.
 local function count_positional(given, before)
   local n = 0

@@ -9,7 +9,8 @@
 -- Fields: `kind`, `message`, `sqlstate`, `code` (native), `database`,
 -- `detail`, `hint`, `constraint`, `table`, `column`, `position` (byte of `sql`,
 -- from 1), `sql`, `phase`, `retry`, `cause`, `traceback`; besides, `where`
--- ("file:line") for mistakes of the caller.
+-- ("file:line") for mistakes of the caller, and `others`, a list of what went
+-- wrong on the way out.
 --
 -- An error equals itself only: `pcall` hands out the very table that was
 -- raised. Creating one costs a `setmetatable`; all formatting waits for
@@ -170,6 +171,9 @@ function Error:__tostring()
   if self.cause ~= nil then
     lines[#lines + 1] = "  cause: " .. describe_cause(self.cause)
   end
+  for _, other in ipairs(self.others or {}) do
+    lines[#lines + 1] = "  also: " .. describe_cause(other)
+  end
   return table.concat(lines, "\n")
 end
 
@@ -248,6 +252,20 @@ local function check_kind(kind)
   if not M.KINDS[kind] then
     M.usage(3, "unknown kind of error %s", format("%q", tostring(kind)))
   end
+end
+
+--- Note in an error what went wrong after it, while things were cleared up.
+-- @param err
+-- @param other anything that was raised
+-- @treturn boolean false when `err` is no error object, and nothing was noted
+function M.add(err, other)
+  if not M.is_error(err) then
+    return false
+  elseif not rawequal(err, other) then
+    err.others = err.others or {}
+    err.others[#err.others + 1] = other
+  end
+  return true
 end
 
 --- Is `value` an error of this kind, or of one of these kinds?

@@ -5,18 +5,13 @@
 -- no one listens, and hands it on to `note_query` or to the session's `fail`.
 -- @module covet.events
 
-local caller = require "covet.caller"
 local core = require "covet.core"
-local options = require "covet.options"
+local listeners = require "covet.listeners"
 
-local EVENT_NAMES = {
+local EVENTS = listeners.declare {
   "query", "slow_query", "error", "retry", "connect", "close", "leak",
   "breaker", "notice",
 }
-local EVENTS = {}
-for _, name in ipairs(EVENT_NAMES) do
-  EVENTS[name] = true
-end
 
 local M = {}
 
@@ -24,11 +19,18 @@ local M = {}
 M.methods = {}
 local methods = M.methods
 
+--- Nobody listens to an adapter yet.
+-- @treturn table its field `listeners`
+function M.new()
+  return listeners.new(EVENTS)
+end
+
 --- When a call begins.
 -- @tparam table session
 -- @treturn number|boolean seconds; false when no one listens
 function M.begin(session)
-  return session.adapter.watched and not session.is_inner and core.now()
+  return session.adapter.listeners.count > 0 and not session.is_inner
+    and core.now()
 end
 
 --- Call `fn(event)` at each event of that name.
@@ -36,42 +38,15 @@ end
 -- @tparam function fn gets a table; must not wait
 -- @treturn function takes it back
 function methods:on(name, fn)
-  local adapter = self.adapter
-  if not EVENTS[name] then
-    local nearest = options.nearest(name, EVENT_NAMES)
-    caller.usage("there is no event %q%s", tostring(name),
-      nearest and (", did you mean %q?"):format(nearest) or "")
-  elseif type(fn) ~= "function" then
-    caller.usage("on(event, fn): fn must be a function, not %s", type(fn))
-  end
-  local listeners = adapter.listeners[name] or {}
-  adapter.listeners[name] = listeners
-  listeners[#listeners + 1] = fn
-  adapter.watched = true
-  return function()
-    for i = #listeners, 1, -1 do
-      if listeners[i] == fn then
-        table.remove(listeners, i)
-        return
-      end
-    end
-  end
+  return self.adapter.listeners:on(name, fn)
 end
 
---- Call the listeners of an event. An error in one is printed.
+--- Tell of an event.
 -- @tparam string name
 -- @tparam table event
--- @treturn boolean whether anybody listens
+-- @treturn boolean whether anybody was told
 function methods:emit(name, event)
-  local listeners = { unpack(self.adapter.listeners[name] or {}) }
-  for i = 1, #listeners do
-    local fine, err = pcall(listeners[i], event)
-    if not fine then
-      io.stderr:write(("covet: in a listener of %s: %s\n"):format(name,
-        tostring(err)))
-    end
-  end
-  return #listeners > 0
+  return self.adapter.listeners:emit(name, event)
 end
 
 -- What is told as the SQL of a call; of one that has none, its name.

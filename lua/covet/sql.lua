@@ -64,6 +64,21 @@ local function uneven_order(scan)
   return #order < scan.count and order or nil
 end
 
+-- Scan a text; what is wrong with it is raised.
+local function scan_text(text, dialect, level, bounds)
+  if type(text) ~= "string" then
+    error.usage(level + 1, "SQL: expected string, got %s", type(text))
+  end
+  dialect = check_dialect(dialect, level + 1)
+  local scan = scanner.scan(text, dialect, bounds)
+  local fault = scan.fault
+  if fault then
+    fault.sql, fault.database, fault.retry = text, dialect.name, "no"
+    error.raise(fault, fault.kind == "usage" and level + 1 or nil)
+  end
+  return scan
+end
+
 --- Parse a text.
 -- @tparam string text
 -- @tparam string|table dialect a name or one of `sql.dialects`
@@ -78,17 +93,7 @@ end
 -- the first statement, in capitals; nil where there is none. Raises "syntax_error" for a
 -- quote or comment without end, "usage" for placeholders of two styles.
 function M.parse(text, dialect, level)
-  level = level or 2
-  if type(text) ~= "string" then
-    error.usage(level + 1, "SQL: expected string, got %s", type(text))
-  end
-  dialect = check_dialect(dialect, level + 1)
-  local scan = scanner.scan(text, dialect)
-  local fault = scan.fault
-  if fault then
-    fault.sql, fault.database, fault.retry = text, dialect.name, "no"
-    error.raise(fault, fault.kind == "usage" and level + 1 or nil)
-  end
+  local scan = scan_text(text, dialect, (level or 2) + 1)
   return {
     text = native_text(scan), count = scan.count, names = scan.names,
     order = uneven_order(scan), keyword = scan.keyword, second = scan.second,
@@ -96,6 +101,21 @@ function M.parse(text, dialect, level)
     statements = scan.statements, temporary = scan.temporary,
     control = scan.control,
   }
+end
+
+--- The statements of a text, one by one, without their `;` and without the
+-- comments between them.
+-- @tparam string text
+-- @tparam string|table dialect
+-- @tparam[opt=2] number level whose mistake it is, as for Lua's `error`
+-- @treturn {string,...}
+function M.split(text, dialect, level)
+  local bounds, list = {}, {}
+  local scan = scan_text(text, dialect, (level or 2) + 1, bounds)
+  for i = 1, scan.statements do
+    list[i] = sub(text, bounds[2 * i - 1], bounds[2 * i])
+  end
+  return list
 end
 
 -- Raise for a name that the statement does not have.

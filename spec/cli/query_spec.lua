@@ -77,6 +77,70 @@ id | text  | missing |              big | half
     assert.equal(1, query("create table t (a); insert into t values (?)", "1").status)
   end)
 
+  describe("of several statements", function()
+    local TWO = "select 1 as a, 'x' as b; select 2 as c union all select 3"
+    local MIXED = "create table t (a); insert into t values (1), (2); select a from t; "
+      .. "update t set a = a + 1; select sum(a) as s from t where 0; delete from t;"
+      .. "select count(*) as n from t"
+
+    it("prints each result in turn, as a table", function()
+      assert.equal("a | b\n--+--\n1 | x\n(1 row)\nc\n-\n2\n3\n(2 rows)\n", output(TWO))
+      assert.equal("a\n-\n1\n2\n(2 rows)\ns\n----\nNULL\n(1 row)\nn\n-\n0\n(1 row)\n", output(MIXED))
+    end)
+
+    it("as csv, with an empty line between two", function()
+      assert.equal("a,b\r\n1,x\r\n\r\nc\r\n2\r\n3\r\n", output(TWO, "-f", "csv"))
+      assert.equal("1,x\r\n\r\n2\r\n3\r\n", output(TWO, "-f", "csv", "--no-header"))
+      assert.equal("a\r\n1\r\n2\r\n\r\ns\r\n\r\n\r\nn\r\n0\r\n", output(MIXED, "-f", "csv"))
+    end)
+
+    it("as ndjson and json, one after the other", function()
+      assert.equal('{"a":1,"b":"x"}\n{"c":2}\n{"c":3}\n', output(TWO, "-f", "ndjson"))
+      assert.equal('[\n{"a":1,"b":"x"}\n]\n[\n{"c":2},\n{"c":3}\n]\n', output(TWO, "-f", "json"))
+      assert.equal('{"a":1}\n{"a":2}\n{"s":null}\n{"n":0}\n', output(MIXED, "-f", "ndjson"))
+    end)
+
+    it("prints what comes back of those that write", function()
+      assert.equal('{"a":1}\n{"n":1}\n', output("create table t (a); insert into t values (1) returning a;"
+        .. "select count(*) as n from t", "-f", "ndjson"))
+    end)
+
+    it("keeps to one connection and to the text's own transactions", function()
+      assert.equal('{"n":1}\n{"n":0}\n', output("create temp table t (a); begin; insert into t values (1);"
+        .. "select count(*) as n from t; rollback; select count(*) as n from t", "-f", "ndjson"))
+    end)
+
+    it("is not misled by quotes, comments and bodies", function()
+      assert.equal('{"a":"1;2"}\n{"b":1}\n',
+        output("select '1;2' as a; -- ;\n ; /* ; */ select 1 as b; --", "-f", "ndjson"))
+      local trigger = "create trigger r after insert on t when new.a = 1 begin insert into t values (2); end"
+      assert.equal('{"n":2}\n', output("create table t (a); " .. trigger
+        .. "; insert into t values (1); select count(*) as n from t", "-f", "ndjson"))
+    end)
+
+    it("ends at the first that fails, behind the results of the others", function()
+      local result = query("select 1 as a; select nmae from t; select 2", "-f", "ndjson")
+      assert.equal(1, result.status)
+      assert.equal('{"a":1}\n', result.stdout)
+      assert.truthy(result.stderr:find("no such table: t", 1, true), result.stderr)
+      result = query("select 1 as a; select ?", "-f", "csv")
+      assert.equal(1, result.status)
+      assert.truthy(result.stderr:find("takes 1 parameter, 0 given", 1, true), result.stderr)
+    end)
+
+    it("commits a dump as a whole, not line by line", function()
+      local path = "sqlite:" .. tmp.path()
+      local lines = { "create table t (a integer primary key)" }
+      for i = 1, 100 do
+        lines[#lines + 1] = ("insert into t values (%d)"):format(i)
+      end
+      lines[#lines + 1] = "insert into t values (1); select count(*) from t"
+      assert.equal(1, process.run({ false, "query", path, table.concat(lines, ";\n") }).status)
+      assert.truthy(process.run({ false, "query", path, "select count(*) from t" }).stderr
+        :find("no such table", 1, true))
+    end)
+  end)
+
   it("reads SQL from its input", function()
     local result = process.run { false, "query", "sqlite::memory:", "-", stdin = "select 5 as n", limit = 20 }
     assert.equal("n\n-\n5\n(1 row)\n", result.stdout)

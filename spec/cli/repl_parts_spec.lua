@@ -44,13 +44,6 @@ describe("what was typed", function()
     assert.is_true(typed.is_complete_sql(body .. "\nend;", "sqlite"))
   end)
 
-  it("is split into its statements", function()
-    assert.same({ "select ';';", " select 2;" }, typed.split("select ';'; select 2;", "sqlite"))
-    local trigger = "create trigger r after insert on t begin delete from u; end;"
-    assert.same({ trigger, " select 1;" }, typed.split(trigger .. " select 1;", "sqlite"))
-    assert.same({ "select 1; -- ;" }, { typed.split("select 1; -- ;", "sqlite")[1] .. " -- ;" })
-  end)
-
   it("compiles as an expression first", function()
     assert.equal(2, typed.compile "1 + 1"())
     assert.equal(2, typed.compile "= 1 + 1"())

@@ -143,6 +143,34 @@ database.contract("events", function(d, open)
     assert.equal("timeout", check_one("error", d.slow).error.kind)
   end)
 
+  it("what a listener asks its own adapter is not told", function()
+    local runs, answers = 0, {}
+    db:on("query", function()
+      runs = runs + 1
+      answers[#answers + 1] = db:fetch_value "select 1"
+      db:transaction(function(tx) tx:execute "delete from t" end)
+      fails("undefined_table", db, "execute", "delete from nonsense")
+    end)
+    told = {}
+    db:fetch_value "select 2"
+    check_one("query", "select 2")
+    db:fetch_value "select 3" -- the next call is told as ever
+    check_one("query", "select 3")
+    assert.equal(2, runs)
+    assert.same({ 1, 1 }, answers)
+  end)
+
+  it("what a listener of errors does wrong is not told", function()
+    local runs = 0
+    db:on("error", function()
+      runs = runs + 1
+      fails("undefined_table", db, "execute", "delete from nowhere")
+    end)
+    fails("undefined_table", db, "execute", "delete from nonsense")
+    check_one("error", "delete from nonsense")
+    assert.equal(1, runs)
+  end)
+
   it("a listener can be taken back, once for each time it was given", function()
     local n = 0
     local function listener()

@@ -1,22 +1,20 @@
--- Transactions: commit, rollback, savepoints, ambient joining, ownership.
+-- Transactions: commit, rollback, savepoints, options, what is refused.
 local covet = require "covet"
 local database = require "spec.support.database"
 local fails = require "spec.support.fails"
-local process = require "spec.support.process"
-local suspension = require "spec.support.suspension"
-local wait = require "spec.support.wait"
+local support = require "spec.db.transaction_support"
 
 database.contract("transactions", function(d, open)
   local db
   before_each(function()
     db = open()
-    db:execute(("create table t (id %s primary key, v %s)"):format(d.types.integer, d.types.integer))
+    support.create(db, d)
   end)
 
-  local insert = d:sql "insert into t values (?, ?)"
+  local insert = support.insert(d)
 
   local function ids()
-    return (db:fetch_column "select id from t order by id")
+    return support.ids(db)
   end
 
   it("commits when the function returns", function()
@@ -178,68 +176,6 @@ database.contract("transactions", function(d, open)
     assert.same({}, ids())
   end)
 
-  it("calls on the adapter join the task's transaction", function()
-    assert.has_error(function()
-      db:transaction(function()
-        db:execute(insert, 1, 1)
-        assert.equal(1, db:fetch_value "select count(*) from t")
-        assert.equal(1, db:fetch_all { "select count(*) as n from t", rows = "array" }[1][1])
-        assert.equal(1, db:with_options({ rows = "array" }):fetch_one("select count(*) from t")[1])
-        for row in db:each "select id from t" do
-          assert.equal(1, row.id)
-        end
-        db:execute_many(insert, { { 2, 2 } })
-        db:transaction(function()
-          db:execute(insert, 3, 3)
-        end)
-        error "undo all"
-      end)
-    end)
-    assert.same({}, ids())
-  end)
-
-  it("other tasks do not join it", function()
-    if d.name == "SQLite in memory" then
-      return -- its only connection is taken: they wait
-    end
-    db:transaction(function(tx)
-      tx:execute(insert, 1, 1)
-      covet.spawn(function()
-        assert.equal(0, db:fetch_value "select count(*) from t")
-      end):join()
-    end)
-  end)
-
-  it("other tasks wait for it where there is one connection", function()
-    local order = {}
-    local task
-    db:transaction(function(tx)
-      task = covet.spawn(function()
-        order[2] = db:execute(insert, 2, 2).affected_rows
-      end)
-      covet.sleep(0.01)
-      tx:execute(insert, 1, 1)
-      order[1] = 0
-    end)
-    task:join()
-    assert.same({ 0, 1 }, order)
-    assert.same({ 1, 2 }, ids())
-  end)
-
-  it("is refused to another task", function()
-    db:transaction(function(tx)
-      covet.spawn(function()
-        fails("usage", tx, "execute", insert, 1, 1)
-        fails("usage", tx, "fetch_all", "select 1")
-        fails("usage", tx, "commit")
-        fails("usage", tx, "rollback")
-        fails("usage", tx, "transaction", function() end)
-      end):join()
-      tx:execute(insert, 2, 2)
-    end)
-    assert.same({ 2 }, ids())
-  end)
-
   it("cannot be used when it is over", function()
     local kept
     db:transaction(function(tx)
@@ -254,106 +190,6 @@ database.contract("transactions", function(d, open)
       view = tx:with_options { rows = "array" }
     end)
     fails("usage", view, "fetch_all", "select 1")
-  end)
-
-  it("after_commit runs in order, after the commit, outside of it", function()
-    local order = {}
-    db:transaction(function(tx)
-      tx:execute(insert, 1, 1)
-      tx:after_commit(function()
-        order[#order + 1] = "first"
-        assert.equal(0, db:get_pool_stats().used)
-        assert.same({ 1 }, ids())
-      end)
-      tx:transaction(function(inner)
-        inner:after_commit(function()
-          order[#order + 1] = "second"
-        end)
-      end)
-      tx:after_commit(function()
-        order[#order + 1] = "third"
-      end)
-      assert.same({}, order)
-    end)
-    assert.same({ "first", "second", "third" }, order)
-    db:transaction(function(tx)
-      fails("usage", tx, "after_commit", 7)
-    end)
-  end)
-
-  it("after_commit is dropped with what is rolled back", function()
-    local ran = {}
-    local function note(name)
-      return function()
-        ran[#ran + 1] = name
-      end
-    end
-    pcall(db.transaction, db, function(tx)
-      tx:after_commit(note "outer")
-      tx:transaction(function(inner)
-        inner:after_commit(note "inner")
-      end)
-      error "no"
-    end)
-    db:transaction(function(tx)
-      tx:after_commit(note "rolled back")
-      tx:rollback()
-    end)
-    db:transaction(function(tx)
-      tx:after_commit(note "kept")
-      pcall(tx.transaction, tx, function(inner)
-        inner:after_commit(note "lost")
-        error "no"
-      end)
-    end)
-    assert.same({ "kept" }, ran)
-  end)
-
-  it("an error in after_commit is raised; the work is there", function()
-    local _, err = pcall(db.transaction, db, function(tx)
-      tx:execute(insert, 1, 1)
-      tx:after_commit(function()
-        error "in the hook"
-      end)
-    end)
-    assert.matches("in the hook", tostring(err))
-    assert.same({ 1 }, ids())
-    assert.equal(0, db:get_pool_stats().used)
-  end)
-
-  it("after_commit runs once, however often the transaction ran", function()
-    local function deadlock()
-      return require("covet.error").new { kind = "deadlock", message = "made up" }
-    end
-    local runs, hooks = 0, {}
-    db:transaction({ retries = 3 }, function(tx)
-      runs = runs + 1
-      local run = runs
-      tx:after_commit(function()
-        hooks[#hooks + 1] = run
-      end)
-      if runs < 3 then
-        error(deadlock())
-      end
-    end)
-    assert.equal(3, runs)
-    assert.same({ 3 }, hooks)
-    -- what a hook raises is no reason to commit twice
-    runs, hooks = 0, {}
-    fails("deadlock", db, "transaction", { retries = 3 }, function(tx)
-      runs = runs + 1
-      tx:execute(insert, runs, runs)
-      tx:after_commit(function()
-        hooks[#hooks + 1] = "first"
-        error(deadlock())
-      end)
-      tx:after_commit(function()
-        hooks[#hooks + 1] = "second"
-      end)
-    end)
-    assert.equal(1, runs)
-    assert.same({ "first", "second" }, hooks)
-    assert.same({ 1 }, ids())
   end)
 
   it("begin, commit and rollback", function()
@@ -399,21 +235,6 @@ database.contract("transactions", function(d, open)
     assert.equal(0, db:get_pool_stats().used)
   end)
 
-  it("one that its task forgets is rolled back", function()
-    local task = covet.spawn(function()
-      local tx = db:begin()
-      tx:execute(insert, 1, 1)
-      error "the task dies"
-    end)
-    assert.has_error(function()
-      task:join()
-    end)
-    assert.same({}, ids())
-    assert.is_true(wait.until_true(function()
-      return db:get_pool_stats().used == 0
-    end, 1))
-  end)
-
   it("works on a leased connection", function()
     db:with(function(held)
       held:transaction(function(tx)
@@ -429,33 +250,6 @@ database.contract("transactions", function(d, open)
       assert.equal(2, held:fetch_value "select count(*) from t")
     end)
     assert.same({ 1, 3 }, ids())
-  end)
-
-  it("a cancelled task's transaction is rolled back", function()
-    local task = covet.spawn(function()
-      db:transaction(function(tx)
-        tx:execute(insert, 1, 1)
-        covet.sleep(10)
-      end)
-    end)
-    covet.sleep(0.01)
-    task:cancel()
-    fails("cancelled", task.join, task)
-    assert.same({}, ids())
-  end)
-
-  it("covet.timeout in it rolls back when it is not caught", function()
-    fails("timeout", db, "transaction", function(tx)
-      tx:execute(insert, 1, 1)
-      covet.timeout(0.02, tx.fetch_value, tx, d.slow)
-    end)
-    assert.same({}, ids())
-    db:transaction(function(tx)
-      tx:execute(insert, 2, 2)
-      fails("timeout", covet.timeout, 0.02, covet.sleep, 5)
-      tx:execute(insert, 3, 3)
-    end)
-    assert.same({ 2, 3 }, ids())
   end)
 
   it("the caller's own BEGIN and COMMIT on a lease", function()
@@ -527,84 +321,5 @@ database.contract("transactions", function(d, open)
     fails("usage", tx, "rollback")
     assert.same({}, ids())
     assert.equal(0, db:get_pool_stats().used)
-  end)
-
-  it("a cancelled task gives its connection back, and what is committed is told", function()
-    for _, how in pairs(suspension.ways) do
-      local k, fired = 0, true
-      while fired do
-        k = k + 1
-        local told, committed = false, false
-        db:execute "delete from t"
-        local _
-        _, fired = suspension.run(function()
-          local tx = db:begin()
-          tx:execute(insert, 1, 1)
-          -- a release that takes its time
-          tx:execute "create temporary table if not exists s (i integer)"
-          tx:after_commit(function()
-            told = true
-          end)
-          tx:commit()
-          committed = true
-        end, k, how)
-        assert.equal(0, db:get_pool_stats().used)
-        assert.equal(told, ids()[1] == 1)
-        assert.equal(told, committed)
-      end
-    end
-  end)
-
-  it("500 transfers of 50 tasks keep the sum", function()
-    db:execute(insert, 1, 1000)
-    db:execute(insert, 2, 1000)
-    local list = {}
-    for i = 1, 100 do
-      list[i] = i
-    end
-    covet.each_parallel(list, 50, function(i)
-      db:transaction({ retries = 20 }, function(tx)
-        tx:execute(d:sql "update t set v = v - ? where id = 1", i)
-        tx:execute(d:sql "update t set v = v + ? where id = 2", i)
-      end)
-    end)
-    assert.same({ { id = 1, v = 1000 - 5050 }, { id = 2, v = 1000 + 5050 } },
-      db:fetch_all "select * from t order by id")
-  end)
-end)
-
-database.contract("transactions that calls do not join", function(d, open)
-  it("ambient = false turns joining off", function()
-    local db = open()
-    db:execute(("create table t (id %s)"):format(d.types.integer))
-    if d.name == "SQLite in memory" then
-      db:transaction(function(tx)
-        tx:execute "insert into t values (1)"
-        fails("pool_exhausted", db, "begin")
-      end)
-      return
-    end
-    db:transaction(function(tx)
-      tx:execute "insert into t values (1)"
-      assert.equal(0, db:fetch_value "select count(*) from t")
-      assert.equal(1, tx:fetch_value "select count(*) from t")
-    end)
-  end)
-end, { ambient = false })
-
-describe("a forgotten transaction", function()
-  it("is reported with its place and rolled back", function()
-    local result = process.run { false, "-e", [[
-      local db = covet.sqlite ":memory:"
-      db:execute "create table t (id integer)"
-      covet.spawn(function()
-        local tx = db:begin()
-        tx:execute "insert into t values (1)"
-      end):join()
-      print(db:fetch_value "select count(*) from t")
-    ]], limit = 20 }
-    assert.equal("0\n", result.stdout)
-    assert.matches("forgotten", result.stderr)
-    assert.matches(":4", result.stderr, 1, true)
   end)
 end)

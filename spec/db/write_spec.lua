@@ -127,6 +127,109 @@ database.contract("writing", function(d, open)
     end
   end)
 
+  describe("execute_many of an iterator", function()
+    -- Rows from 1 to `n`; `each(i)` is called before one is made.
+    local function rows(n, each)
+      local i = 0
+      return function()
+        i = i + 1
+        assert(i <= n + 1, "called again behind its end")
+        if each then
+          each(i)
+        end
+        return i <= n and { i, "n" .. i } or nil
+      end
+    end
+
+    it("takes as many as it gives", function()
+      local total = 0
+      for _, n in ipairs { 0, 1, 1999, 2000, 2001, 4500 } do
+        assert.equal(n, db:execute_many(d:sql(insert), rows(n)))
+        total = total + n
+        assert.equal(n, count())
+        db:execute "delete from items"
+      end
+      assert.equal(10501, total)
+    end)
+
+    it("takes what can be called, streams, names, and the form with one table", function()
+      local callable = setmetatable({ { 7, "no row" } }, { __call = rows(3) })
+      assert.equal(3, db:execute_many(d:sql(insert), callable))
+      local given = false
+      assert.equal(1, db:execute_many("insert into items (id, name) values (:id, :name)", function()
+        given = not given
+        return given and { id = 10, name = "by name" } or nil
+      end))
+      assert.equal(3000, db:execute_many { d:sql "insert into items (id) values (? + 100)",
+        db:each { d:sql(d.series), 3000, rows = "array" }, timeout = 10 })
+      assert.equal(3004, count())
+    end)
+
+    it("waits where it waits", function()
+      assert.equal(2100, db:execute_many(d:sql(insert), rows(2100, function(i)
+        if i % 1000 == 0 then
+          covet.sleep(0.002)
+        end
+      end)))
+    end)
+
+    it("holds a few batches at a time", function()
+      local alive, most = setmetatable({}, { __mode = "k" }), 0
+      local next_row = rows(30000)
+      assert.equal(30000, db:execute_many(d:sql(insert), function()
+        local row = next_row()
+        if row then
+          alive[row] = true
+          if row[1] % 2500 == 0 then
+            collectgarbage()
+            local n = 0
+            for _ in pairs(alive) do
+              n = n + 1
+            end
+            most = math.max(most, n)
+          end
+        end
+        return row
+      end))
+      assert.is_true(most > 0 and most <= 3 * 2000, most)
+      assert.equal(30000, count())
+    end)
+
+    it("is all or nothing, whatever fails", function()
+      local text = d:sql(insert)
+      for _, at in ipairs { 5, 4400 } do
+        local next_row = rows(4500)
+        local err = fails("unique_violation", db, "execute_many", text, function()
+          local row = next_row()
+          if row and row[1] == at then
+            row[1] = 1
+          end
+          return row
+        end)
+        assert.matches(tostring(at), tostring(err))
+        assert.equal(0, count())
+        err = select(2, pcall(db.execute_many, db, text, rows(4500, function(i)
+          if i == at then
+            error "the source is broken"
+          end
+        end)))
+        assert.matches("the source is broken", tostring(err))
+        assert.equal(0, count())
+        local good = rows(4500)
+        err = fails("usage", db, "execute_many", text, function()
+          local row = good()
+          return row and row[1] == at and 7 or row
+        end)
+        assert.matches("element " .. at, err.message)
+        assert.equal(0, count())
+      end
+    end)
+
+    it("needs a statement that has parameters", function()
+      fails("usage", db, "execute_many", "delete from items", rows(1))
+    end)
+  end)
+
   it("execute_many refuses wrong lists before it runs", function()
     fails("usage", db, "execute_many", d:sql(insert), { { 1, "a" }, { 2, "b", 3, 4 } })
     fails("usage", db, "execute_many", d:sql(insert), { { 1, "a" }, 7 })
@@ -169,6 +272,16 @@ database.contract("writing", function(d, open)
     local rows = db:fetch_all { "select * from items", rows = "array" }
     assert.equal(4500, db:copy_records_to_table("copy", rows, { columns = { "id", "name", "price" } }))
     assert.equal(4500, db:fetch_value "select count(*) from copy")
+  end)
+
+  it("copy_records_to_table takes a stream that has ended with its first rows", function()
+    db:execute "create table copy (a integer)"
+    assert.equal(1, db:copy_records_to_table("copy", db:each { "select 1 as a", rows = "array" }))
+    assert.equal(0, db:copy_records_to_table("copy", db:each { "select a from copy where a > 1" }))
+    db:transaction(function(tx)
+      assert.equal(1, tx:copy_records_to_table("copy", tx:each { "select 2 as a", rows = "array" }))
+    end)
+    assert.same({ 1, 2 }, db:fetch_column "select a from copy order by a")
   end)
 
   it("copy_records_to_table takes records and lazy rows by their names", function()

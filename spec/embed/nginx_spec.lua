@@ -229,6 +229,73 @@ suite("nginx", function()
     assert.equal("cancelled cancelled", (select(2, get("/cancel"))))
   end)
 
+  describe("alarms", function()
+    -- The alarm fired so often, at these times in seconds, none of them early.
+    local function check_times(text, ...)
+      local times = {}
+      for hundredths in text:gmatch "%d+" do
+        times[#times + 1] = tonumber(hundredths) / 100
+      end
+      assert.equal(select("#", ...), #times, text)
+      for i, due in ipairs { ... } do
+        assert.is_true(times[i] >= due - 0.02 and times[i] < due + 0.2, text)
+      end
+    end
+
+    local function alarm(arguments)
+      local _, body = get("/alarm?" .. arguments)
+      return body
+    end
+
+    it("come when they are due", function()
+      check_times(alarm "set=0.1&wait=0.4", 0.1)
+    end)
+
+    it("an earlier one takes the place of a later one", function()
+      check_times(alarm "set=5,0.1&wait=0.5", 0.1)
+      check_times(alarm "set=5,0.3,0.1&wait=0.6", 0.1)
+    end)
+
+    it("a later one takes the place of an earlier one, and is not lost", function()
+      check_times(alarm "set=0.1,0.4&wait=0.8", 0.4)
+      check_times(alarm "set=0.4,0.1,0.25&wait=0.8", 0.25)
+    end)
+
+    it("one is not postponed by another's", function()
+      check_times(select(2, get "/two_alarms"), 0.1, 0.4)
+    end)
+
+    it("come again after one has come", function()
+      check_times(alarm "set=0.1&next_in=0.2&wait=0.6", 0.1, 0.3)
+      check_times(alarm "set=0.1&wait=0.3&again=0.1", 0.1, 0.4)
+    end)
+
+    it("do not come when they were taken back", function()
+      check_times(alarm "set=0.1,off&wait=0.3")
+      check_times(alarm "set=0.1,off,0.3&wait=0.6", 0.3)
+    end)
+
+    it("that are moved back cost one timer of nginx", function()
+      assert.equal("1 1", (select(2, get "/alarm_timers")))
+    end)
+
+    it("keep a pool going that no request asks for anything", function()
+      assert.equal("closed,closed", (select(2, get "/idle_pool")))
+    end)
+  end)
+
+  it("logs tasks that failed and that nobody joined", function()
+    assert.equal("spec: joined", (select(2, get("/fail?how=joined"))))
+    assert.equal("left", (select(2, get("/fail?how=left"))))
+    local deadline = task.now() + 10
+    repeat
+      task.sleep(0.02)
+    until error_log():find("spec: left", 1, true) or task.now() > deadline
+    local _, count = error_log():gsub("%[error%][^\n]*covet: spec: left", "")
+    assert.equal(1, count)
+    assert.is_nil(error_log():find("covet: spec: joined", 1, true))
+  end)
+
   it("says where it cannot wait", function()
     local _, _, head = get("/filter")
     assert.matches("phase header_filter", head, 1, true)
@@ -294,7 +361,8 @@ suite("nginx", function()
   end)
 
   it("has logged no error", function()
-    assert.is_nil(error_log():match("[^\n]*%[error%][^\n]*"))
+    local log = error_log():gsub("[^\n]*covet: spec: [^\n]*", "") -- those meant to be
+    assert.is_nil(log:match("[^\n]*%[error%][^\n]*"))
     assert.is_nil(error_log():match("[^\n]*%[alert%][^\n]*"))
   end)
 end)

@@ -128,6 +128,18 @@ describe("covet.error", function()
         kind = "usage", message = true }))
     end)
 
+    it("says what went wrong after it", function()
+      local err = new { kind = "timeout", cause = "a" }
+      assert.is_true(error_module.add(err, new { kind = "usage", message = "b" }))
+      assert.is_true(error_module.add(err, "c"))
+      assert.is_true(error_module.add(err, err))
+      assert.equal(2, #err.others)
+      assert.same({ "timeout", "  cause: a", "  also: usage: b", "  also: c" },
+        lines_of(err))
+      assert.is_false(error_module.add("text", err))
+      assert.is_false(error_module.add({}, err))
+    end)
+
     it("ends although an error is its own cause", function()
       local err = new { kind = "timeout" }
       err.cause = err

@@ -57,6 +57,22 @@ describe("plain luajit", function()
     assert.equal("", result.stderr)
   end)
 
+  it("reports tasks that failed and that nobody joined", function()
+    local result = run [[
+      local task = require "covet.task"
+      local joined = task.spawn(function() error "mine" end)
+      held = task.spawn(function() error "held" end)
+      task.spawn(function() error "lost" end)
+      task.run()
+      print(pcall(joined.join, joined))
+      task.sleep(0.5)
+      io.stderr:write "later\n"
+    ]]
+    assert.matches("^false\t[^\n]*mine\n$", result.stdout)
+    assert.matches("lost.*later\n.*held", result.stderr)
+    assert.is_nil(result.stderr:find("mine", 1, true))
+  end)
+
   it("finds deadlocks", function()
     local result = run [[
       local task = require "covet.task"

@@ -100,13 +100,84 @@ describe("a program", function()
     assert.matches("spawned at", result.stderr)
   end)
 
-  it("is well when the task was joined after all", function()
+  it("says nothing of a task that is joined after all, however late", function()
     local result = run [[
       local one = covet.spawn(function() error "lost" end)
-      covet.sleep(0.01)
+      covet.sleep(0.2)
+      collectgarbage() collectgarbage()
       print(pcall(one.join, one))
+      one = nil
+      collectgarbage() collectgarbage()
     ]]
+    assert.matches("^false\t[^\n]*lost\n$", result.stdout)
+    assert.equal("", result.stderr)
     assert.equal(0, result.status)
+  end)
+
+  it("reports a task soon that nobody can join any more, though nothing happens", function()
+    local result = run [[
+      covet.spawn(function() error "lost" end)
+      covet.sleep(1)
+      io.stderr:write "later\n"
+    ]]
+    assert.matches("lost.*later\n$", result.stderr)
+    assert.equal(1, result.status)
+  end)
+
+  it("reports at its end a task that could have been joined", function()
+    local result = run [[
+      one = covet.spawn(function() error "first" end)
+      two = covet.spawn(function() error "second" end)
+      covet.sleep(0.2)
+      collectgarbage() collectgarbage()
+      io.stderr:write "later\n"
+    ]]
+    assert.matches("^later\n.*first.*second", result.stderr)
+    local _, count = result.stderr:gsub("spawned at", "")
+    assert.equal(2, count)
+    assert.equal(1, result.status)
+    result = run [[
+      one = covet.spawn(function() error "lost" end)
+      covet.sleep(0.01)
+      os.exit(3)
+    ]]
+    assert.matches("lost", result.stderr)
+    assert.equal(3, result.status)
+  end)
+
+  it("reports a task whose joiner was interrupted as it failed", function()
+    local result = run [[
+      one = covet.spawn(function() covet.sleep(0.01) waiter:cancel() error "lost" end)
+      waiter = covet.spawn(function() one:join() end)
+      pcall(waiter.join, waiter)
+      covet.sleep(0.01)
+    ]]
+    local _, count = result.stderr:gsub("[^\n]*lost\n", "")
+    assert.equal(1, count, result.stderr)
+    assert.equal(1, result.status)
+  end)
+
+  it("reports its own error before it cancels the others", function()
+    local result = run [[
+      covet.spawn(function() pcall(covet.sleep, 10) io.stderr:write "cleaned up\n" end)
+      covet.sleep(0.01)
+      error "boom"
+    ]]
+    assert.matches("boom.*cleaned up\n$", result.stderr)
+    local _, count = result.stderr:gsub("boom", "")
+    assert.equal(1, count)
+    assert.equal(1, result.status)
+  end)
+
+  it("leaves a collector alone that was stopped", function()
+    local result = run [[
+      collectgarbage "stop"
+      covet.spawn(function() error "lost" end)
+      covet.sleep(0.1)
+      print(collectgarbage "isrunning")
+    ]]
+    assert.equal("false\n", result.stdout)
+    assert.matches("lost", result.stderr)
   end)
 
   it("reports errors that are not strings", function()

@@ -230,6 +230,39 @@ describe("covet.sql keywords", function()
   end)
 end)
 
+describe("covet.sql.split", function()
+  local function check(dialect, text, ...)
+    assert.same({ ... }, sql.split(text, dialect))
+  end
+
+  it("gives the statements of a text", function()
+    check("sqlite", "select ';'; select 2;", "select ';'", "select 2")
+    check("sqlite", "select 1;select 2", "select 1", "select 2")
+    check("sqlite", "select ?, ?", "select ?, ?")
+    check("postgresql", "select $$;$$; select 'a''; b'", "select $$;$$", "select 'a''; b'")
+    check("mysql", "select `;`; select \"\\\";\"", "select `;`", "select \"\\\";\"")
+  end)
+
+  it("leaves out what stands between them", function()
+    check("sqlite", "-- first;\n ; select 1 ;; /* ; */ ; select 2 -- last;", "select 1 ", "select 2 -- last;")
+    check("sqlite", "")
+    check("sqlite", " ;; -- nothing")
+  end)
+
+  it("keeps a body whole", function()
+    local trigger = "create trigger r after insert on t begin delete from u; end"
+    check("sqlite", trigger .. "; select 1;", trigger, "select 1")
+    check("sqlite", "select 1; " .. trigger, "select 1", trigger)
+  end)
+
+  it("raises for what has no end", function()
+    local err = fails("syntax_error", sql.split, "select 1; select 'a", "sqlite")
+    assert.equal("select 1; select 'a", err.sql)
+    assert.matches("sql_spec.lua", fails("usage", sql.split, 1, "sqlite").where)
+    assert.matches("sql_spec.lua", fails("usage", sql.split, "", "oracle").where)
+  end)
+end)
+
 describe("covet.sql statements", function()
   local function count(text, dialect)
     return sql.parse(text, dialect or "sqlite").statements

@@ -17,7 +17,7 @@ local M = {}
 
 local EPILOG = [[
 Commands:
-   query URL SQL         run one statement, print what it gives
+   query URL SQL         run SQL, print what it gives
    (copy, migrate, new, top and doctor come with later versions)
 
 URL is sqlite:PATH, sqlite::memory:, postgresql://... or mysql://...
@@ -42,12 +42,12 @@ end
 --- Options of `covet query`.
 -- @treturn table an argparse parser
 function M.query()
-  local parser = argparse("covet query", "Run one SQL statement and print what it gives.",
+  local parser = argparse("covet query", "Run SQL and print what it gives, one result after the other.",
     "Parameters are passed as text. One that starts with a minus sign stands after --.")
     :add_help(false)
     :usage(QUERY_USAGE)
   parser:argument("url", "The database, for instance sqlite:app.db."):argname("URL"):args("?")
-  parser:argument("sql", "The statement; - reads it from standard input."):argname("SQL"):args("?")
+  parser:argument("sql", "One or more statements; - reads them from standard input."):argname("SQL"):args("?")
   parser:argument("parameters", "Values of the placeholders."):argname("PARAMETER"):args("*")
   parser:option("-f --format", "table, csv, ndjson or json (default: table).")
     :argname("FORMAT"):choices(format.NAMES):default("table"):show_default(false)

@@ -3,9 +3,9 @@
 
 local format = require "covet.cli.format"
 local show = require "covet.cli.show"
+local sql = require "covet.sql"
 local statement = require "covet.cli.statement"
 local trace = require "covet.task.trace"
-local typed = require "covet.cli.typed"
 
 local concat = table.concat
 
@@ -39,21 +39,24 @@ function M.database()
   return db
 end
 
+local function write(text)
+  io.write(text)
+end
+
 local function run_statement(db, text)
-  local columns, list = nil, {}
+  local out
   local result = statement.run(db, text, {}, {
-    start = function(names)
-      columns = names
+    start = function(columns)
+      out = format.writer("table", columns, write, { max_width = MAX_COLUMN })
     end,
     rows = function(rows)
-      for i = 1, #rows do
-        list[#list + 1] = rows[i]
-      end
+      out:rows(rows)
+    end,
+    finish = function()
+      out:finish()
     end,
   })
-  if columns then
-    io.write(format.table(columns, list, { max_width = MAX_COLUMN }))
-  else
+  if result then
     print(statement.summary(result))
   end
 end
@@ -62,7 +65,7 @@ end
 -- @tparam string text
 function M.run_sql(text)
   local db = M.database()
-  for _, piece in ipairs(typed.split(text, db.database)) do
+  for _, piece in ipairs(sql.split(text, db.database)) do
     run_statement(db, piece)
   end
 end

@@ -1,4 +1,4 @@
---- `covet query URL SQL [PARAMETER]...`: one statement, its rows on the output.
+--- `covet query URL SQL [PARAMETER]...`: the rows of SQL on the output.
 -- @module covet.cli.query
 
 local arguments = require "covet.cli.arguments"
@@ -23,29 +23,39 @@ local function write(text)
   check_written(io.stdout:write(text))
 end
 
+-- Hands the rows of one result after the other to a writer of its own. `count`
+-- is how many results there were.
+local function new_printer(options)
+  local is_terminal = require("covet.editline").is_terminal(1)
+  local printer, out = { count = 0, timeout = options.timeout }, nil
+  function printer.start(columns)
+    printer.count = printer.count + 1
+    if printer.count > 1 and options.format == "csv" then
+      write "\r\n" -- the next one may have other columns
+    end
+    out = format.writer(options.format, columns, write, {
+      null = options.null,
+      header = not options.no_header,
+      max_width = is_terminal and MAX_COLUMN or nil,
+    })
+  end
+  function printer.rows(rows)
+    out:rows(rows)
+  end
+  function printer.finish()
+    out:finish()
+  end
+  return printer
+end
+
 local function query(options)
   local statement = require "covet.cli.statement"
-  local is_terminal = require("covet.editline").is_terminal(1)
   local text = options.sql == "-" and io.stdin:read "*a" or options.sql
   local db = require("covet").connect(options.url)
-  local out
-  local result = statement.run(db, text, options.parameters, {
-    timeout = options.timeout,
-    start = function(columns)
-      out = format.writer(options.format, columns, write, {
-        null = options.null,
-        header = not options.no_header,
-        max_width = is_terminal and MAX_COLUMN or nil,
-      })
-    end,
-    rows = function(rows)
-      out:rows(rows)
-    end,
-  })
-  if out then
-    out:finish()
-  elseif options.format == "table" then
-    write(statement.summary(result) .. "\n")
+  local printer = new_printer(options)
+  local result = statement.run_all(db, text, options.parameters, printer)
+  if printer.count == 0 and options.format == "table" then
+    write((result and statement.summary(result) or "done") .. "\n")
   end
   check_written(io.stdout:flush())
   db:disconnect()

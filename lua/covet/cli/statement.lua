@@ -1,4 +1,5 @@
---- One SQL text with its result in order: columns, then rows by chunks.
+--- An SQL text with its results in order: of each its columns, then its rows by
+-- chunks.
 -- @module covet.cli.statement
 
 local json = require "covet.json"
@@ -35,22 +36,15 @@ local function check_count(parsed, given)
   end
 end
 
---- Run a text and hand out its rows.
--- @tparam table db an adapter
--- @tparam string text
+--- Run a statement and hand out its rows.
+-- @tparam table db an adapter or a connection
+-- @tparam string text one statement
 -- @tparam {string,...} parameters
 -- @tparam table options `timeout` in seconds; `start(columns)` is called when
---   there can be rows, then `rows(list)` for each chunk of arrays
+--   there can be rows, then `rows(list)` for each chunk of arrays, then `finish()`
 -- @treturn table|nil what `db:execute` gave when there can be no rows
 function M.run(db, text, parameters, options)
-  local parsed = sql.parse(text, db.database)
-  if parsed.statements > 1 then
-    if #parameters > 0 then
-      error("several statements in one text take no parameters", 0)
-    end
-    return db:with_options({ timeout = options.timeout }):execute(text)
-  end
-  check_count(parsed, #parameters)
+  check_count(sql.parse(text, db.adapter.dialect), #parameters)
   local prepared = db:prepare(text)
   local columns = names_of(prepared.columns or {})
   if #columns == 0 then
@@ -62,6 +56,66 @@ function M.run(db, text, parameters, options)
   for chunk in db:stream_query(query) do
     options.rows(chunk)
   end
+  options.finish()
+  return nil
+end
+
+-- Statements that give no rows, unless they are told to.
+local SILENT = { INSERT = true, UPDATE = true, DELETE = true, REPLACE = true,
+  MERGE = true, CREATE = true, DROP = true, ALTER = true }
+
+local function is_silent(text, dialect)
+  local parsed = sql.parse(text, dialect)
+  return SILENT[parsed.verb] and parsed.count == 0
+    and not text:lower():find("returning", 1, true)
+end
+
+-- What is run in turn: neighbours without rows are one script, as they would be
+-- for `execute`, for a dump of many must not commit each by itself. A text that
+-- begins and ends transactions itself is left as it is.
+local function gather(list, text, dialect)
+  if sql.parse(text, dialect).control then
+    return list
+  end
+  local gathered, script = {}, nil
+  for _, piece in ipairs(list) do
+    local silent = is_silent(piece, dialect)
+    if silent and script then
+      script[#script + 1] = piece
+    else
+      script = silent and { piece } or nil
+      gathered[#gathered + 1] = script or piece
+    end
+  end
+  return gathered
+end
+
+local function run_each(connection, list, options)
+  for _, piece in ipairs(list) do
+    if type(piece) == "table" then
+      connection:execute { table.concat(piece, ";\n"), timeout = options.timeout }
+    else
+      M.run(connection, piece, {}, options)
+    end
+  end
+end
+
+--- Run a text of any number of statements, on one connection.
+-- @tparam table db an adapter
+-- @tparam string text
+-- @tparam {string,...} parameters of a single statement
+-- @tparam table options as of `run`; all that is called for each result
+-- @treturn table|nil as of `run`, of a single statement
+function M.run_all(db, text, parameters, options)
+  local list = sql.split(text, db.database)
+  if #list <= 1 then
+    return M.run(db, text, parameters, options)
+  elseif #parameters > 0 then
+    error("several statements in one text take no parameters", 0)
+  end
+  db:with(function(connection)
+    run_each(connection, gather(list, text, db.database), options)
+  end)
   return nil
 end
 
@@ -73,9 +127,6 @@ local COUNTS = { INSERT = true, UPDATE = true, DELETE = true, REPLACE = true, ME
 -- @treturn string
 function M.summary(result)
   local command, affected = result.command or "", result.affected_rows
-  if command == "SCRIPT" then
-    return "done"
-  end
   if affected and COUNTS[command:match "^%u+"] then
     return ("%s %s affected"):format(json.exact(affected), affected == 1 and "row" or "rows")
   end

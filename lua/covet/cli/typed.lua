@@ -48,26 +48,6 @@ function M.is_complete_sql(text, dialect)
   return parsed.second ~= "TRIGGER" or text:lower():find "end%s*;%s*$" ~= nil
 end
 
---- The statements of complete SQL, one by one.
--- @tparam string text
--- @tparam string dialect
--- @treturn {string,...} at least one
-function M.split(text, dialect)
-  local list, first, last = {}, 1, 0
-  while true do
-    last = text:find(";", last + 1, true)
-    if not last then
-      break
-    end
-    local piece = text:sub(first, last)
-    if M.is_complete_sql(piece, dialect) then
-      list[#list + 1] = piece
-      first = last + 1
-    end
-  end
-  return #list > 0 and list or { text }
-end
-
 --- Compile a piece of Lua: `= expression`, an expression, or statements.
 -- @tparam string text
 -- @treturn function|nil

@@ -118,12 +118,14 @@ local function install_exit(program)
       program.exit_status = to_status(code)
       coroutine.yield(scheduler.PARK)
     end
+    report.flush()
     return real_exit(code, close)
   end
 end
 
 local function on_interrupt(program)
   if program.interrupted then
+    report.flush()
     real_exit(INTERRUPTED)
   end
   program.interrupted = true
@@ -185,6 +187,7 @@ local function finish(program)
   end
   run_hooks()
   signal.close()
+  report.flush()
   if program.exit_status then
     return program.exit_status
   elseif program.terminated then
@@ -206,6 +209,7 @@ function M.main(fn, ...)
   install(program)
   park.host.start(program.main)
   run(program)
+  report.tell(program.main) -- at once: nobody joins it
   if program.interrupted and program.main.outcome == "cancelled" then
     report.say("covet: interrupted")
   elseif program.main.outcome == "cancelled" then

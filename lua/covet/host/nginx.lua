@@ -18,6 +18,7 @@ local early = require "covet.task.early"
 local events = require "covet.task.events"
 local object = require "covet.task.object"
 local park = require "covet.task.park"
+local report = require "covet.task.report"
 local scope = require "covet.task.scope"
 local trace = require "covet.task.trace"
 local base = require "resty.core.base"
@@ -207,6 +208,10 @@ function M.prepare()
   if worker ~= getpid() then
     start_runtime()
   end
+end
+
+function report.say(text)
+  ngx.log(ngx.ERR, text)
 end
 
 --- Become the host.
@@ -423,18 +428,7 @@ function M.start(task)
   ngx.thread.spawn(run_task, task, fn)
 end
 
--- Report a task that failed and that no one has joined since.
-local function report(_, task)
-  if not task.joined then
-    ngx.log(ngx.ERR, trace.report(task))
-  end
-end
-
-function M.unclaimed(task)
-  ngx.timer.at(0, report, task)
-end
-
-function M.claimed() end
+M.failed = report.watch
 
 --- Close what is in `owned` when `task` is collected: its request was aborted.
 -- @tparam table task

@@ -9,6 +9,7 @@
 
 local caller = require "covet.caller"
 local database = require "covet.pool.database"
+local errors = require "covet.error"
 local group = require "covet.task.group"
 local health = require "covet.pool.health"
 local options = require "covet.options"
@@ -131,17 +132,14 @@ end
 
 -- Raise the first of the errors with the others in it, if there are any.
 local function raise_first(faults, count)
-  local first, others = nil, {}
+  local first
   for i = 1, count do
     local fault = faults[i]
     if fault and first then
-      others[#others + 1] = fault.err
+      errors.add(first.err, fault.err)
     else
       first = first or fault
     end
-  end
-  if first and type(first.err) == "table" and others[1] then
-    first.err.others = others
   end
   if first then
     error(first.err, 0)

@@ -17,6 +17,8 @@ local errors = require "covet.error"
 local exit = require "covet.task.exit"
 local holding = require "covet.pool.holding"
 local list = require "covet.task.list"
+local listeners = require "covet.listeners"
+local loan = require "covet.loan"
 local options = require "covet.options"
 local park = require "covet.task.park"
 local report = require "covet.pool.report"
@@ -34,11 +36,9 @@ local VERDICTS = { clean = CLEAN, dirty = DIRTY, broken = BROKEN,
 local FATAL = { connection_lost = true, protocol_error = true,
   tls_error = true, connection_failed = true }
 
-local EVENT_NAMES = { "connect", "close", "leak", "breaker", "error" }
-local EVENTS = {}
-for _, name in ipairs(EVENT_NAMES) do
-  EVENTS[name] = true
-end
+local EVENTS = listeners.declare {
+  "connect", "close", "leak", "breaker", "error",
+}
 
 local Pool = {}
 local class = { __name = "covet.pool", __index = Pool }
@@ -258,17 +258,13 @@ function Pool:lost(connection)
   end
 end
 
-local function release_after(pool, connection, fine, ...)
+-- As `release`, unless `fn` has given it back; it may be another's by now.
+local function end_loan(connection, err, pool, lease)
   local slot = pool.slots[connection]
-  if slot and pool.leases[slot] then -- else `fn` has given it back
-    local err = not fine and (...)
+  if slot and pool.leases[slot] == lease then
     local lost = errors.is_error(err) and FATAL[err.kind]
     pool:release(connection, lost and "broken" or nil)
   end
-  if not fine then
-    error((...), 0)
-  end
-  return ...
 end
 
 --- Run `fn(connection)` with a connection and give it back.
@@ -276,15 +272,10 @@ end
 -- @tparam function fn
 -- @return what `fn` returned
 function Pool:with(given, fn)
-  if fn == nil then
-    given, fn = nil, given
-  end
-  if type(fn) ~= "function" then
-    caller.usage("with([options,] fn): fn must be a function, not %s", type(fn))
-  end
+  given, fn = loan.arguments(given, fn)
   local connection = acquire(self, given, 3)
-  return release_after(self, connection,
-    xpcall(fn, errors.with_traceback, connection))
+  return loan.run(fn, connection, end_loan, self,
+    self.leases[self.slots[connection]])
 end
 
 -- --- The pool as a whole ------------------------------------------------------------------
@@ -435,36 +426,12 @@ Pool.get_pool_stats = Pool.get_stats
 -- @tparam function fn gets a table; must not wait
 -- @treturn function takes it back
 function Pool:on(name, fn)
-  if not EVENTS[name] then
-    local nearest = options.nearest(name, EVENT_NAMES)
-    caller.usage("there is no event %q%s", tostring(name),
-      nearest and (", did you mean %q?"):format(nearest) or "")
-  elseif type(fn) ~= "function" then
-    caller.usage("on(event, fn): fn must be a function, not %s", type(fn))
-  end
-  local listeners = self.listeners[name] or {}
-  self.listeners[name] = listeners
-  listeners[#listeners + 1] = fn
-  return function()
-    for i = #listeners, 1, -1 do
-      if listeners[i] == fn then
-        table.remove(listeners, i)
-      end
-    end
-  end
+  return self.listeners:on(name, fn)
 end
 
--- Tell of an event. Answers whether anybody listens.
+-- Tell of an event. Answers whether anybody was told.
 function Pool:emit(name, event)
-  local listeners = { unpack(self.listeners[name] or {}) }
-  for i = 1, #listeners do
-    local fine, err = pcall(listeners[i], event)
-    if not fine then
-      io.stderr:write(("covet: in a listener of %s: %s\n"):format(name,
-        tostring(err)))
-    end
-  end
-  return #listeners > 0
+  return self.listeners:emit(name, event)
 end
 
 -- --- Making ------------------------------------------------------------------------------
@@ -515,8 +482,8 @@ function M.new(factory, given, name)
     name = name or default_name(), factory = factory, machine = machine,
     connections = {}, slots = {}, leases = {}, holders = {}, resets = {},
     holdings = setmetatable({}, { __mode = "k" }), jobs = {}, requests = {},
-    answers = {}, leaked = {}, listeners = {}, watchers = list.new(), carrying = false,
-    ended = false,
+    answers = {}, leaked = {}, listeners = listeners.new(EVENTS),
+    watchers = list.new(), carrying = false, ended = false,
   }, class)
   self.take, self.give_back = core.pool_hands(machine)
   self.clock = setmetatable({

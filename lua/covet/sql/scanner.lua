@@ -77,12 +77,15 @@ local function on_quote(scan, position)
   return behind or unterminated(scan, position, quote[2])
 end
 
-local function on_semicolon(scan)
+local function on_semicolon(scan, position)
   if scan.depth > 0 then
     scan.edge = true
   elseif scan.parentheses > 0 and words.in_routine(scan) then
     return -- within the list of a CREATE RULE
   else
+    if scan.open and scan.bounds then
+      scan.bounds[2 * scan.statements] = position - 1
+    end
     scan.open = false
   end
 end
@@ -180,9 +183,12 @@ local function lexer_of(dialect)
   return lexer
 end
 
-local function open_statement(scan)
+local function open_statement(scan, position)
   scan.open = true
   scan.statements = scan.statements + 1
+  if scan.bounds then
+    scan.bounds[2 * scan.statements - 1] = position
+  end
   scan.on_word = words.first
   scan.parentheses, scan.brackets = 0, 0
 end
@@ -200,7 +206,7 @@ local function step(scan, position)
     end
   end
   if not scan.open and code ~= SEMICOLON then
-    open_statement(scan)
+    open_statement(scan, position)
   end
   local handler = scan.lexer.handlers[code]
   return handler and handler(scan, position) or position + 1
@@ -209,17 +215,19 @@ end
 --- Scan a text.
 -- @tparam string text
 -- @tparam table dialect of `covet.sql.dialect`
+-- @tparam[opt] table bounds takes the first and the last byte of each statement
+-- in turn, without its `;`; the last byte of all is missing where no `;` is
 -- @treturn table the scan: `count`, `names`, `order`, `pieces` and `copied`
 -- (what was replaced, up to which byte), `keyword`, `verb`, `second`,
 -- `statements`, `temporary`, `control`; or `fault`, a table of `kind`, `message`,
 -- `position`
-function M.scan(text, dialect)
+function M.scan(text, dialect, bounds)
   local lexer = lexer_of(dialect)
   local scan = {
     text = text, dialect = dialect, lexer = lexer, open = false,
     count = 0, copied = 0, statements = 0, temporary = false,
     depth = 0, edge = false, parentheses = 0, brackets = 0,
-    order = not dialect.parameter and {} or nil,
+    order = not dialect.parameter and {} or nil, bounds = bounds,
   }
   local position, length = seek(text, 1, NOT_BLANK), #text
   while position <= length do

@@ -134,19 +134,19 @@ end
 -- @tparam boolean ok
 -- @param ... its results or its error
 function M.settle(task, ok, ...)
-  local group, claimed = task.group, task.joiner ~= nil
+  local group = task.group
   keep_result(task, ok, select("#", ...), ...)
   task.pending, task.waits = false, false
   if task.locals then
     task.locals = nil
   end
-  if claimed then
+  if task.joiner then
     wake_joiners(task)
   end
   if group then
     group:child_ended(task)
-  elseif not ok and not claimed and task.outcome == "failed" then
-    park.host.unclaimed(task)
+  elseif task.outcome == "failed" then
+    park.host.failed(task) -- who waits for it may be interrupted before he sees it
   end
 end
 
@@ -238,10 +238,6 @@ end
 -- The error of `task` goes on in `current`; keep where it came from.
 local function raise_of(task, current)
   task.joined = true
-  if task.reported then
-    task.reported = nil
-    park.host.claimed(task)
-  end
   local head = "in " .. trace.name(task) .. ":\n" .. trace.stack(task)
   trace.note(current, task.value, task, head, running() or current.co)
   error(task.value, 0)

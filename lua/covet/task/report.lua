@@ -1,32 +1,94 @@
 --- Errors that no one waits for, told on stderr.
+--
+-- A task that failed may be joined as long as anyone holds it. So its error is
+-- told when it is collected, or when the program ends: a failure that nobody has
+-- asked for, and nobody can ask for any more. After a failure the collector is
+-- driven in small steps, for where little happens it would come late.
 -- @module covet.task.report
 
+local park = require "covet.task.park"
 local trace = require "covet.task.trace"
 
+-- A step of the collector, its pause, and the cycles in which a task that nobody
+-- holds is found: the one under way may have passed it.
+local STEP_KB, PAUSE, CYCLES = 500, 0.01, 2
+
 local M = {
-  --- Tasks that were reported and not joined since.
+  --- Errors that were told.
   count = 0,
 }
 
---- Write a line for the user.
+-- The tasks that failed and may be joined yet.
+local failed = setmetatable({}, { __mode = "k" })
+
+local collector = { slot = false }
+local cycles = 0 -- that the collector is driven through yet
+
+--- Write a line for the user; a host may put its own function here.
 -- @tparam string text
 function M.say(text)
   io.stdout:flush()
   io.stderr:write(text, "\n")
 end
 
---- Report the tasks of a list that no one has joined yet, and empty it.
--- @tparam table failures
-function M.flush(failures)
-  for i = 1, #failures do
-    local task = failures[i]
-    failures[i] = nil
-    if not task.joined then
-      task.reported = true
-      M.count = M.count + 1
-      M.say(trace.report(task))
-    end
-    task.co, task.fault = false, nil
+-- Whether the collector was stopped on purpose. Builds of LuaJIT that cannot say
+-- that are taken to run it.
+local function is_stopped()
+  local fine, running = pcall(collectgarbage, "isrunning")
+  return fine and not running
+end
+
+function collector:on_due()
+  if is_stopped() then
+    cycles = 0
+  elseif collectgarbage("step", STEP_KB) then
+    cycles = cycles - 1
+  end
+  if cycles > 0 then
+    park.host.alarm(self, PAUSE, false)
+  end
+end
+
+local function drive_collector()
+  local is_driven = cycles > 0
+  cycles = CYCLES
+  if not is_driven then
+    park.host.alarm(collector, PAUSE, false)
+  end
+end
+
+--- Tell the error of a task, unless it was joined or told of before.
+-- @tparam table task
+function M.tell(task)
+  if task.joined or not failed[task] then
+    return
+  end
+  failed[task] = nil
+  M.count = M.count + 1
+  M.say(trace.report(task))
+  task.co, task.fault = false, nil
+end
+
+--- A task has failed: see that its error is not lost.
+-- @tparam table task
+function M.watch(task)
+  local witness = newproxy(true)
+  getmetatable(witness).__gc = function()
+    M.tell(task)
+  end
+  task.witness, failed[task] = witness, true
+  drive_collector()
+end
+
+--- The program ends: tell what nobody has joined.
+function M.flush()
+  local list = {}
+  for task in pairs(failed) do
+    list[#list + 1] = task
+  end
+  table.sort(list, function(a, b) return a.id < b.id end)
+  for _, task in ipairs(list) do
+    M.tell(task)
   end
 end
 
@@ -35,11 +97,6 @@ end
 function M.callback_failed(err)
   M.count = M.count + 1
   M.say("covet: error in a callback: " .. trace.describe(err))
-end
-
---- A task that was reported has been joined after all.
-function M.claimed()
-  M.count = M.count - 1
 end
 
 return M

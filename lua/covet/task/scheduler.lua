@@ -41,8 +41,6 @@ local M = {
   --- Tasks that have not ended (a set), and how many.
   live = {},
   live_count = 0,
-  --- Tasks that failed while no one waited for them.
-  failures = {},
   --- Whether the core's loop runs at this moment: in a callback of luv.
   stepping = false,
   --- Called with the number of tasks before the loop may sleep; answers
@@ -50,7 +48,7 @@ local M = {
   before_sleep = function() return false end,
 }
 
-local live, failures = M.live, M.failures
+local live = M.live
 -- An operation's slot stands in the lower bits of its token: small numbers that
 -- are used again. Whole tokens never come again, and a table of 256 of them
 -- would be rebuilt at almost every insertion.
@@ -276,9 +274,6 @@ function M.turn(limit)
     events.hand_out() -- first: who is resumed knows of them
   end
   M.hand_out()
-  if failures[1] then
-    report.flush(failures)
-  end
   return alive or pending > 0 or unreaped or not ready.is_empty()
     or timers.keep_alive()
 end
@@ -408,11 +403,7 @@ function M.start(task)
   ready.push(task)
 end
 
-function M.unclaimed(task)
-  failures[#failures + 1] = task
-end
-
-M.claimed = report.claimed
+M.failed = report.watch
 
 function M.add_timer(item, seconds)
   timers.add(item, now() + seconds)

@@ -74,6 +74,16 @@ function routes.error()
   return err
 end
 
+-- A task that fails: joined late, or by nobody.
+function routes.fail()
+  local one = task.spawn(function() error("spec: " .. ngx.var.arg_how, 0) end)
+  if ngx.var.arg_how == "joined" then
+    task.sleep(0.1)
+    return tostring(select(2, pcall(one.join, one)))
+  end
+  return "left"
+end
+
 function routes.sort()
   local _, err = pcall(table.sort, { 2, 1 }, function() task.sleep(1) end)
   return tostring(err)
@@ -107,6 +117,78 @@ function routes.slow()
   return tostring(database():fetch_value([[
     with recursive n(i) as (select 1 union all select i + 1 from n where i < ?)
     select count(*) from n]], tonumber(ngx.var.arg_rows)))
+end
+
+-- An alarm that notes how long after its making it was due each time, in
+-- hundredths of a second; `next_in`, if given, is what it sets itself to.
+local function new_alarm(next_in)
+  local host = require "covet.task.park".host
+  local item, started = {}, task.now()
+  function item.set(seconds)
+    host.alarm(item, seconds, false)
+  end
+  function item.on_due()
+    item[#item + 1] = math.floor((task.now() - started) * 100)
+    if next_in and #item == 1 then
+      item.set(next_in)
+    end
+  end
+  return item
+end
+
+local function fired(...)
+  local lists = {}
+  for i, item in ipairs { ... } do
+    lists[i] = table.concat(item, ",")
+  end
+  return table.concat(lists, " ")
+end
+
+-- Set to each time in turn, then waited for; "off" takes it back.
+function routes.alarm()
+  local item = new_alarm(tonumber(ngx.var.arg_next_in))
+  for text in ngx.var.arg_set:gmatch "[^,]+" do
+    item.set(tonumber(text))
+  end
+  task.sleep(tonumber(ngx.var.arg_wait))
+  if ngx.var.arg_again then
+    item.set(tonumber(ngx.var.arg_again))
+    task.sleep(tonumber(ngx.var.arg_wait))
+  end
+  return fired(item)
+end
+
+function routes.two_alarms()
+  local early, late = new_alarm(), new_alarm()
+  early.set(0.1)
+  late.set(0.4)
+  task.sleep(0.6)
+  return fired(early, late)
+end
+
+-- How many timers of nginx an alarm costs that is moved back again and again.
+function routes.alarm_timers()
+  local before, item = ngx.timer.pending_count(), new_alarm()
+  for i = 1, 100 do
+    item.set(0.1 + i / 1000)
+  end
+  local made = ngx.timer.pending_count() - before
+  task.sleep(0.4)
+  return ("%d %d"):format(made, #item)
+end
+
+-- A pool that nobody asks for anything: its alarm has the connection closed.
+function routes.idle_pool()
+  local covet, closed = require "covet", {}
+  local pool = covet.pool.new(function()
+    return { close = function() closed[#closed + 1] = "closed" end }
+  end, { min_size = 0, idle_timeout = 0.1, auto_scale = false }, "idle")
+  for _ = 1, 2 do -- the second time the alarm has fired before
+    pool:with(function() end)
+    ngx.sleep(0.5)
+  end
+  pool:close()
+  return fired(closed)
 end
 
 ngx.say(routes[ngx.var.uri:sub(2)]())

@@ -1,0 +1,134 @@
+--- The calls of a session that change something.
+-- @module covet.session.commands
+
+local call = require "covet.call"
+local caller = require "covet.caller"
+local copy = require "covet.bulk.copy"
+local core = require "covet.core"
+local events = require "covet.events"
+local json = require "covet.json"
+local many = require "covet.bulk.many"
+local runner = require "covet.session.run"
+local waits = require "covet.wait"
+
+local bor, select, type = bit.bor, select, type
+local begin, finish = events.begin, waits.finish
+local proceed, run = runner.proceed, runner.run
+local READ_ONLY, SCRIPT = core.flags.READ_ONLY, core.flags.SCRIPT
+
+local methods = {}
+
+-- "INSERT 0 1", "CREATE TABLE": as psql writes it.
+local function make_tag(parsed, affected)
+  local verb = parsed.verb or parsed.keyword or ""
+  if verb == "INSERT" or verb == "REPLACE" then
+    return ("INSERT 0 %d"):format(affected)
+  elseif verb == "SELECT" or verb == "VALUES" then
+    return ("SELECT %d"):format(affected)
+  elseif verb == "UPDATE" or verb == "DELETE" then
+    return ("%s %d"):format(verb, affected)
+  elseif verb == "CREATE" or verb == "DROP" or verb == "ALTER" then
+    return verb .. " " .. (parsed.second or "")
+  end
+  return verb
+end
+
+-- Statements mostly change as many rows as the last time.
+local function command_tag(parsed, affected)
+  if parsed.tag_rows ~= affected then
+    parsed.tag_rows, parsed.tag = affected, make_tag(parsed, affected)
+  end
+  return parsed.tag
+end
+
+-- The binding gives integers beyond 2^53 as digits.
+local function exact(value)
+  return type(value) == "string" and json.decode(value) or value
+end
+
+local function execute(session, text, ...)
+  local parsed, _, token, more, batch, affected, id, started =
+    run(session, 0, session.adapter.command_timeout, text, ...)
+  while more do
+    more, batch, affected, id = proceed(session, parsed, token, started)
+  end
+  assert(batch == nil)
+  return parsed, exact(affected), exact(id)
+end
+
+local function execute_script(session, parsed, given)
+  local adapter, flags = session.adapter, bor(SCRIPT, session.inside)
+  local started = begin(session)
+  if given.read_only then
+    flags = bor(flags, READ_ONLY)
+  end
+  local ok, more, fields, affected, id = finish(session, parsed, started,
+    core.query(adapter.handle, session.lease, flags,
+      given.timeout or adapter.command_timeout, 0, parsed.text))
+  assert(not more)
+  if not ok then
+    session:fail(fields, parsed, started)
+  elseif started then
+    adapter:note_query(parsed, started)
+  end
+  return { affected_rows = exact(affected), last_insert_id = exact(id),
+    command = "SCRIPT" }
+end
+
+--- Run a statement that gives no rows, or several without parameters.
+-- @treturn table `affected_rows`, `last_insert_id`, `command`
+function methods:execute(text, ...)
+  local session = self:enter(text)
+  if select("#", ...) == 0 then
+    local parsed = call.parse(self.adapter, call.text_of(text))
+    if parsed.statements > 1 and parsed.count == 0 then
+      return execute_script(session, parsed, type(text) == "string"
+        and session.defaults
+        or select(2, call.read(self.adapter, session.defaults, text)))
+    end
+  end
+  local parsed, affected, id = execute(session, text, ...)
+  return {
+    affected_rows = affected, last_insert_id = id,
+    command = command_tag(parsed, tonumber(affected)),
+  }
+end
+
+--- Insert and answer the new id.
+function methods:execute_insert(text, ...)
+  local session = self:enter(text)
+  local parsed = call.parse(self.adapter, call.text_of(text))
+  local verb = parsed.verb or parsed.keyword
+  if verb ~= "INSERT" and verb ~= "REPLACE" then
+    caller.usage("execute_insert runs INSERT, not %s", verb or "nothing")
+  end
+  local _, _, id = execute(session, text, ...)
+  return id
+end
+
+--- Run a statement for each list of parameters: all or nothing.
+-- @tparam string|table text or `{ text, lists, timeout = }`
+-- @tparam table|function lists or an iterator over them
+-- @treturn number rows affected
+function methods:execute_many(text, lists)
+  self, text, lists = call.take_apart(self, text, lists)
+  return many.execute_many(self, text, lists)
+end
+
+--- Load records into a table: all or nothing.
+-- @tparam string|table name or `{ name, records, columns =, ... }`
+-- @tparam table|function records arrays, rows, or an iterator of either
+-- @tparam[opt] table given `columns`, `schema`, `timeout`
+-- @treturn number rows copied
+function methods:copy_records_to_table(name, records, given)
+  if type(name) == "table" and records == nil then
+    given = {}
+    for key, value in pairs(name) do
+      given[key] = value
+    end
+    name, records, given[1], given[2] = name[1], name[2], nil, nil
+  end
+  return copy.copy_records(self, name, records, given)
+end
+
+return methods

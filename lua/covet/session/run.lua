@@ -1,0 +1,90 @@
+--- How a call of a session runs: submitted, then followed news by news.
+--
+-- `run` answers the first news of it, `proceed` each further one; `submit` is for
+-- those who follow it themselves.
+-- @module covet.session.run
+
+local call = require "covet.call"
+local core = require "covet.core"
+local events = require "covet.events"
+local waits = require "covet.wait"
+
+local bor, select, type = bit.bor, select, type
+local begin, finish, wait = events.begin, waits.finish, waits.wait
+local query, query_list, next_news = core.query, core.query_list, core.next
+local READ_ONLY = core.flags.READ_ONLY
+
+-- The binding's word for a parameter that it cannot read.
+local NEEDS_ENCODING = -100
+
+local M = {}
+
+-- Submit. Answers the statement, the options, the token and the completion.
+local function submit(session, flags, timeout, text, ...)
+  local adapter, defaults = session.adapter, session.defaults
+  flags = bor(flags, session.inside)
+  if type(text) == "string" then
+    local parsed = adapter.statements[text] or call.parse(adapter, text)
+    if parsed.names or parsed.count ~= select("#", ...) then
+      call.refuse_count(parsed, select("#", ...),
+        select("#", ...) > 0 and select(-1, ...) or nil)
+    end
+    if defaults.read_only then
+      flags = bor(flags, READ_ONLY)
+    end
+    return parsed, defaults, query(adapter.handle, session.lease, flags,
+      defaults.timeout or timeout, 0, parsed.text, ...)
+  end
+  local parsed, given, list, n = call.read(adapter, defaults, text)
+  if select("#", ...) > 0 then
+    call.refuse_rest()
+  end
+  if given.read_only then
+    flags = bor(flags, READ_ONLY)
+  end
+  return parsed, given, query_list(adapter.handle, session.lease, flags,
+    given.timeout or timeout, given.chunk_size or 0, parsed.text, list, n)
+end
+
+-- Run a call until there is the first news of it. No varargs on the way back:
+-- LuaJIT would not compile them. The last result is when it began, if anyone
+-- wants to know.
+local function run(session, flags, timeout, text, ...)
+  local started = begin(session)
+  local parsed, given, token, ok, more, a, b, c =
+    submit(session, flags, timeout, text, ...)
+  if session.lease ~= 0 then
+    session.adapter.statements_of[session.lease] = parsed.text
+  end
+  if token then
+    ok, more, a, b, c = wait(session, parsed, started, token)
+  end
+  if not ok and a.code == NEEDS_ENCODING then
+    parsed, given, token, ok, more, a, b, c =
+      submit(session, flags, timeout, call.encode(text, ...))
+    if token then
+      ok, more, a, b, c = wait(session, parsed, started, token)
+    end
+  end
+  if not ok then
+    session:fail(a, parsed, started)
+  elseif started and not more then
+    session.adapter:note_query(parsed, started)
+  end
+  return parsed, given, token, more, a, b, c, started
+end
+
+-- The next news of a call.
+local function proceed(session, parsed, token, started)
+  local ok, more, a, b, c = finish(session, parsed, started, next_news(token))
+  if not ok then
+    session:fail(a, parsed, started)
+  elseif started and not more then
+    session.adapter:note_query(parsed, started)
+  end
+  return more, a, b, c
+end
+
+M.submit, M.run, M.proceed = submit, run, proceed
+
+return M

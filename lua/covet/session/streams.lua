@@ -1,0 +1,49 @@
+--- What a session opens: streams, and prepared statements.
+-- @module covet.session.streams
+
+local call = require "covet.call"
+local runner = require "covet.session.run"
+local statement = require "covet.statement"
+local stream = require "covet.stream"
+
+local submit = runner.submit
+
+local methods = {}
+
+-- A stream keeps its connection busy. Where that is the only one, it is shared
+-- with the other calls of the task.
+local function open_stream(self, open, text, ...)
+  local session = self:enter(text)
+  if session.share then
+    session = session:share()
+  end
+  if not session.is_share then
+    return open(session, submit, text, ...)
+  end
+  local fine, made = pcall(open, session, submit, text, ...)
+  if not fine then
+    session:close()
+    error(made, 0)
+  end
+  return made
+end
+
+--- Rows by chunks: `for chunk in db:stream_query{...} do`.
+function methods:stream_query(text, ...)
+  return open_stream(self, stream.chunks, text, ...)
+end
+
+--- Rows one by one: `for row in db:each(...) do`.
+function methods:each(text, ...)
+  return open_stream(self, stream.rows, text, ...)
+end
+
+--- A described statement, with the fetch methods.
+-- @tparam string|table text or `{ text, option = }`: options of its calls
+-- @treturn table
+function methods:prepare(text)
+  self, text = call.take_apart(self, text)
+  return statement.prepare(self, self:enter(text), text)
+end
+
+return methods
