@@ -201,7 +201,7 @@ describe("a pool", function()
     end)
 
     it("before_acquire that takes longer than the deadline and refuses", function()
-      open { min_size = 2, max_size = 2, before_acquire = function()
+      local pool = open { min_size = 2, max_size = 2, before_acquire = function()
         covet.sleep(0.03)
         return false
       end }

@@ -176,7 +176,7 @@ describe("a pool", function()
     end)
 
     it("leave no report behind, however the loan ends", function()
-      open { max_size = 2, leak_timeout = 0.01 }
+      local pool = open { max_size = 2, leak_timeout = 0.01 }
       pool:on("leak", function() end)
       local sleeper = covet.spawn(function() pool:acquire() covet.sleep(60) end)
       pool:acquire()
