@@ -51,8 +51,8 @@ CALL_OPTIONS.positional = true
 -- @treturn table
 function M.resolve(given, base)
   local rows = given.rows or base.rows or "named"
-  local types = given.types and decode.plan(given.types, caller.LEVEL)
-    or base.types or decode.plan()
+  local types = given.types and decode.plan(given.types, caller.LEVEL,
+    base.types and base.types.codecs) or base.types or decode.plan()
   local read_only = given.read_only
   if read_only == nil then
     read_only = base.read_only
@@ -72,14 +72,7 @@ end
 function M.column_mode(resolved)
   local plan = resolved.types
   if plan.null == nil then
-    local choice = { null = json.null }
-    for _, option in ipairs(decode.TYPES) do
-      local name = option[1]
-      if plan[name] ~= nil then
-        choice[name] = plan[name]
-      end
-    end
-    plan = decode.plan(choice)
+    plan = decode.plan_with_null(plan, json.null)
   end
   return decode.mode("value", plan)
 end
