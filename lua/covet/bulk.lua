@@ -25,16 +25,17 @@ local M = {}
 
 -- Replace what the binding cannot read in the rows of a batch; nil, and the
 -- fields of an error, when that is not possible.
-local function encode_rows(rows, n, width)
-  local encoded = {}
+local function encode_rows(load, rows, n)
+  local encoded, width = {}, load.parsed.count
+  load.encode = load.encode or call.encoder(load.session, load.parsed)
   for i = 1, n do
     local row = {}
     for column = 1, width do
-      local value, fault = call.encode_value(rows[i][column])
+      local value, fault = load.encode(column, rows[i][column])
       if fault then
-        fault.message = ("parameter %d: %s"):format(column, fault.message)
-        fault.detail = ("in row %d of the list"):format(i)
-        return nil, fault
+        local fields = call.value_fault(column, fault)
+        fields.detail = ("in row %d of the list"):format(i)
+        return nil, fields
       end
       row[column] = value
     end
@@ -44,7 +45,10 @@ local function encode_rows(rows, n, width)
 end
 
 -- A *load* is one call: its session, its statement, how many rows were sent
--- (`before`) and inserted (`total`), and by number what is under way.
+-- (`before`) and inserted (`total`), `gather(load)`, which gives the next rows, and
+-- by number what is under way. `submit(load, rows, n)` sends rows, and `encode`
+-- makes values such that the binding can read them, by default as parameters of
+-- the statement.
 
 local function submit(load, rows, n)
   local session, parsed = load.session, load.parsed
@@ -64,22 +68,39 @@ local function place_in_all(fields, before)
   return fields
 end
 
--- "parameter 2: ..." of a record is its column.
+-- "parameter 2: ..." of a record is its column, and "row 3, column 2: ..." is
+-- what a driver says of it.
 local function name_column(fields, columns)
-  local number = columns and tostring(fields.message):match "^parameter (%d+):"
+  local message = columns and tostring(fields.message) or ""
+  local number, rest = message:match "^parameter (%d+)(:.*)$"
+  if not number then
+    local row
+    row, number, rest = message:match "^row (%d+), column (%d+)(:.*)$"
+    fields.detail = row and ("in row %s of the list"):format(row)
+      or fields.detail
+  end
   if number then
     fields.column = columns[tonumber(number)]
-    fields.message = ("column %s%s"):format(fields.column,
-      fields.message:sub(#"parameter " + #number + 1))
+    fields.message = ("column %s%s"):format(fields.column, rest)
   end
 end
 
 local function settle(load, before, ok, _, fields, affected)
   if not ok then
     name_column(fields, load.parsed.columns)
+    call.forget_types(load.parsed)
     load.session:fail(place_in_all(fields, before), load.parsed, load.started)
   end
   load.total = load.total + affected
+end
+
+-- The values of rows as the binding can read them.
+local function encode(load, rows, n)
+  local encoded, fault = encode_rows(load, rows, n)
+  if fault then
+    settle(load, load.before, false, false, fault)
+  end
+  return encoded
 end
 
 -- A batch that is under way stands in the load until its end.
@@ -87,11 +108,8 @@ local function begun(load, rows, n, token, ok, more, fields, affected)
   if token then
     load[#load + 1] = { token = token, before = load.before }
   elseif not ok and fields.code == NEEDS_ENCODING then
-    local encoded, fault = encode_rows(rows, n, load.parsed.count)
-    if fault then
-      settle(load, load.before, false, false, fault)
-    end
-    return begun(load, rows, n, submit(load, encoded, n))
+    rows = encode(load, rows, n)
+    return begun(load, rows, n, load.submit(load, rows, n))
   else
     settle(load, load.before, ok, more, fields, affected)
   end
@@ -105,14 +123,16 @@ local function wait_for_oldest(load)
 end
 
 -- Insert what `gather(load)` gives, batch after batch.
-local function insert_all(load, gather)
-  local n, rows = gather(load)
+local function insert_all(load)
+  local all = load.session.adapter.encodes_all
+  local n, rows = load.gather(load)
   while n > 0 do
-    begun(load, rows, n, submit(load, rows, n))
+    rows = all and encode(load, rows, n) or rows
+    begun(load, rows, n, load.submit(load, rows, n))
     while #load >= UNDER_WAY do
       wait_for_oldest(load)
     end
-    n, rows = gather(load)
+    n, rows = load.gather(load)
   end
   while load[1] do
     wait_for_oldest(load)
@@ -129,11 +149,13 @@ local function stop(load)
   end
 end
 
--- Insert everything. Answers the count. When it fails, nothing of it runs on.
-local function pump(session, parsed, timeout, started, gather)
-  local load = { session = session, parsed = parsed, timeout = timeout,
-    started = started, total = 0, before = 0 }
-  local fine, err = pcall(insert_all, load, gather)
+--- Insert everything. When it fails, nothing of it runs on.
+-- @tparam table load
+-- @treturn number how many rows there were
+function M.pump(load)
+  load.total, load.before = 0, 0
+  load.submit = load.submit or submit
+  local fine, err = pcall(insert_all, load)
   if not fine then
     task.shelter(stop, load)
     error(err, 0)
@@ -199,7 +221,8 @@ function M.execute_many(session, text, list)
   local timeout = session.defaults.timeout or session.adapter.command_timeout
   local started = events.begin(session)
   return run(session, parsed, started, #list > BATCH, function(inside)
-    return pump(inside, parsed, timeout, started, slicer(parsed, list))
+    return M.pump { session = inside, parsed = parsed, timeout = timeout,
+      started = started, gather = slicer(parsed, list) }
   end)
 end
 
@@ -263,8 +286,7 @@ end
 
 -- A record or lazy row of another result as a plain one: its names count.
 local function as_named(row)
-  local class = type(row) == "table" and getmetatable(row)
-  if type(class) == "table" and rawget(class, "covet_shape") then
+  if rows_of.is_row(row) then
     return rows_of.table(row), rows_of.columns(row)
   end
   return row
@@ -343,11 +365,19 @@ local function insert_text(session, name, schema, names)
   local quoted, marks = {}, {}
   for i, column in ipairs(names) do
     quoted[i] = sql.quote_identifier(column, dialect)
-    marks[i] = dialect == "postgresql" and "$" .. i or "?"
+    marks[i] = "?"
   end
   return ("INSERT INTO %s (%s) VALUES (%s)"):format(
     sql.quote_identifier(schema and { schema, name } or name, dialect),
     table.concat(quoted, ", "), table.concat(marks, ", "))
+end
+
+-- Where the database has nothing of its own for it.
+local function insert_records(load)
+  load.parsed = setmetatable({ columns = load.names }, { __index = call.parse(
+    load.session.adapter, insert_text(load.session, load.name, load.schema,
+      load.names)) })
+  return M.pump(load)
 end
 
 --- See covet.session.
@@ -370,13 +400,17 @@ function M.copy_records(session, name, records, given)
   for _, column in ipairs(names) do
     known[column] = true
   end
-  local parsed = setmetatable({ columns = names }, { __index = call.parse(
-    session.adapter, insert_text(session, name, given.schema, names)) })
-  local timeout = given.timeout or session.defaults.timeout
-    or session.adapter.command_timeout
-  return run(session, parsed, started, true, function(tx)
-    return pump(tx, parsed, timeout, started,
-      gatherer(next_record, first, names, known))
+  local load = { name = name, schema = given.schema, names = names,
+    started = started, gather = gatherer(next_record, first, names, known),
+    timeout = given.timeout or session.defaults.timeout
+      or session.adapter.command_timeout }
+  local copy = session.adapter.copy_records or insert_records
+  local told = {} -- its text is known when the load is
+  return run(session, told, started, true, function(tx)
+    load.session = tx
+    local total = copy(load)
+    told.text = load.parsed.text
+    return total
   end)
 end
 

@@ -11,7 +11,7 @@ local options = require "covet.options"
 
 local EVENT_NAMES = {
   "query", "slow_query", "error", "retry", "connect", "close", "leak",
-  "breaker", "notice",
+  "breaker", "notice", "listen_gap",
 }
 local EVENTS = {}
 for _, name in ipairs(EVENT_NAMES) do

@@ -74,11 +74,42 @@ local function submit(session, flags, timeout, text, ...)
     given.timeout or timeout, given.chunk_size or 0, parsed.text, list, n)
 end
 
+-- Nothing was run, since the server refused the password, and there is another
+-- one now.
+local function can_connect_now(session, fields)
+  local adapter = session.adapter
+  return fields.kind == "authentication_failed" and session.lease == 0
+    and adapter.renew ~= nil and adapter.renew(adapter)
+end
+
+-- As `run` below, with parameters that the binding cannot read as they are.
+local function run_encoded(session, flags, timeout, started, text, ...)
+  local parsed, given, token, ok, more, a, b, c =
+    submit(session, flags, timeout, call.encode(session, text, ...))
+  if session.lease ~= 0 then
+    session.adapter.statements_of[session.lease] = parsed.text
+  end
+  if token then
+    ok, more, a, b, c = wait(session, parsed, started, token)
+  end
+  if not ok then
+    call.forget_types(parsed)
+    session:fail(a, parsed, started)
+  elseif started and not more then
+    session.adapter:note_query(parsed, started)
+  end
+  return parsed, given, token, more, a, b, c, started
+end
+
 -- Run a call until there is the first news of it. No varargs on the way back:
 -- LuaJIT would not compile them. The last result is when it began, if anyone
 -- wants to know.
-local function run(session, flags, timeout, text, ...)
+local run
+function run(session, flags, timeout, text, ...)
   local started = begin(session)
+  if session.adapter.encodes_all and not session.is_inner then
+    return run_encoded(session, flags, timeout, started, text, ...)
+  end
   local parsed, given, token, ok, more, a, b, c =
     submit(session, flags, timeout, text, ...)
   if session.lease ~= 0 then
@@ -88,13 +119,10 @@ local function run(session, flags, timeout, text, ...)
     ok, more, a, b, c = wait(session, parsed, started, token)
   end
   if not ok and a.code == NEEDS_ENCODING then
-    parsed, given, token, ok, more, a, b, c =
-      submit(session, flags, timeout, call.encode(text, ...))
-    if token then
-      ok, more, a, b, c = wait(session, parsed, started, token)
-    end
-  end
-  if not ok then
+    return run_encoded(session, flags, timeout, started, text, ...)
+  elseif not ok and can_connect_now(session, a) then
+    return run(session, flags, timeout, text, ...)
+  elseif not ok then
     session:fail(a, parsed, started)
   elseif started and not more then
     session.adapter:note_query(parsed, started)
@@ -346,6 +374,26 @@ function methods:execute(text, ...)
   }
 end
 
+-- Words of a text that are no part of strings, quoted names or comments.
+local function has_word(text, word)
+  text = text:gsub("%-%-[^\n]*", " "):gsub("/%*.-%*/", " ")
+    :gsub("'[^']*'", " "):gsub('"[^"]*"', " ")
+  return text:upper():find("%f[%w_]" .. word .. "%f[^%w_]") ~= nil
+end
+
+-- The id where the database gives it as a row.
+local function insert_returning(session, parsed, text, ...)
+  if parsed.returns == nil then
+    parsed.returns = has_word(parsed.text, "RETURNING")
+  end
+  if not parsed.returns then
+    session:fail({ kind = "usage", retry = "no", message = "execute_insert "
+      .. "answers what the statement returns: it needs RETURNING, such as "
+      .. "RETURNING id" }, parsed)
+  end
+  return session:fetch_value(text, ...)
+end
+
 --- Insert and answer the new id.
 function methods:execute_insert(text, ...)
   local session = self:enter(text)
@@ -353,6 +401,8 @@ function methods:execute_insert(text, ...)
   local verb = parsed.verb or parsed.keyword
   if verb ~= "INSERT" and verb ~= "REPLACE" then
     caller.usage("execute_insert runs INSERT, not %s", verb or "nothing")
+  elseif session.adapter.insert_returns then
+    return insert_returning(session, parsed, text, ...)
   end
   local _, _, id = execute(session, text, ...)
   return id
@@ -491,7 +541,8 @@ for _, name in ipairs {
   "table_exists", "get_table_info", "get_table_list", "get_database_list",
   "get_version", "get_indexes", "get_foreign_keys", "optimize_table",
   "analyze_table", "backup", "create_function", "open_blob", "listen",
-  "notify", "copy_from_query", "copy_to_table", "copy_from_table",
+  "unlisten", "notify", "copy_from_query", "copy_to_table", "copy_from_table",
+  "with_advisory_lock", "pipeline", "set_type_codec", "reload_types",
 } do
   methods[name] = function(self, ...)
     return getmetatable(self.adapter).__index[name](self, ...)

@@ -53,9 +53,21 @@ local function describe_columns(info, shape)
   end
 end
 
-local function info_of(row)
+-- What is known of a row's shape, or nil.
+local function shape_of(row)
   local class = type(row) == "table" and getmetatable(row)
-  local info = type(class) == "table" and rawget(class, "covet_shape")
+  return type(class) == "table" and rawget(class, "covet_shape") or nil
+end
+
+--- Is it a record or a lazy row?
+-- @param value anything
+-- @treturn boolean
+function M.is_row(value)
+  return shape_of(value) ~= nil
+end
+
+local function info_of(row)
+  local info = shape_of(row)
   if not info then
     error.usage(3, "expected a record or a lazy row, got %s", type(row))
   end
