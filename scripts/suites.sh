@@ -163,6 +163,25 @@ find_specs()
   find "${@:-spec}" -name '*_spec.lua' -not -path '*/build/*' | sort
 }
 
+# start_servers [PATH...]: when specs below PATH ask for them.
+start_servers()
+{
+  local started=$SECONDS files
+  mapfile -t files < <(find_specs "$@")
+  grep -qE 'spec\.support\.(database|postgresql)|COVET_PG_' "${files[@]}" ||
+    return 0
+  if start_postgresql; then
+    say "ok      start PostgreSQL and PgBouncer ($((SECONDS - started)) s)"
+    record servers 1 0 0
+  elif [ -n "${CI:-}" ]; then
+    say "FAILED  $SERVER_ERROR"
+    record servers 0 1 0
+  else
+    say "skipped PostgreSQL: $SERVER_ERROR"
+    record servers 0 0 1
+  fi
+}
+
 # run_spec LABEL FOLDER FILE: in a process of its own, so that a crash or a
 # hang costs one file.
 run_spec()

@@ -10,6 +10,7 @@ package.path = root .. "/?.lua;" .. package.path
 
 local leaks = require "spec.support.leaks"
 local output = require "spec.support.output"
+local postgresql = require "spec.support.postgresql"
 local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
 local wait = require "spec.support.wait"
@@ -130,6 +131,7 @@ local function main(...)
   load_files(paths, { "_spec%.lua$" }, { excludes = {}, recursive = true })
   require "busted.execute"(busted)(1, {})
   local good = results:finish()
+  postgresql.clean()
   tmp.clean()
   io.flush()
   -- What leaked may not survive the closing of the state; what did not must.

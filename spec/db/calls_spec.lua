@@ -152,10 +152,11 @@ database.contract("calls", function(d, open)
   end)
 
   it("a prepared statement takes options in both ways", function()
-    local statement = db:prepare(d:sql "select ? as a")
+    local integer = d.types.integer
+    local statement = db:prepare(d:sql("select cast(? as " .. integer .. ") as a"))
     assert.equal(5, statement:fetch_one({ 5, rows = "array" })[1])
     assert.equal(5, statement:fetch_one(5).a)
-    statement = db:prepare { "select :n as a", rows = "array" }
+    statement = db:prepare { "select cast(:n as " .. integer .. ") as a", rows = "array" }
     assert.equal(6, statement:fetch_one({ params = { n = 6 } })[1])
   end)
 

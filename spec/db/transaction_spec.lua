@@ -123,10 +123,13 @@ database.contract("transactions", function(d, open)
       tx:rollback_to 'odd "name"'
       tx:execute(insert, 3, 3)
       tx:release_savepoint 'odd "name"'
-      local _, err = tx.try:rollback_to "nonsense"
-      assert.is_table(err)
     end)
     assert.same({ 1, 3 }, ids())
+    db:transaction(function(tx)
+      local _, err = tx.try:rollback_to "nonsense"
+      assert.is_table(err)
+      tx:rollback()
+    end)
   end)
 
   it("isolation in any spelling, a wrong one being told", function()
@@ -508,9 +511,8 @@ database.contract("transactions", function(d, open)
   it("words that only look like that are not refused", function()
     db:transaction(function(tx)
       assert.equal("commit", tx:fetch_value "select 'commit'")
-      tx:execute "create trigger tr after insert on t begin delete from t where id < 0; end"
-      assert.equal(1, tx:fetch_value "select case when 1 then 1 end")
-      tx:execute "explain commit"
+      assert.equal(1, tx:fetch_value "select case when 1 = 1 then 1 end")
+      database.run(tx, d.words)
     end)
   end)
 
@@ -538,7 +540,8 @@ database.contract("transactions", function(d, open)
         _, fired = suspension.run(function()
           local tx = db:begin()
           tx:execute(insert, 1, 1)
-          tx:execute "create temporary table s (i integer)" -- a release that takes its time
+          -- a release that takes its time
+          tx:execute "create temporary table if not exists s (i integer)"
           tx:after_commit(function()
             told = true
           end)

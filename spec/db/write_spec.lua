@@ -223,7 +223,8 @@ database.contract("writing", function(d, open)
     local text = bad { { 1, "a", 1 }, { 2, print, 1 } }
     assert.matches("2", text)
     assert.matches("name", text)
-    text = bad { { 1, "a", 1 }, { 2, "b", 1 }, { 3, "c", 0 / 0 } }
+    local wrong = d.dialect == "postgresql" and "x" or 0 / 0 -- which has a NaN
+    text = bad { { 1, "a", 1 }, { 2, "b", 1 }, { 3, "c", wrong } }
     assert.matches("3", text)
     assert.matches("price", text)
     text = bad { { id = 1, name = "a" }, { id = 2, name = {} } }
@@ -304,8 +305,7 @@ database.contract("writing", function(d, open)
     start = covet.now()
     local _, err = pcall(db.transaction, db, function(tx)
       tx:execute "create temporary table sink (a integer)"
-      tx:execute("create temporary trigger slow after insert on sink when new.a = 1500 begin "
-        .. "insert into sink select count(*) from (" .. d.slow .. "); end")
+      database.run(tx, d.slow_sink)
       tx:copy_records_to_table("sink", function()
         i = i + 1
         if i == 2100 then

@@ -13,6 +13,7 @@ typedef struct owned_batch {
   uint32_t capacity;
   bool cells_apart; /* they have outgrown their first place */
   size_t bytes;
+  void *memo;
   char *text; /* free room behind the cells */
   char *text_end;
   covet_arena arena;
@@ -100,6 +101,11 @@ void *covet_batch_alloc(covet_batch *batch, size_t size)
     own->bytes += size;
   }
   return memory;
+}
+
+void **covet_batch_memo(covet_batch *batch)
+{
+  return &owned(batch)->memo;
 }
 
 size_t covet_batch_bytes(const covet_batch *batch)

@@ -49,6 +49,10 @@ const char *covet_batch_copy(covet_batch *batch, const void *bytes,
  *  NULL. */
 void *covet_batch_alloc(covet_batch *batch, size_t size);
 
+/** A pointer for whoever fills the batch, NULL at first: to what its values share
+ *  in its memory. */
+void **covet_batch_memo(covet_batch *batch);
+
 /** Bytes copied into it or taken from it. */
 size_t covet_batch_bytes(const covet_batch *batch);
 

@@ -102,7 +102,7 @@ void covet_op_finish(covet_op *op)
     wake = covet_ready_push(rt, op);
   }
   uv_mutex_unlock(&rt->lock);
-  if (wake) {
+  if (wake && !(rt->polled && rt->mode == COVET_CALLER_LOOP)) {
     covet_ready_wake(rt);
   }
 }

@@ -511,7 +511,10 @@ void pg_copy_abort(pg_connection *connection, covet_op *op);
 /** A result that belongs to a COPY (*taken*), NULL at its end. */
 void pg_copy_result(pg_connection *connection, PGresult *result);
 
-/** Rows that have come; false: no more are there. */
+/** Whether data come, which pg_copy_take takes. */
+bool pg_copy_is_out(const pg_connection *connection);
+
+/** Data that have come; false: no more are there. */
 bool pg_copy_take(pg_connection *connection);
 
 /** The socket has taken what was there. */

@@ -367,6 +367,11 @@ static void take_end(pg_connection *connection, PGresult *result)
   if (op->type == COVET_OP_RELEASE) {
     return;
   }
+  if (!copy->ending && !copy->begun &&
+      PQresultStatus(result) != PGRES_FATAL_ERROR) {
+    pg_refuse(op, COVET_ERROR_USAGE, "the text is no COPY of the caller's data");
+    return;
+  }
   if (PQresultStatus(result) == PGRES_COMMAND_OK) {
     op->result.affected_rows = strtoll(PQcmdTuples(result), NULL, 10);
   } else if (copy->abort == NULL && op->error == NULL) {
@@ -504,6 +509,14 @@ static bool deliver(pg_connection *connection)
   return true;
 }
 
+bool pg_copy_is_out(const pg_connection *connection)
+{
+  const pg_copy *copy = connection->copy;
+
+  return connection->mode == PG_MODE_COPY_OUT && copy != NULL && copy->begun &&
+         !copy->done;
+}
+
 bool pg_copy_take(pg_connection *connection)
 {
   pg_copy *copy = connection->copy;
@@ -512,7 +525,7 @@ bool pg_copy_take(pg_connection *connection)
   bool fine = true;
   int length;
 
-  if (!copy->begun || copy->done || connection->paused) {
+  if (connection->paused) {
     return false;
   }
   length = PQgetCopyData(connection->pq, &bytes, 1);

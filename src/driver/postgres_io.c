@@ -72,17 +72,20 @@ void pg_timer(pg_connection *connection, uint64_t us, uv_timer_cb run)
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
   pg_connection *connection = poll->data;
+  covet_runtime *runtime = connection->runtime;
 
+  runtime->polled = true;
   if (status < 0) {
     pg_lose(connection);
-    return;
+  } else {
+    if (events & UV_WRITABLE) {
+      pg_flush(connection);
+    }
+    if (events & UV_READABLE) {
+      pg_read(connection);
+    }
   }
-  if (events & UV_WRITABLE) {
-    pg_flush(connection);
-  }
-  if (events & UV_READABLE && !connection->closing) {
-    pg_read(connection);
-  }
+  runtime->polled = false;
 }
 
 int pg_io_start(pg_connection *connection)

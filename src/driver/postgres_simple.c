@@ -216,9 +216,8 @@ bool pg_take_simple(pg_connection *connection)
 {
   PGresult *result;
 
-  if (connection->mode == PG_MODE_COPY_OUT && connection->copy != NULL &&
-      pg_copy_take(connection)) {
-    return true;
+  if (pg_copy_is_out(connection)) {
+    return pg_copy_take(connection);
   }
   if (connection->paused || connection->simple == NULL ||
       PQisBusy(connection->pq)) {

@@ -33,7 +33,7 @@ typedef enum pg_form {
   PG_FORM_TIMESTAMP,
   PG_FORM_TIMESTAMPTZ,
   PG_FORM_INTERVAL,
-  PG_FORM_INET, /* cidr too */
+  PG_FORM_INET,    /* cidr too */
   PG_FORM_MACADDR, /* macaddr8 too: by the length */
   PG_FORM_BIT,
   PG_FORM_POINT,
@@ -51,7 +51,7 @@ typedef enum pg_form {
   PG_FORM_RECORD, /* a row of no declared type: binary tells the types */
   PG_FORM_RANGE,
   PG_FORM_MULTIRANGE,
-  PG_FORM_DOMAIN, /* as its base type */
+  PG_FORM_DOMAIN,      /* as its base type */
   PG_FORM_CUSTOM_TEXT, /* as the server wrote it, for a codec of the user's */
   PG_FORM_CUSTOM_BINARY
 } pg_form;
@@ -94,7 +94,7 @@ bool pg_types_binary(const pg_types *types, uint32_t oid);
  *  oids, such as "{16400,16401}". It answers those types and all that they are
  *  made of, PG_TYPES_COLUMNS columns each, as text. */
 extern const char pg_types_query[];
-enum { PG_TYPES_COLUMNS = 10 };
+enum { PG_TYPES_COLUMNS = 8 };
 
 /** Add what a row of that query's answer tells; a field is NULL for NULL.
  *  `lengths` are the fields'. A type that is there already is replaced. Returns

@@ -1,0 +1,247 @@
+-- What happens to calls when the server, or their connection, goes away: the
+-- right error in time, no write lost that was acknowledged, none doubled, and a
+-- pool that comes back by itself.
+local covet = require "covet"
+local postgresql = require "spec.support.postgresql"
+local wait = require "spec.support.wait"
+
+-- How long a call may go on after its deadline: the answer to a cancel is waited
+-- for, and machines are slow.
+local SLACK = 2
+
+local LOST = { connection_lost = true, connection_failed = true, commit_unknown = true }
+
+local function is_lost(err)
+  assert.is_true(covet.is(err, err.kind))
+  assert.is_true(LOST[err.kind] ~= nil, tostring(err))
+end
+
+postgresql.describe("PostgreSQL that goes away", function()
+  local server, db
+
+  local function open(options)
+    local given = postgresql.options(server.url)
+    for key, value in pairs(options or {}) do
+      given[key] = value
+    end
+    return covet.postgresql(given):connect()
+  end
+
+  local function recovers()
+    wait.until_true(function()
+      local value = db.try:fetch_value "select 42"
+      return value == 42
+    end, 10)
+  end
+
+  before_each(function()
+    server = postgresql.start()
+    db = open { min_pool_size = 1, max_pool_size = 4, breaker = { failures = 1000 } }
+    db:execute "create table entries (id integer primary key, note text)"
+  end)
+
+  after_each(function()
+    db:disconnect(2)
+    server:remove()
+  end)
+
+  -- Run `fn` in a task and `fault(pid)` when its query runs.
+  local function during(fn, fault)
+    local task = covet.spawn(function()
+      return { pcall(fn) }
+    end)
+    covet.sleep(0.3)
+    fault()
+    return unpack(task:join(), 1, 2)
+  end
+
+  local function backend_of(text)
+    return tonumber((postgresql.psql(server.admin_url,
+      "select pid from pg_stat_activity where state = 'active' and query like '%'||:'1'||'%'"
+        .. " and pid <> pg_backend_pid() limit 1", text)))
+  end
+
+  local function kill(signal)
+    return function()
+      local pid = assert(backend_of "pg_sleep(20)")
+      if signal == "terminate" then
+        postgresql.psql(server.admin_url, "select pg_terminate_backend(" .. pid .. ")")
+      else
+        require("luv").kill(pid, "sigkill")
+      end
+    end
+  end
+
+  for _, how in ipairs { "terminate", "sigkill" } do
+    it("a query whose backend ends by " .. how, function()
+      local fine, err = during(function()
+        return db:fetch_value "select 1 from pg_sleep(20)"
+      end, kill(how))
+      assert.is_false(fine)
+      is_lost(err)
+      recovers()
+    end)
+
+    it("a transaction whose backend ends by " .. how, function()
+      local fine, err = during(function()
+        db:transaction(function(tx)
+          tx:execute "insert into entries values (1, 'lost')"
+          tx:fetch_value "select 1 from pg_sleep(20)"
+        end)
+      end, kill(how))
+      assert.is_false(fine)
+      is_lost(err)
+      recovers()
+      assert.equal(0, db:fetch_value "select count(*) from entries")
+    end)
+  end
+
+  it("a stream, and a COPY, whose server stops", function()
+    local seen = 0
+    local fine, err = during(function()
+      for _ in db:each "select i, pg_sleep(0.01) from generate_series(1, 100000) i" do
+        seen = seen + 1
+      end
+    end, function()
+      server:restart "immediate"
+    end)
+    assert.is_false(fine)
+    is_lost(err)
+    recovers()
+    fine, err = during(function()
+      local i = 0
+      db:copy_records_to_table("entries", function()
+        i = i + 1
+        covet.sleep(0.0005)
+        return i < 1000000 and { i, "x" } or nil
+      end, { columns = { "id", "note" } })
+    end, function()
+      server:restart "immediate"
+    end)
+    assert.is_false(fine)
+    is_lost(err)
+    recovers()
+    assert.equal(0, db:fetch_value "select count(*) from entries")
+  end)
+
+  it("the whole server is killed and comes back", function()
+    local fine, err = during(function()
+      return db:fetch_value "select 1 from pg_sleep(20)"
+    end, function()
+      server:stop "kill"
+    end)
+    assert.is_false(fine)
+    is_lost(err)
+    local _, refused = db.try:fetch_value { "select 1", timeout = 1 }
+    assert.is_truthy(refused)
+    server:restart()
+    recovers()
+  end)
+
+  it("writes that were acknowledged are there once, whatever was lost", function()
+    local acknowledged, unknown, stop = {}, {}, false
+    local tasks = {}
+    for worker = 1, 8 do
+      tasks[worker] = covet.spawn(function()
+        local n = 0
+        while not stop do
+          n = n + 1
+          local id = worker * 1000000 + n
+          local _, failure = db.try:execute { "insert into entries values ($1, 'w')", id, timeout = 5 }
+          if not failure then
+            acknowledged[#acknowledged + 1] = id
+          else
+            if failure.retry ~= "safe" then
+              unknown[id] = true
+            end
+            covet.sleep(0.01)
+          end
+        end
+      end)
+    end
+    for _ = 1, 3 do
+      covet.sleep(0.4)
+      server:restart "immediate"
+    end
+    covet.sleep(0.4)
+    stop = true
+    for _, task in ipairs(tasks) do
+      task:join()
+    end
+    recovers()
+    local there = {}
+    for _, id in ipairs(db:fetch_column "select id from entries") do
+      there[id] = true
+    end
+    assert.is_true(#acknowledged > 100)
+    for _, id in ipairs(acknowledged) do
+      assert.is_true(there[id], "an acknowledged write is missing: " .. id)
+      there[id] = nil
+    end
+    for id in pairs(there) do
+      assert.is_true(unknown[id], "a write that was refused as safe to repeat is there: " .. id)
+    end
+  end)
+
+  it("a frozen server: each call ends at its deadline", function()
+    db:fetch_value "select 1"
+    server:freeze()
+    local started = covet.now()
+    local errs = {}
+    covet.each_parallel({ 1, 2, 3, 4, 5, 6 }, 6, function(i)
+      local _, err = db.try:fetch_value { "select 1 + $1::int", i, timeout = 0.5 }
+      errs[#errs + 1] = err
+    end)
+    assert.is_true(covet.now() - started < 0.5 + SLACK)
+    assert.equal(6, #errs)
+    for _, err in ipairs(errs) do
+      assert.is_true(err.kind == "timeout" or err.kind == "pool_timeout", tostring(err))
+    end
+    server:thaw()
+    recovers()
+    assert.equal("0", postgresql.psql(server.admin_url,
+      "select count(*) from pg_stat_activity where datname = 'covet' and state = 'active'"))
+  end)
+
+  it("a cancelled query ends on the server too", function()
+    local task = covet.spawn(function()
+      return db:fetch_value "select 1 from pg_sleep(20)"
+    end)
+    covet.sleep(0.3)
+    assert.is_truthy(backend_of "pg_sleep(20)")
+    task:cancel()
+    pcall(task.join, task)
+    wait.until_true(function()
+      return backend_of "pg_sleep(20)" == nil
+    end, 5)
+    recovers()
+  end)
+
+  it("a demoted primary's connections leave the pool", function()
+    local replica = postgresql.start { replica_of = server }
+    finally(function()
+      replica:remove()
+    end)
+    local given = postgresql.options(server.url)
+    local both = covet.postgresql {
+      hosts = { "127.0.0.1:" .. replica.port, "127.0.0.1:" .. server.port },
+      target_session_attrs = "read-write", database = given.database,
+      user = given.user, password = given.password, min_pool_size = 1, max_pool_size = 2,
+    }:connect()
+    assert.equal("f", postgresql.psql(server.admin_url, "select pg_is_in_recovery()"))
+    both:execute "insert into entries values (7, 'first')"
+    wait.until_true(function()
+      return postgresql.psql(postgresql.change_url(replica.admin_url, { database = "covet" }),
+        "select count(*) from entries") == "1"
+    end, 10)
+    server:stop "immediate"
+    replica:promote()
+    wait.until_true(function()
+      local done = both.try:execute "insert into entries values (8, 'second') on conflict do nothing"
+      return done ~= nil
+    end, 15)
+    assert.equal(2, both:fetch_value "select count(*) from entries")
+    both:disconnect(2)
+    server:restart()
+  end)
+end)
