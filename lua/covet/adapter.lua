@@ -27,6 +27,9 @@ local Adapter = {}
 
 local M = {}
 
+--- The methods of all adapters, by name.
+M.methods = Adapter
+
 -- Options that every adapter takes: a declaration for covet.options.
 M.OPTIONS = {
   { "acquire_timeout", "seconds", 30, "How long to wait for a connection." },
@@ -328,7 +331,9 @@ end
 for name, where in pairs {
   copy_from_query = "PostgreSQL", copy_to_table = "PostgreSQL",
   copy_from_table = "PostgreSQL", listen = "PostgreSQL", notify = "PostgreSQL",
-  set_type_codec = "PostgreSQL", backup = "SQLite", create_function = "SQLite",
+  unlisten = "PostgreSQL", set_type_codec = "PostgreSQL",
+  reload_types = "PostgreSQL", with_advisory_lock = "PostgreSQL",
+  pipeline = "PostgreSQL", backup = "SQLite", create_function = "SQLite",
   open_blob = "SQLite",
 } do
   session.methods[name] = function(self)

@@ -24,16 +24,17 @@ local M = {
 
 -- Replace what the binding cannot read in the rows of a batch; nil, and the
 -- fields of an error, when that is not possible.
-local function encode_rows(rows, n, width)
-  local encoded = {}
+local function encode_rows(load, rows, n)
+  local encoded, width = {}, load.parsed.count
+  load.encode = load.encode or call.encoder(load.session, load.parsed)
   for i = 1, n do
     local row = {}
     for column = 1, width do
-      local value, fault = call.encode_value(rows[i][column])
+      local value, fault = load.encode(column, rows[i][column])
       if fault then
-        fault.message = ("parameter %d: %s"):format(column, fault.message)
-        fault.detail = ("in row %d of the list"):format(i)
-        return nil, fault
+        local fields = call.value_fault(column, fault)
+        fields.detail = ("in row %d of the list"):format(i)
+        return nil, fields
       end
       row[column] = value
     end
@@ -42,8 +43,12 @@ local function encode_rows(rows, n, width)
   return encoded
 end
 
--- A *load* is one call: its session, its statement, how many rows were sent
--- (`before`) and inserted (`total`), and by number what is under way.
+-- A *load* is one call: its session, its statement (`parsed`), `timeout` of each
+-- batch (nil: the session's), `started` of covet.events.begin, how many rows were sent
+-- (`before`) and inserted (`total`), `gather(load)`, which gives the next rows, and
+-- by number what is under way. `submit(load, rows, n)` sends rows, and `encode`
+-- makes values such that the binding can read them, by default as parameters of
+-- the statement.
 
 local function submit(load, rows, n)
   local session, parsed = load.session, load.parsed
@@ -63,22 +68,39 @@ local function place_in_all(fields, before)
   return fields
 end
 
--- "parameter 2: ..." of a record is its column.
+-- "parameter 2: ..." of a record is its column, and "row 3, column 2: ..." is
+-- what a driver says of it.
 local function name_column(fields, columns)
-  local number = columns and tostring(fields.message):match "^parameter (%d+):"
+  local message = columns and tostring(fields.message) or ""
+  local number, rest = message:match "^parameter (%d+)(:.*)$"
+  if not number then
+    local row
+    row, number, rest = message:match "^row (%d+), column (%d+)(:.*)$"
+    fields.detail = row and ("in row %s of the list"):format(row)
+      or fields.detail
+  end
   if number then
     fields.column = columns[tonumber(number)]
-    fields.message = ("column %s%s"):format(fields.column,
-      fields.message:sub(#"parameter " + #number + 1))
+    fields.message = ("column %s%s"):format(fields.column, rest)
   end
 end
 
 local function settle(load, before, ok, _, fields, affected)
   if not ok then
     name_column(fields, load.parsed.columns)
+    call.forget_types(load.parsed)
     load.session:fail(place_in_all(fields, before), load.parsed, load.started)
   end
   load.total = load.total + affected
+end
+
+-- The values of rows as the binding can read them.
+local function encode(load, rows, n)
+  local encoded, fault = encode_rows(load, rows, n)
+  if fault then
+    settle(load, load.before, false, false, fault)
+  end
+  return encoded
 end
 
 -- A batch that is under way stands in the load until its end.
@@ -86,11 +108,8 @@ local function begun(load, rows, n, token, ok, more, fields, affected)
   if token then
     load[#load + 1] = { token = token, before = load.before }
   elseif not ok and fields.code == NEEDS_ENCODING then
-    local encoded, fault = encode_rows(rows, n, load.parsed.count)
-    if fault then
-      settle(load, load.before, false, false, fault)
-    end
-    return begun(load, rows, n, submit(load, encoded, n))
+    rows = encode(load, rows, n)
+    return begun(load, rows, n, load.submit(load, rows, n))
   else
     settle(load, load.before, ok, more, fields, affected)
   end
@@ -104,14 +123,16 @@ local function wait_for_oldest(load)
 end
 
 -- Insert what `gather(load)` gives, batch after batch.
-local function insert_all(load, gather)
-  local n, rows = gather(load)
+local function insert_all(load)
+  local all = load.session.adapter.encodes_all
+  local n, rows = load.gather(load)
   while n > 0 do
-    begun(load, rows, n, submit(load, rows, n))
+    rows = all and encode(load, rows, n) or rows
+    begun(load, rows, n, load.submit(load, rows, n))
     while #load >= UNDER_WAY do
       wait_for_oldest(load)
     end
-    n, rows = gather(load)
+    n, rows = load.gather(load)
   end
   while load[1] do
     wait_for_oldest(load)
@@ -129,19 +150,14 @@ local function stop(load)
 end
 
 --- Insert everything. When it fails, nothing of it runs on.
--- @tparam table session
--- @tparam table parsed the statement
--- @tparam number|nil timeout seconds, of each batch; nil: the session's
--- @tparam number|boolean started of `covet.events.begin`
--- @tparam function gather called with the load: how many rows, and the rows; 0 is
--- the end
--- @treturn number rows affected
-function M.pump(session, parsed, timeout, started, gather)
-  local load = { session = session, parsed = parsed, started = started,
-    timeout = timeout or session.defaults.timeout
-      or session.adapter.command_timeout,
-    total = 0, before = 0 }
-  local fine, err = pcall(insert_all, load, gather)
+-- @tparam table load
+-- @treturn number how many rows there were
+function M.pump(load)
+  load.total, load.before = 0, 0
+  load.submit = load.submit or submit
+  load.timeout = load.timeout or load.session.defaults.timeout
+    or load.session.adapter.command_timeout
+  local fine, err = pcall(insert_all, load)
   if not fine then
     task.shelter(stop, load)
     error(err, 0)

@@ -8,6 +8,7 @@ local ffi = require "ffi"
 local json = require "covet.json"
 local options = require "covet.options"
 local sql = require "covet.sql"
+local tagged = require "covet.tagged"
 
 local M = {}
 
@@ -51,8 +52,8 @@ CALL_OPTIONS.positional = true
 -- @treturn table
 function M.resolve(given, base)
   local rows = given.rows or base.rows or "named"
-  local types = given.types and decode.plan(given.types, caller.LEVEL)
-    or base.types or decode.plan()
+  local types = given.types and decode.plan(given.types, caller.LEVEL,
+    base.types and base.types.codecs) or base.types or decode.plan()
   local read_only = given.read_only
   if read_only == nil then
     read_only = base.read_only
@@ -72,14 +73,7 @@ end
 function M.column_mode(resolved)
   local plan = resolved.types
   if plan.null == nil then
-    local choice = { null = json.null }
-    for _, option in ipairs(decode.TYPES) do
-      local name = option[1]
-      if plan[name] ~= nil then
-        choice[name] = plan[name]
-      end
-    end
-    plan = decode.plan(choice)
+    plan = decode.plan_with_null(plan, json.null)
   end
   return decode.mode("value", plan)
 end
@@ -234,63 +228,122 @@ function M.read(adapter, defaults, given)
   return parsed, M.resolve(checked, defaults), list, n
 end
 
--- What tells tagged values from plain tables.
-local TAGGED = {}
-
 local int64, uint64 = ffi.typeof "int64_t", ffi.typeof "uint64_t"
 
---- A parameter that the binding can read, for one that is cdata.
+local PLAIN_TABLE =
+  "a plain table cannot be bound; use covet.json or covet.bytes"
+
+--- A parameter that the binding can read, for one that is not.
 -- @param value anything
 -- @return the value itself unless it is a 64-bit integer; nil for what cannot
 -- be bound
--- @treturn[opt] table what is wrong: fields of an error
+-- @treturn[opt] string what is wrong
 function M.encode_value(value)
-  if type(value) ~= "cdata" then
+  if type(value) == "table" and not tagged.is(value) then
+    return nil, PLAIN_TABLE
+  elseif type(value) ~= "cdata" then
     return value
-  elseif ffi.istype(int64, value) then
-    return setmetatable({ 1, json.exact(value) }, TAGGED)
-  elseif ffi.istype(uint64, value) and value <= 0x7fffffffffffffffULL then
-    return setmetatable({ 1, json.exact(value) }, TAGGED)
+  elseif ffi.istype(int64, value)
+    or ffi.istype(uint64, value) and value <= 0x7fffffffffffffffULL then
+    return tagged.new(tagged.INTEGER, json.exact(value))
   end
   local what = ffi.istype(uint64, value) and "an integer beyond 2^63 - 1"
     or "cdata of type " .. tostring(ffi.typeof(value)):match "^ctype<(.*)>$"
-  return nil, { kind = "usage", retry = "no",
-    message = what .. " cannot be bound; expected a number, or an int64_t or "
-      .. "uint64_t that 64 bits with a sign can hold" }
+  return nil, what .. " cannot be bound; expected a number, or an int64_t or "
+    .. "uint64_t that 64 bits with a sign can hold"
 end
 
--- The same; `name` says in the error which parameter it is.
-local function encode_parameter(name, value)
-  local encoded, fault = M.encode_value(value)
+-- The same, whichever parameter it is.
+local function encode_alike(_, value)
+  return M.encode_value(value)
+end
+
+--- What makes the parameters of a statement such that the binding can read them.
+-- @tparam table session
+-- @tparam table parsed
+-- @treturn function `encode(number, value)`: the parameter, or nil and what is
+-- wrong
+function M.encoder(session, parsed)
+  local make = session.adapter.encoder
+  return make and make(session, parsed) or encode_alike
+end
+
+--- The fields of the error for a value that cannot be bound.
+-- @param name of the parameter
+-- @tparam string fault
+-- @treturn table
+function M.value_fault(name, fault)
+  return { kind = "usage", retry = "no",
+    message = ("parameter %s: %s"):format(name, fault) }
+end
+
+-- One parameter, or an error that calls it `name`.
+local function encode_one(encode, name, number, value)
+  local encoded, fault = encode(number, value)
   if fault then
-    fault.message = ("parameter %s: %s"):format(name, fault.message)
-    errors.raise(fault, caller.LEVEL)
+    errors.raise(M.value_fault(name, fault), caller.LEVEL)
+  end
+  return encoded
+end
+
+-- Values by name, or in the order of their parameters.
+local function encode_params(encode, parsed, params)
+  local encoded, numbers = {}, {}
+  for number, name in ipairs(parsed.names or {}) do
+    numbers[name] = number
+  end
+  for key, value in pairs(params) do
+    local number = numbers[key] or type(key) == "number" and key
+    encoded[key] = number and encode_one(encode,
+      numbers[key] and ":" .. key or key, number, value) or value
   end
   return encoded
 end
 
 --- The call in a form whose parameters the binding can read.
+-- @tparam table session
+-- @tparam string|table given
 -- @return the same call
-function M.encode(given, ...)
+function M.encode(session, given, ...)
+  local parsed = M.parse(session.adapter, M.text_of(given))
+  local encode = M.encoder(session, parsed)
   if type(given) ~= "table" then
-    local list = { given, ... }
-    for i = 2, select("#", ...) + 1 do
-      list[i] = encode_parameter(i - 1, list[i])
+    local list, n = { ... }, select("#", ...)
+    for i = 1, n do
+      list[i] = encode_one(encode, i, i, list[i])
     end
-    return unpack(list, 1, select("#", ...) + 1)
+    return given, unpack(list, 1, n)
   end
   local copy = {}
   for key, value in pairs(given) do
-    copy[key] = type(key) == "number" and encode_parameter(key - 1, value)
-      or value
+    copy[key] = type(key) == "number" and key > 1
+      and encode_one(encode, key - 1, key - 1, value) or value
   end
   if type(given.params) == "table" then
-    copy.params = {}
-    for name, value in pairs(given.params) do
-      copy.params[name] = encode_parameter(":" .. tostring(name), value)
-    end
+    copy.params = encode_params(encode, parsed, given.params)
   end
   return copy
+end
+
+--- The parameters of a statement as the binding can read them.
+-- @tparam table session
+-- @tparam table parsed
+-- @tparam table list
+-- @tparam number n
+-- @treturn table
+function M.encode_list(session, parsed, list, n)
+  local encode, encoded = M.encoder(session, parsed), {}
+  for i = 1, n do
+    encoded[i] = encode_one(encode, i, i, list[i])
+  end
+  return encoded
+end
+
+--- A statement failed whose parameters were made for types that the database
+-- told: they may have changed.
+-- @tparam table parsed
+function M.forget_types(parsed)
+  parsed.parameter_types = nil
 end
 
 return M

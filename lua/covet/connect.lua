@@ -2,6 +2,7 @@
 -- @module covet.connect
 
 local caller = require "covet.caller"
+local core = require "covet.core"
 local errors = require "covet.error"
 
 local M = {}
@@ -13,20 +14,18 @@ local SCHEMES = {
 }
 
 local NAMES = {
-  ["covet.adapter.postgresql"] = "PostgreSQL (libpq)",
-  ["covet.adapter.mysql"] = "MySQL (libmariadb)",
+  sqlite = "SQLite", postgresql = "PostgreSQL (libpq)",
+  mysql = "MySQL (libmariadb)",
 }
 
 local function load_module(module)
-  local found, adapter = pcall(require, module)
-  if found then
-    return adapter
-  elseif NAMES[module] then
+  local database = module:match "[^.]+$"
+  if not core.has(database) then
     errors.raise({ kind = "unsupported", retry = "no", message =
       ("the driver for %s is not in this build of covet"):format(
-        NAMES[module]) }, caller.LEVEL)
+        NAMES[database]) }, caller.LEVEL)
   end
-  error(adapter, 0)
+  return require(module)
 end
 
 --- The module of adapters for a database.

@@ -51,6 +51,11 @@ local M = {}
 -- @see covet.decode.plan.new
 M.plan = plan.new
 
+--- The same plan, but for what NULL becomes.
+-- @function plan_with_null
+-- @see covet.decode.plan.with_null
+M.plan_with_null = plan.with_null
+
 --- What `types` can choose: see covet.decode.plan.
 M.TYPES = plan.TYPES
 
@@ -84,13 +89,9 @@ local function lazy_reader(info, types)
   end
 end
 
--- Modes by form and plan, each with its readers by shape; shapes by id. All
--- readers are dropped together.
-local modes, shapes, reader_count = {}, {}, 0
-
-for form in pairs(FORMS) do
-  modes[form] = {}
-end
+-- The modes in use; a plan has its own by form, each with its readers by shape.
+-- Shapes by id. All readers are dropped together.
+local modes, shapes, reader_count = setmetatable({}, { __mode = "k" }), {}, 0
 
 local function shape_info(shape)
   local info = shapes[shape.id]
@@ -102,10 +103,8 @@ local function shape_info(shape)
 end
 
 local function forget_readers()
-  for _, plans in pairs(modes) do
-    for _, mode in pairs(plans) do
-      mode.readers, mode.singles = {}, {}
-    end
+  for mode in pairs(modes) do
+    mode.readers, mode.singles = {}, {}
   end
   shapes, reader_count = {}, 0
 end
@@ -132,10 +131,10 @@ function M.mode(form, types)
   if not FORMS[form] then
     error.usage(2, "rows: must be named, record, array or lazy")
   end
-  local mode = modes[form][types]
+  local mode = types.modes[form]
   if not mode then
     mode = { form = form, types = types, readers = {}, singles = {} }
-    modes[form][types] = mode
+    types.modes[form], modes[mode] = mode, true
   end
   return mode
 end

@@ -10,7 +10,7 @@ local listeners = require "covet.listeners"
 
 local EVENTS = listeners.declare {
   "query", "slow_query", "error", "retry", "connect", "close", "leak",
-  "breaker", "notice",
+  "breaker", "notice", "listen_gap",
 }
 
 local M = {}

@@ -89,7 +89,20 @@ local function left_out(name, library)
   end
 end
 
-later.postgresql = function() require "covet.setup" return require("covet.adapter.postgresql").new end
+--- An adapter for PostgreSQL: `covet.postgresql{ host = }`,
+-- `covet.postgresql("postgresql://host/db", { option = })`.
+function later.postgresql()
+  if not core.has "postgresql" then
+    return left_out("PostgreSQL", "libpq")()
+  end
+  require "covet.setup"
+  local new = require("covet.adapter.postgresql").new
+  return function(given, more)
+    local db = new(given == nil and {} or given, nil, more)
+    return db
+  end
+end
+
 later.mysql = left_out("MySQL", "libmariadb")
 
 --- Pools: `covet.pool.new`, `.config`, `.presets`, `.manager`.

@@ -24,9 +24,7 @@ local encode = require "covet.json.encode"
 local error = require "covet.error"
 local null = require "covet.null"
 local number = require "covet.json.number"
-
--- Tags of parameters, as the binding reads them.
-local TAG_BYTES, TAG_TEXT = 2, 3
+local tagged = require "covet.tagged"
 
 local M = {}
 
@@ -61,7 +59,7 @@ function M.bytes(bytes)
   if type(bytes) ~= "string" then
     error.usage(2, "bytes: expected string, got %s", type(bytes))
   end
-  return setmetatable({ TAG_BYTES, bytes }, encode.Bytes)
+  return setmetatable({ tagged.BYTES, bytes }, encode.Bytes)
 end
 
 --- Write a value as JSON.
@@ -84,7 +82,7 @@ function M.wrap(value)
   if not text then
     error.usage(2, "cannot encode as JSON: %s", fault)
   end
-  return setmetatable({ TAG_TEXT, text }, encode.Text)
+  return setmetatable({ tagged.TEXT, text }, encode.Text)
 end
 
 --- Read a JSON text.

@@ -93,7 +93,8 @@ for _, name in ipairs {
   "table_exists", "get_table_info", "get_table_list", "get_database_list",
   "get_version", "get_indexes", "get_foreign_keys", "optimize_table",
   "analyze_table", "backup", "create_function", "open_blob", "listen",
-  "notify", "copy_from_query", "copy_to_table", "copy_from_table",
+  "unlisten", "notify", "copy_from_query", "copy_to_table", "copy_from_table",
+  "with_advisory_lock", "pipeline", "set_type_codec", "reload_types",
 } do
   methods[name] = function(self, ...)
     return getmetatable(self.adapter).__index[name](self, ...)

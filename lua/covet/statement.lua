@@ -1,7 +1,8 @@
 --- Described statements: `db:prepare(sql)`.
 --
--- `parameters` has an entry for each parameter (`{ name = }` where it has a
--- name), `columns` one for each column of the result (`name`, `type`).
+-- `parameters` has an entry for each parameter (`name` where it has one, `type`
+-- where the database tells), `columns` one for each column of the result (`name`,
+-- `type`).
 -- Statements are prepared and kept by themselves on every connection; this
 -- object saves nothing but tells more.
 -- @module covet.statement
@@ -57,26 +58,39 @@ end
 --- Nothing is held: for symmetry with other libraries.
 function Statement.close() end
 
---- Describe a statement.
--- @tparam table owner the session whose calls run it
--- @tparam table session what `owner:enter` answers
--- @tparam string text
--- @treturn table
-function M.prepare(owner, session, text)
+--- Ask the database about a statement.
+-- @tparam table session
+-- @tparam table parsed
+-- @treturn table `parameters` (how many), `parameter_types`, `columns` (each
+-- with `type`, `type_id`, `kind`), `read_only`
+function M.describe(session, parsed)
   local adapter = session.adapter
-  local parsed = call.parse(adapter, text)
   local started = events.begin(session)
   local ok, _, description = waits.finish(session, parsed, started,
-    core.query(adapter.handle, session.lease, core.flags.DESCRIBE,
+    core.query(adapter.handle, session.lease,
+      bit.bor(core.flags.DESCRIBE, session.inside),
       session.defaults.timeout or adapter.query_timeout, 0, parsed.text))
   if not ok then
     session:fail(description, parsed, started)
   elseif started then
     adapter:note_query(parsed, started)
   end
+  return description
+end
+
+--- Describe a statement.
+-- @tparam table owner the session whose calls run it
+-- @tparam table session what `owner:enter` answers
+-- @tparam string text
+-- @treturn table
+function M.prepare(owner, session, text)
+  local parsed = call.parse(session.adapter, text)
+  local description = M.describe(session, parsed)
   local parameters = {}
   for i = 1, description.parameters do
-    parameters[i] = { name = parsed.names and parsed.names[i] }
+    local known = description.parameter_types[i]
+    parameters[i] = { name = parsed.names and parsed.names[i],
+      type = known and known.type, type_id = known and known.type_id }
   end
   return setmetatable({
     session = owner, sql = text, parameters = parameters,

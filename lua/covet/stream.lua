@@ -288,13 +288,18 @@ local function open(kind, session, submit, text, ...)
     return parsed, given, token,
       waits.finish(session, parsed, started, token, ...)
   end
-  local parsed, given, token, ok, more, batch =
-    wait(submit(session, STREAM, adapter.query_timeout, text, ...))
-  if not ok and batch.code == NEEDS_ENCODING then
+  local parsed, given, token, ok, more, batch
+  local encodes = adapter.encodes_all and not session.is_inner
+  if not encodes then
+    parsed, given, token, ok, more, batch =
+      wait(submit(session, STREAM, adapter.query_timeout, text, ...))
+  end
+  if encodes or not ok and batch.code == NEEDS_ENCODING then
     parsed, given, token, ok, more, batch = wait(submit(session, STREAM,
-      adapter.query_timeout, call.encode(text, ...)))
+      adapter.query_timeout, call.encode(session, text, ...)))
   end
   if not ok then
+    call.forget_types(parsed)
     session:fail(batch, parsed, started)
   end
   local cursor = new_cursor(session, parsed, given, token, started)

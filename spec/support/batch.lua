@@ -21,7 +21,9 @@ local M = {}
 
 M.KINDS = {
   null = 0, integer = 1, float = 2, text = 3, blob = 4, boolean = 5,
-  json = 6, date = 7, time = 8, timestamp = 9,
+  json = 6, date = 7, time = 8, timestamp = 9, timestamptz = 10, numeric = 11,
+  array = 12, composite = 13, range = 14, multirange = 15, map = 16,
+  custom = 17,
 }
 
 -- What the structs point to, by the struct that points.
@@ -34,7 +36,7 @@ local function keep(owner, value)
   return value
 end
 
---- A shape. Columns are `{ name, kind name [, declared type] }`.
+--- A shape. Columns are `{ name, kind name [, declared type [, its id]] }`.
 -- @tparam table columns
 -- @treturn cdata
 function M.shape(columns)
@@ -43,7 +45,8 @@ function M.shape(columns)
   local list = keep(shape, ffi.new("covet_column[?]", #columns))
   for i, column in ipairs(columns) do
     local name, type = keep(shape, column[1]), keep(shape, column[3] or "")
-    list[i - 1] = { name, type, #name, #type, M.KINDS[column[2] or "null"], 0 }
+    list[i - 1] = { name, type, #name, #type, M.KINDS[column[2] or "null"],
+      column[4] or 0 }
   end
   -- Specs run in one process, but each with modules of its own.
   shape.id = last_id + math.random(2 ^ 30)
@@ -59,7 +62,41 @@ end
 
 M.NULL = M.cell "null"
 
-local function fill(batch, cell, value)
+--- A nested cell. `fields`: `cells` (values, as for `batch`), and as in
+-- covet_nested `names` (a list), `sizes` (of an array: length and lower bound of
+-- each dimension, by default one that counts from 1), `flags`, `type_id`.
+function M.nested(kind, fields)
+  local cell = M.cell(kind)
+  cell.nested = fields
+  return cell
+end
+
+local fill
+
+local function c_array(batch, kind, values)
+  return keep(batch, ffi.new(kind .. "[?]", #values + 1, values))
+end
+
+local function fill_nested(batch, cell, kind, given)
+  local nested = keep(batch, ffi.new "covet_nested")
+  local cells = keep(batch, ffi.new("covet_cell[?]", #given.cells + 1))
+  for i, value in ipairs(given.cells) do
+    fill(batch, cells[i - 1], value)
+  end
+  nested.cells, nested.count = cells, #given.cells
+  nested.flags, nested.type_id = given.flags or 0, given.type_id or 0
+  if given.names then
+    nested.names = c_array(batch, "const char *", given.names)
+    keep(batch, given.names)
+  end
+  local sizes = given.sizes or kind == M.KINDS.array and { #given.cells, 1 }
+  if sizes and #given.cells > 0 then
+    nested.sizes, nested.dimensions = c_array(batch, "int32_t", sizes), #sizes / 2
+  end
+  cell.kind, cell.nested = kind, nested
+end
+
+function fill(batch, cell, value)
   if type(value) ~= "table" then
     local kind = type(value)
     if kind == "number" then
@@ -67,6 +104,9 @@ local function fill(batch, cell, value)
     end
     value = M.cell(({ string = "text", cdata = "integer" })[kind] or kind,
       value)
+  end
+  if value.nested then
+    return fill_nested(batch, cell, value.kind, value.nested)
   end
   cell.kind, value = value.kind, value.value
   if type(value) == "string" then

@@ -69,6 +69,7 @@ void covetL_add_pools(lua_State *L);
 
 int covetL_query(lua_State *L);
 int covetL_query_list(lua_State *L);
+int covetL_call_list(lua_State *L);
 int covetL_call(lua_State *L);
 int covetL_create_function(lua_State *L);
 

@@ -561,6 +561,7 @@ static void push_flags(lua_State *L)
       {"READ_ONLY", COVET_QUERY_READ_ONLY},
       {"TRANSACTION", COVET_QUERY_TRANSACTION},
       {"INSIDE", COVET_QUERY_INSIDE},
+      {"PIPELINE", COVET_QUERY_PIPELINE},
   };
 
   lua_newtable(L);
@@ -583,6 +584,19 @@ static void push_versions(lua_State *L)
   lua_pushstring(L, sqlite3_libversion());
   lua_setfield(L, -2, "sqlite");
 #endif
+}
+
+/* has(database) -> whether its driver is in this build */
+static int l_has(lua_State *L)
+{
+  const char *name = luaL_checkstring(L, 1);
+  const covet_driver *const *driver = covet_drivers;
+
+  while (*driver != NULL && strcmp((*driver)->name, name) != 0) {
+    driver++;
+  }
+  lua_pushboolean(L, *driver != NULL);
+  return 1;
 }
 
 /* A function's address as data: what LuaJIT's FFI casts back. */
@@ -624,6 +638,8 @@ static const luaL_Reg functions[] = {
     {"query", covetL_query},
     {"query_list", covetL_query_list},
     {"call", covetL_call},
+    {"call_list", covetL_call_list},
+    {"has", l_has},
     {"create_function", covetL_create_function},
 };
 

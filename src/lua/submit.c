@@ -63,27 +63,40 @@ static void push_integer(lua_State *L, int64_t value)
   }
 }
 
-static void push_description(lua_State *L, const covet_result *result)
+/* A list with a table for each column of a shape; without one it is empty. */
+static void push_columns(lua_State *L, const covet_shape *shape, int named)
 {
-  const covet_shape *shape = result->shape;
   uint32_t count = shape == NULL ? 0 : shape->column_count;
 
-  lua_createtable(L, 0, 3);
-  lua_pushinteger(L, (lua_Integer) result->parameter_count);
-  lua_setfield(L, -2, "parameters");
-  lua_pushboolean(L, result->read_only);
-  lua_setfield(L, -2, "read_only");
   lua_createtable(L, (int) count, 0);
   for (uint32_t i = 0; i < count; i++) {
     const covet_column *column = &shape->columns[i];
 
-    lua_createtable(L, 0, 2);
-    lua_pushlstring(L, column->name, column->name_length);
-    lua_setfield(L, -2, "name");
+    lua_createtable(L, 0, 4);
+    if (named) {
+      lua_pushlstring(L, column->name, column->name_length);
+      lua_setfield(L, -2, "name");
+    }
     lua_pushlstring(L, column->type, column->type_length);
     lua_setfield(L, -2, "type");
+    lua_pushinteger(L, (lua_Integer) column->kind);
+    lua_setfield(L, -2, "kind");
+    lua_pushnumber(L, (lua_Number) column->type_id);
+    lua_setfield(L, -2, "type_id");
     lua_rawseti(L, -2, (int) i + 1);
   }
+}
+
+static void push_description(lua_State *L, const covet_result *result)
+{
+  lua_createtable(L, 0, 4);
+  lua_pushinteger(L, (lua_Integer) result->parameter_count);
+  lua_setfield(L, -2, "parameters");
+  lua_pushboolean(L, result->read_only);
+  lua_setfield(L, -2, "read_only");
+  push_columns(L, result->parameters, 0);
+  lua_setfield(L, -2, "parameter_types"); /* empty: the database does not tell */
+  push_columns(L, result->shape, 1);
   lua_setfield(L, -2, "columns");
 }
 
@@ -244,6 +257,21 @@ static int add_string(lua_State *L, binding *state, covet_op *op, int index,
                             : covet_op_add_text(op, bytes, length);
 }
 
+/* Whether a table's metatable marks it as { tag, string }; a plain one is not. */
+static int is_tagged(lua_State *L, int index)
+{
+  int is;
+
+  if (lua_getmetatable(L, index) == 0) {
+    return 0;
+  }
+  lua_pushliteral(L, "covet_tagged");
+  lua_rawget(L, -2);
+  is = lua_toboolean(L, -1);
+  lua_pop(L, 2);
+  return is;
+}
+
 /* { tag, string }: what plain Lua values cannot say. */
 static int add_tagged(lua_State *L, binding *state, covet_op *op, int index,
                       int number, covet_error *error)
@@ -254,8 +282,7 @@ static int add_tagged(lua_State *L, binding *state, covet_op *op, int index,
   lua_rawgeti(L, index, 1);
   lua_rawgeti(L, index, 2);
   tag = lua_type(L, -2) == LUA_TNUMBER ? (int) lua_tointeger(L, -2) : 0;
-  if (lua_type(L, -1) == LUA_TSTRING && lua_getmetatable(L, index)) {
-    lua_pop(L, 1); /* a plain table is no tagged value */
+  if (lua_type(L, -1) == LUA_TSTRING && is_tagged(L, index)) {
     if (tag == TAG_INT64) {
       status = covet_op_add_integer(op, strtoll(lua_tostring(L, -1), NULL, 10));
     } else if (tag == TAG_BLOB) {
@@ -268,6 +295,7 @@ static int add_tagged(lua_State *L, binding *state, covet_op *op, int index,
   if (status == COVET_EUSAGE) {
     set_usage(error, number,
               "a plain table cannot be bound; use covet.json or covet.bytes");
+    error->code = NEEDS_ENCODING;
   }
   return status;
 }
@@ -428,7 +456,7 @@ static int add_list(lua_State *L, binding *state, covet_op *op, int count,
   return 0;
 }
 
-int covetL_query_list(lua_State *L)
+static int submit_with_list(lua_State *L, int is_call)
 {
   binding *state = covetL_binding(L);
   int count = luaL_checkint(L, ARG_PARAMS + 1);
@@ -439,7 +467,7 @@ int covetL_query_list(lua_State *L)
 
   luaL_checktype(L, ARG_PARAMS, LUA_TTABLE);
   luaL_checkstack(L, 8, "parameters");
-  op = new_query(L, 0);
+  op = new_query(L, is_call);
   if (width >= 0) {
     covet_op_set_width(op, (uint32_t) width);
     status = add_rows(L, state, op, count, width, &error);
@@ -450,4 +478,14 @@ int covetL_query_list(lua_State *L)
     return covetL_refuse(L, state, op, &error);
   }
   return covetL_submit(L, state, op);
+}
+
+int covetL_query_list(lua_State *L)
+{
+  return submit_with_list(L, 0);
+}
+
+int covetL_call_list(lua_State *L)
+{
+  return submit_with_list(L, 1);
 }

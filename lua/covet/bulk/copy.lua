@@ -68,8 +68,7 @@ end
 
 -- A record or lazy row of another result as a plain one: its names count.
 local function as_named(row)
-  local class = type(row) == "table" and getmetatable(row)
-  if type(class) == "table" and rawget(class, "covet_shape") then
+  if rows_of.is_row(row) then
     return rows_of.table(row), rows_of.columns(row)
   end
   return row
@@ -148,11 +147,19 @@ local function insert_text(session, name, schema, names)
   local quoted, marks = {}, {}
   for i, column in ipairs(names) do
     quoted[i] = sql.quote_identifier(column, dialect)
-    marks[i] = dialect == "postgresql" and "$" .. i or "?"
+    marks[i] = "?"
   end
   return ("INSERT INTO %s (%s) VALUES (%s)"):format(
     sql.quote_identifier(schema and { schema, name } or name, dialect),
     table.concat(quoted, ", "), table.concat(marks, ", "))
+end
+
+-- Where the database has nothing of its own for it.
+local function insert_records(load)
+  load.parsed = setmetatable({ columns = load.names }, { __index = call.parse(
+    load.session.adapter, insert_text(load.session, load.name, load.schema,
+      load.names)) })
+  return bulk.pump(load)
 end
 
 --- See covet.session.commands.
@@ -177,11 +184,16 @@ function M.copy_records(from, name, records, given)
   for _, column in ipairs(names) do
     known[column] = true
   end
-  local parsed = setmetatable({ columns = names }, { __index = call.parse(
-    session.adapter, insert_text(session, name, given.schema, names)) })
-  return bulk.run(from, parsed, started, true, function(tx)
-    return bulk.pump(tx, parsed, given.timeout, started,
-      gatherer(next_record, first, names, known))
+  local load = { name = name, schema = given.schema, names = names,
+    started = started, timeout = given.timeout,
+    gather = gatherer(next_record, first, names, known) }
+  local copy = session.adapter.copy_records or insert_records
+  local told = {} -- its text is known when the load is
+  return bulk.run(from, told, started, true, function(tx)
+    load.session = tx
+    local total = copy(load)
+    told.text = load.parsed.text
+    return total
   end)
 end
 

@@ -97,7 +97,8 @@ function M.execute_many(from, text, list)
   local n, rows = gather()
   gather = with_first(n, rows, gather)
   return bulk.run(from, parsed, started, n == BATCH, function(session)
-    return bulk.pump(session, parsed, nil, started, gather)
+    return bulk.pump { session = session, parsed = parsed, started = started,
+      gather = gather }
   end)
 end
 

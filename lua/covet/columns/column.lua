@@ -7,6 +7,8 @@
 -- * integers besides 0 and 1 make a "bool" column "int64";
 -- * blobs among texts make the column "blob";
 -- * numbers in a column that is declared as text are written as text, exactly;
+-- * arrays, composites and other nested values are written as the database's
+--   text;
 -- * text in a numeric column is read as a number when the plan asks for that.
 --
 -- All else raises "datatype_mismatch" with the column and the row.
@@ -16,6 +18,7 @@ local ffi = require "ffi"
 local bit = require "bit"
 local error = require "covet.error"
 local json = require "covet.json"
+local literal = require "covet.decode.literal"
 require "covet.cdef"
 
 local C = ffi.C
@@ -30,6 +33,7 @@ void free(void *pointer);
 
 -- covet_kind
 local NULL, INTEGER, FLOAT, TEXT, BLOB, BOOLEAN = 0, 1, 2, 3, 4, 5
+local ARRAY, CUSTOM = 12, 17 -- and what lies between them: nested values
 local KIND_NAMES = { "an integer", "a float", "text", "a blob", "a boolean" }
 
 -- Columns by covet_kind: of declared kinds, and of the first value.
@@ -217,9 +221,12 @@ local function append_bytes(column, row, bytes, length)
   column.offsets[row + 1] = used + length
 end
 
--- A number as the text that stands for exactly it; nil for other cells.
+-- A number or a nested value as the text that stands for exactly it; nil for
+-- other cells.
 local function text_of(cell)
-  if cell.kind == INTEGER then
+  if cell.kind >= ARRAY and cell.kind < CUSTOM then
+    return literal.write(cell)
+  elseif cell.kind == INTEGER then
     return (tostring(cell.integer):gsub("LL$", ""))
   elseif cell.kind == FLOAT then
     local number = cell.number

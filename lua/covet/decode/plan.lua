@@ -30,6 +30,7 @@ local function is_null(value)
 end
 
 local MOMENT = one_of("string", "epoch", "table")
+local NESTED = one_of("table", "string")
 
 -- What `types` may hold: a declaration for covet.options.
 M.TYPES = {
@@ -47,6 +48,12 @@ M.TYPES = {
     .. "timestamp by default.", check = MOMENT },
   { "json", "string", "value", "json: value or string.",
     check = one_of("value", "string") },
+  { "array", "string", "table", "Arrays: table or string, the server's text.",
+    check = NESTED },
+  { "composite", "string", "table", "Composites: the same.", check = NESTED },
+  { "range", "string", "table", "Ranges and multiranges: the same.",
+    check = NESTED },
+  { "hstore", "string", "table", "hstore: the same.", check = NESTED },
   { "null", "any", nil, "What NULL becomes; absent by default.",
     check = is_null },
 }
@@ -73,31 +80,68 @@ end
 
 local MOMENTS = { epoch = epoch_value, table = table_value }
 
-local plans = {}
+-- Without codecs.
+local function as_it_is(_, _, text)
+  return text
+end
+
+-- Nobody has codecs of its own.
+local NO_CODECS = { plans = {}, decode = as_it_is }
+
+local function key_of(plan)
+  local key = {}
+  for i, entry in ipairs(M.TYPES) do
+    key[i] = tostring(plan[entry[1]])
+  end
+  return concat(key, " ")
+end
+
+-- Its conversions, functions of a text, by class of the column; its functions
+-- of a cell are made when they are first used.
+local function complete(plan, codecs)
+  plan.convert = {
+    json = plan.json == "value" and json_value or nil,
+    numeric = plan.numeric == "number" and number_value or nil,
+    date = MOMENTS[plan.date],
+    time = MOMENTS[plan.time],
+    timestamp = MOMENTS[plan.timestamp],
+    timestamptz = MOMENTS[plan.timestamptz or plan.timestamp],
+  }
+  plan.custom, plan.codecs = codecs.decode, codecs
+  plan.getters, plan.modes = {}, {}
+end
 
 --- Make a plan of the user's choice of types.
 -- The same choice gives the same plan; it is not to be changed.
--- @tparam[opt] table types `int8`, `numeric`, `date`, `time`, `timestamp`,
--- `timestamptz`, `json`, `null`
+-- @tparam[opt] table types an entry of `TYPES` or several
 -- @tparam[opt=2] number level whose mistake a wrong option is
+-- @tparam[opt] table codecs the adapter's own: `plans` (a table for this
+-- module), `decode(type_id, index, text)`; `index` is nil for a whole column,
+-- else counts from 0 within a value of that type
 -- @treturn table
-function M.new(types, level)
+function M.new(types, level, codecs)
+  codecs = codecs or NO_CODECS
   local plan = options.check(M.TYPES, types, "types", level or 2)
-  local key = concat({ plan.int8, plan.numeric, plan.date, plan.time,
-    plan.timestamp, plan.timestamptz or "", plan.json, plan.null == nil and "" or "null" }, " ")
+  local key, plans = key_of(plan), codecs.plans
   if not plans[key] then
     plan.key = key
-    plan.convert = {
-      json = plan.json == "value" and json_value or nil,
-      numeric = plan.numeric == "number" and number_value or nil,
-      date = MOMENTS[plan.date],
-      time = MOMENTS[plan.time],
-      timestamp = MOMENTS[plan.timestamp],
-      timestamptz = MOMENTS[plan.timestamptz or plan.timestamp],
-    }
+    complete(plan, codecs)
     plans[key] = plan
   end
   return plans[key]
+end
+
+--- The same choice with another plan for NULL.
+-- @tparam table plan
+-- @param value
+-- @treturn table
+function M.with_null(plan, value)
+  local choice = {}
+  for _, entry in ipairs(M.TYPES) do
+    choice[entry[1]] = plan[entry[1]]
+  end
+  choice.null = value
+  return M.new(choice, 2, plan.codecs)
 end
 
 return M

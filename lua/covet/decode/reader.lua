@@ -11,6 +11,7 @@
 -- @module covet.decode.reader
 
 local ffi = require "ffi"
+local nested = require "covet.decode.nested"
 require "covet.cdef"
 
 local concat, format, insert = table.concat, string.format, table.insert
@@ -32,7 +33,7 @@ local MIN_SAMPLE, MAX_SAMPLE = 64, 256
 local M = {}
 
 local PRELUDE = [[
-local lib, null, convert, Record = ...
+local lib, null, convert, nested, custom, Record = ...
 local str, big, decimal, nan = lib.str, lib.big, lib.decimal, lib.nan
 local tonumber, setmetatable = tonumber, setmetatable
 ]]
@@ -65,28 +66,53 @@ local FLOATS = "v=tonumber(C.integer) if v<0 and v>=-2251799813685248 then "
 
 local ORDER = { NULL, INTEGER, TEXT, FLOAT, BLOB, BOOLEAN }
 
+-- Kinds that only cells of a declared column have, tried last.
+local LAST = {}
+for kind, class in pairs(nested.CLASSES) do
+  LAST[class] = kind
+end
+
+-- The function that reads nested cells.
+local function nested_reader(plan)
+  plan.nested = plan.nested or nested.reader(plan)
+  return plan.nested
+end
+
+-- What follows the text `v` of a column that asks for it.
+local function conversion(column, plan)
+  if column.class == "custom" then
+    return format(" v=custom(%d,nil,v)", column.type_id)
+  end
+  return plan.convert[column.class]
+    and format(" v=convert.%s(v)", column.class) or ""
+end
+
 -- Statements by the kind of the cell `C` that set `v`.
-local function value_statements(class, plan)
+local function value_statements(column, plan)
+  local class = column.class
   local integer = INTEGERS[plan.int8]
   if class == "boolean" then
     integer = "v=tonumber(C.integer) if v==0 then v=false elseif v==1 then "
       .. "v=true else " .. integer .. " end"
   end
   local text = "v=str(C.bytes,C.length)"
-  return {
+  local statements = {
     [NULL] = plan.null == nil and "v=nil" or "v=null",
     [INTEGER] = integer,
     [FLOAT] = FLOATS,
-    [TEXT] = plan.convert[class]
-      and text .. format(" v=convert.%s(v)", class) or text,
-    [BLOB] = text,
+    [TEXT] = text .. conversion(column, plan),
+    [BLOB] = class == "custom" and text .. conversion(column, plan) or text,
     [BOOLEAN] = "v=tonumber(C.integer)~=0",
   }
+  if LAST[class] then
+    statements[LAST[class]] = "v=nested(C)"
+  end
+  return statements
 end
 
 -- Source that sets `variable` from `cell`; `first` is the kind to try first.
-local function value_source(class, plan, cell, variable, first)
-  local statements = value_statements(class, plan)
+local function value_source(column, plan, cell, variable, first)
+  local statements, last = value_statements(column, plan), LAST[column.class]
   local parts = { format("k=%s.kind if k==%d then %s", cell, first,
     statements[first]) }
   for _, kind in ipairs(ORDER) do
@@ -95,25 +121,30 @@ local function value_source(class, plan, cell, variable, first)
         statements[kind])
     end
   end
+  if last and last ~= first then
+    parts[#parts + 1] = format("elseif k==%d then %s", last, statements[last])
+  end
   parts[#parts + 1] = "end\n"
   local source = concat(parts, "\n")
-  source = source:gsub("%f[%w_]C%.", (cell:gsub("%%", "%%%%")) .. ".")
+  source = source:gsub("%f[%w_]C%f[^%w_]", (cell:gsub("%%", "%%%%")))
   return (source:gsub("%f[%w_]v%f[^%w_]", variable))
 end
 
 local function compile(source, plan, Record)
   local chunk = assert(loadstring(PRELUDE .. source, "=(covet reader)"))
-  return chunk(library, plan.null, plan.convert, Record)
+  return chunk(library, plan.null, plan.convert, nested_reader(plan),
+    plan.custom, Record)
 end
 
-local getters = {}
-
 -- A function of a cell, for columns of a class.
-local function getter(class, plan)
-  local key = class .. " " .. plan.key
+local function getter(column, plan)
+  local getters, key = plan.getters, column.class
+  if key == "custom" then
+    key = column.type_id
+  end
   if not getters[key] then
     getters[key] = compile("return function(cell) local k,v\n"
-      .. value_source(class, plan, "cell", "v", TEXT) .. "return v end", plan)
+      .. value_source(column, plan, "cell", "v", TEXT) .. "return v end", plan)
   end
   return getters[key]
 end
@@ -125,7 +156,7 @@ end
 function M.getters(info, plan)
   local list = {}
   for i = 1, info.count do
-    list[i] = getter(info.columns[i].class, plan)
+    list[i] = getter(info.columns[i], plan)
   end
   return list
 end
@@ -158,8 +189,14 @@ end
 
 -- The kind that a column's cells have when nothing but the shape is known.
 local function usual_kind(column)
-  return column.kind == NULL and INTEGER
+  return LAST[column.class] or column.kind == NULL and INTEGER
     or column.kind > BOOLEAN and TEXT or column.kind
+end
+
+-- Whether what reads the column calls something that may not compile.
+local function calls_out(column, plan)
+  return plan.convert[column.class] ~= nil or LAST[column.class] ~= nil
+    or column.class == "custom"
 end
 
 -- Cut the columns into loops; `batch` is a sample or nil.
@@ -172,8 +209,8 @@ local function cut(info, plan, form, batch)
       first, changes = sample(batch, i, column.class, first)
     end
     changing = changing + (changes and 1 or 0)
-    local entry = { position = i, class = column.class, first = first }
-    if plan.convert[column.class] or changes and changing > LOOP_CHANGING then
+    local entry = { position = i, column = column, first = first }
+    if calls_out(column, plan) or changes and changing > LOOP_CHANGING then
       own[#own + 1] = { entry }
     else
       if #loops[#loops] == LOOP_COLUMNS then
@@ -229,7 +266,7 @@ local function loop_source(info, form, plan, loop, is_first)
   parts[1] = format("cell=cells+first*%d\nfor i=n+first+1,last do\nlocal %s\n",
     info.count, concat(variables, ","))
   for i, entry in ipairs(loop) do
-    parts[#parts + 1] = value_source(entry.class, plan,
+    parts[#parts + 1] = value_source(entry.column, plan,
       format("cell[%d]", entry.position - 1), "v" .. i, entry.first)
     if not is_first then
       parts[#parts + 1] = store_source(info, form, entry, "v" .. i)
@@ -301,7 +338,7 @@ local function generate_single(info, form, plan, batch)
     local column = info.columns[i]
     local first = sample(batch, i, column.class, usual_kind(column))
     variables[i + 1], entries[i] = "v" .. i, { position = i }
-    parts[i + 1] = value_source(column.class, plan, format("cell[%d]", i - 1),
+    parts[i + 1] = value_source(column, plan, format("cell[%d]", i - 1),
       "v" .. i, first)
   end
   parts[1] = "return function(batch)\nlocal cell=batch.cells\nlocal "

@@ -3,6 +3,7 @@
 
 local ffi = require "ffi"
 local error = require "covet.error"
+local nested = require "covet.decode.nested"
 local options = require "covet.options"
 require "covet.cdef"
 
@@ -10,17 +11,23 @@ local format, lower = string.format, string.lower
 
 -- covet_kind
 local BOOLEAN, JSON, DATE, TIME, TIMESTAMP = 5, 6, 7, 8, 9
+local TIMESTAMPTZ, NUMERIC, CUSTOM = 10, 11, 17
 
 local M = {}
 
 local TEXT_KINDS = {
   [JSON] = "json", [DATE] = "date", [TIME] = "time", [TIMESTAMP] = "timestamp",
+  [TIMESTAMPTZ] = "timestamptz", [NUMERIC] = "numeric",
 }
 
 -- What is special about a column's values.
 local function column_class(kind, type)
   if kind == BOOLEAN then
     return "boolean"
+  elseif kind == CUSTOM then
+    return "custom"
+  elseif nested.CLASSES[kind] then
+    return nested.CLASSES[kind]
   end
   local name = lower(type):match "^%a+"
   if kind == TIMESTAMP and name == "timestamptz" then
@@ -41,13 +48,26 @@ local function describe_columns(info, shape)
     info.bytes = info.bytes + #name
     info.columns[i] = {
       kind = column.kind, class = column_class(column.kind, type),
+      type = type, type_id = column.type_id,
     }
   end
 end
 
-local function info_of(row)
+-- What is known of a row's shape, or nil.
+local function shape_of(row)
   local class = type(row) == "table" and getmetatable(row)
-  local info = type(class) == "table" and rawget(class, "covet_shape")
+  return type(class) == "table" and rawget(class, "covet_shape") or nil
+end
+
+--- Is it a record or a lazy row?
+-- @param value anything
+-- @treturn boolean
+function M.is_row(value)
+  return shape_of(value) ~= nil
+end
+
+local function info_of(row)
+  local info = shape_of(row)
   if not info then
     error.usage(3, "expected a record or a lazy row, got %s", type(row))
   end
@@ -151,7 +171,7 @@ function M.append_lazy(info, get, batch, out, n)
 end
 
 --- All that is needed of a shape, as Lua values: `count`, `names`, `columns`
--- (each with `kind` and `class`), `positions` (by name; the last of equal
+-- (each with `kind`, `class`, `type` and `type_id`), `positions` (by name; the last of equal
 -- names), `places` (by name and by position), `Record` (the metatable).
 -- @tparam cdata shape `const covet_shape *`
 -- @treturn table

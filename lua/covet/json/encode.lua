@@ -3,6 +3,7 @@
 
 local null = require "covet.null"
 local number = require "covet.json.number"
+local tagged = require "covet.tagged"
 
 local byte, char, find, format = string.byte, string.char, string.find,
   string.format
@@ -17,9 +18,9 @@ local M = {}
 --- The metatable of tables that are arrays even when empty.
 M.Array = { __name = "covet.array" }
 --- The metatable of `{ 3, text }`, a text that is JSON already.
-M.Text = { __name = "covet.json" }
+M.Text = tagged.class "covet.json"
 --- The metatable of `{ 2, bytes }`, which JSON cannot hold.
-M.Bytes = { __name = "covet.bytes" }
+M.Bytes = tagged.class "covet.bytes"
 
 local Array, Text, Bytes = M.Array, M.Text, M.Bytes
 

@@ -94,6 +94,26 @@ function methods:execute(text, ...)
   }
 end
 
+-- Words of a text that are no part of strings, quoted names or comments.
+local function has_word(text, word)
+  text = text:gsub("%-%-[^\n]*", " "):gsub("/%*.-%*/", " ")
+    :gsub("'[^']*'", " "):gsub('"[^"]*"', " ")
+  return text:upper():find("%f[%w_]" .. word .. "%f[^%w_]") ~= nil
+end
+
+-- The id where the database gives it as a row.
+local function insert_returning(session, parsed, text, ...)
+  if parsed.returns == nil then
+    parsed.returns = has_word(parsed.text, "RETURNING")
+  end
+  if not parsed.returns then
+    session:fail({ kind = "usage", retry = "no", message = "execute_insert "
+      .. "answers what the statement returns: it needs RETURNING, such as "
+      .. "RETURNING id" }, parsed)
+  end
+  return session:fetch_value(text, ...)
+end
+
 --- Insert and answer the new id.
 function methods:execute_insert(text, ...)
   local session = self:enter(text)
@@ -101,6 +121,8 @@ function methods:execute_insert(text, ...)
   local verb = parsed.verb or parsed.keyword
   if verb ~= "INSERT" and verb ~= "REPLACE" then
     caller.usage("execute_insert runs INSERT, not %s", verb or "nothing")
+  elseif session.adapter.insert_returns then
+    return insert_returning(session, parsed, text, ...)
   end
   local _, _, id = execute(session, text, ...)
   return id

@@ -46,11 +46,42 @@ local function submit(session, flags, timeout, text, ...)
     given.timeout or timeout, given.chunk_size or 0, parsed.text, list, n)
 end
 
+-- Nothing was run, since the server refused the password, and there is another
+-- one now.
+local function can_connect_now(session, fields)
+  local adapter = session.adapter
+  return fields.kind == "authentication_failed" and session.lease == 0
+    and adapter.renew ~= nil and adapter.renew(adapter)
+end
+
+-- As `run` below, with parameters that the binding cannot read as they are.
+local function run_encoded(session, flags, timeout, started, text, ...)
+  local parsed, given, token, ok, more, a, b, c =
+    submit(session, flags, timeout, call.encode(session, text, ...))
+  if session.lease ~= 0 then
+    session.adapter.statements_of[session.lease] = parsed.text
+  end
+  if token then
+    ok, more, a, b, c = wait(session, parsed, started, token)
+  end
+  if not ok then
+    call.forget_types(parsed)
+    session:fail(a, parsed, started)
+  elseif started and not more then
+    session.adapter:note_query(parsed, started)
+  end
+  return parsed, given, token, more, a, b, c, started
+end
+
 -- Run a call until there is the first news of it. No varargs on the way back:
 -- LuaJIT would not compile them. The last result is when it began, if anyone
 -- wants to know.
-local function run(session, flags, timeout, text, ...)
+local run
+function run(session, flags, timeout, text, ...)
   local started = begin(session)
+  if session.adapter.encodes_all and not session.is_inner then
+    return run_encoded(session, flags, timeout, started, text, ...)
+  end
   local parsed, given, token, ok, more, a, b, c =
     submit(session, flags, timeout, text, ...)
   if session.lease ~= 0 then
@@ -60,13 +91,10 @@ local function run(session, flags, timeout, text, ...)
     ok, more, a, b, c = wait(session, parsed, started, token)
   end
   if not ok and a.code == NEEDS_ENCODING then
-    parsed, given, token, ok, more, a, b, c =
-      submit(session, flags, timeout, call.encode(text, ...))
-    if token then
-      ok, more, a, b, c = wait(session, parsed, started, token)
-    end
-  end
-  if not ok then
+    return run_encoded(session, flags, timeout, started, text, ...)
+  elseif not ok and can_connect_now(session, a) then
+    return run(session, flags, timeout, text, ...)
+  elseif not ok then
     session:fail(a, parsed, started)
   elseif started and not more then
     session.adapter:note_query(parsed, started)

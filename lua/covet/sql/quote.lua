@@ -4,14 +4,12 @@
 local ffi = require "ffi"
 local null = require "covet.null"
 local number = require "covet.json.number"
+local tagged = require "covet.tagged"
 
 local find, format, gsub, huge = string.find, string.format, string.gsub,
   math.huge
 local uint64 = ffi.typeof "uint64_t"
 local MAX_INT64 = 9223372036854775807ULL
-
--- Tags of parameters, as the binding reads them.
-local TAG_INTEGER, TAG_BYTES, TAG_TEXT = 1, 2, 3
 
 local MYSQL_ESCAPES = {
   ["\0"] = "\\0", ["\n"] = "\\n", ["\r"] = "\\r", ["\26"] = "\\Z",
@@ -144,12 +142,12 @@ end
 
 local function quote_tagged(value, dialect)
   local tag, content = value[1], value[2]
-  if type(content) == "string" then
-    if tag == TAG_BYTES then
+  if tagged.is(value) then
+    if tag == tagged.BYTES then
       return WRITERS[dialect.name].bytes(content)
-    elseif tag == TAG_TEXT then
+    elseif tag == tagged.TEXT then
       return WRITERS[dialect.name].string(content)
-    elseif tag == TAG_INTEGER and find(content, "^-?%d+$") then
+    elseif tag == tagged.INTEGER and find(content, "^-?%d+$") then
       return find(content, "^%-") and "(" .. content .. ")" or content
     end
   end

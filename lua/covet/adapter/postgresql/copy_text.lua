@@ -1,0 +1,189 @@
+--- The texts of COPY statements.
+-- @module covet.adapter.postgresql.copy_text
+
+local call = require "covet.call"
+local caller = require "covet.caller"
+local dialects = require "covet.sql.dialect"
+local options = require "covet.options"
+local sql = require "covet.sql"
+
+local FORMATS = { text = true, csv = true, binary = true }
+
+local M = {}
+
+local function is_format(value)
+  return FORMATS[value], "must be text, csv or binary"
+end
+
+-- What all of these calls take: a declaration for covet.options.
+local COMMON = {
+  { "format", "string", "text", "text, csv or binary.", check = is_format },
+  { "delimiter", "string", nil, "Between the columns." },
+  { "null", "string", nil, "What stands for NULL." },
+  { "header", "boolean", nil, "csv and text: the first line has the names." },
+  { "quote", "string", nil, "csv: the quote." },
+  { "escape", "string", nil, "csv: what stands before a quote." },
+  { "encoding", "string", nil, "Of the data; UTF-8 by default." },
+  { "timeout", "seconds", nil, "Deadline of each stretch of work." },
+}
+
+local TABLE = {
+  { "columns", "table", nil, "Names of the columns, in the data's order." },
+  { "schema", "string", nil, "The table's schema." },
+}
+
+local OUT = {
+  { "to", "any", nil, "Where to: a file's path, or a function of each piece. "
+    .. "Without it the call answers an iterator of pieces." },
+  { "force_quote", "boolean|table", nil, "csv: quote these columns always; true: "
+    .. "all." },
+}
+
+local FROM = {
+  { "from", "any", nil, "Where from: a file's path, an iterator or a list of "
+    .. "pieces.", required = true },
+  { "force_not_null", "table", nil, "csv: in these columns no text is NULL." },
+  { "force_null", "table", nil, "csv: in these columns a quoted text can be "
+    .. "NULL too." },
+}
+
+local function declare(...)
+  local list = {}
+  for _, part in ipairs { ... } do
+    for _, entry in ipairs(part) do
+      list[#list + 1] = entry
+    end
+  end
+  return list
+end
+
+--- What `copy_to_table` takes.
+M.TO_TABLE = declare(FROM, TABLE, COMMON)
+--- What `copy_from_table` takes.
+M.FROM_TABLE = declare(OUT, TABLE, COMMON)
+--- What `copy_from_query` takes.
+M.FROM_QUERY = declare(OUT,
+  { { "params", "table", nil, "Values of :name, or a list for $1." } }, COMMON)
+M.FROM_QUERY.positional = true
+
+local function list_columns(names)
+  local quoted = {}
+  for i, name in ipairs(names) do
+    quoted[i] = sql.quote_identifier(name, "postgresql")
+  end
+  if #quoted == 0 then
+    caller.usage "columns: a list of at least one name"
+  end
+  return "(" .. table.concat(quoted, ", ") .. ")"
+end
+
+local TEXTS = { "delimiter", "null", "quote", "escape", "encoding" }
+local LISTS = { "force_quote", "force_not_null", "force_null" }
+
+-- "WITH (FORMAT csv, ...)"
+local function with_text(given)
+  local list = { "FORMAT " .. given.format }
+  for _, name in ipairs(TEXTS) do
+    if given[name] then
+      list[#list + 1] = name:upper() .. " "
+        .. sql.quote_literal(given[name], "postgresql")
+    end
+  end
+  if given.header ~= nil then
+    list[#list + 1] = "HEADER " .. tostring(given.header)
+  end
+  for _, name in ipairs(LISTS) do
+    if given[name] then
+      list[#list + 1] = name:upper() .. " "
+        .. (given[name] == true and "*" or list_columns(given[name]))
+    end
+  end
+  return " WITH (" .. table.concat(list, ", ") .. ")"
+end
+
+local function table_text(name, given)
+  if type(name) ~= "string" then
+    caller.usage("the table's name must be a string, not %s", type(name))
+  end
+  return sql.quote_identifier(given.schema and { given.schema, name } or name,
+    "postgresql") .. (given.columns and " " .. list_columns(given.columns) or "")
+end
+
+--- COPY into a table.
+-- @tparam string name
+-- @tparam table given checked options
+-- @treturn string
+function M.into(name, given)
+  return "COPY " .. table_text(name, given) .. " FROM STDIN" .. with_text(given)
+end
+
+--- COPY out of a table.
+-- @tparam string name
+-- @tparam table given checked options
+-- @treturn string
+function M.out_of(name, given)
+  return "COPY " .. table_text(name, given) .. " TO STDOUT" .. with_text(given)
+end
+
+-- COPY takes no parameters: they are put into the text, in place of marks that
+-- no text has.
+local MARK = "\1\2covet:"
+local MARKED = setmetatable({ parameter = MARK },
+  { __index = dialects.postgresql })
+
+local function put_in(adapter, text, list, n)
+  if text:find(MARK, 1, true) then
+    caller.usage "the query has control characters"
+  end
+  local parsed = sql.parse(text, MARKED, caller.LEVEL)
+  if parsed.count ~= n then
+    call.refuse_count(parsed, n, list[n])
+  end
+  local literals = {}
+  for i = 1, n do
+    literals[i] = sql.quote_literal(list[i], adapter.dialect)
+  end
+  local pieces, at = {}, 1
+  local from, to, number = parsed.text:find(MARK .. "(%d+)", 1)
+  while from do
+    pieces[#pieces + 1] = parsed.text:sub(at, from - 1)
+    pieces[#pieces + 1] = literals[tonumber(number)]
+    at = to + 1
+    from, to, number = parsed.text:find(MARK .. "(%d+)", at)
+  end
+  pieces[#pieces + 1] = parsed.text:sub(at)
+  return table.concat(pieces)
+end
+
+--- COPY out of a query.
+-- @tparam table adapter
+-- @tparam table given `{ sql, values..., option = }`
+-- @treturn string
+-- @treturn table checked options
+function M.out_of_query(adapter, given)
+  local text = call.text_of(given)
+  local checked = options.check(M.FROM_QUERY, given, "copy_from_query",
+    caller.LEVEL)
+  local parsed = call.parse(adapter, text)
+  if parsed.statements ~= 1 then
+    caller.usage "copy_from_query takes one query"
+  end
+  local list, n = {}, 0
+  if checked.params and parsed.names then
+    list, n = sql.bind_named(parsed, checked.params, caller.LEVEL)
+  elseif checked.params then
+    list, n = checked.params, parsed.count
+  else
+    for key in pairs(given) do
+      n = type(key) == "number" and key - 1 > n and key - 1 or n
+    end
+    n = parsed.names == nil and n < parsed.count and parsed.count or n
+    for i = 1, n do
+      list[i] = given[i + 1]
+    end
+  end
+  text = put_in(adapter, text, list, n):gsub(";%s*$", "")
+  return "COPY (" .. text .. "\n) TO STDOUT" .. with_text(checked), checked
+end
+
+return M

@@ -1,0 +1,210 @@
+--- What types of a PostgreSQL server are made of, as far as parameters ask for
+-- it.
+--
+-- A *type* is a table: `oid`, `name` (as `format_type` writes it), `form` and, by
+-- form, `element` (a type: of arrays, multiranges the range, ranges the bound,
+-- domains the base), `delimiter` (arrays), `attributes` (composites: a list of
+-- `{ name =, type = }`). Forms of values that are made of no others: boolean,
+-- int2, int4, int8, oid, float, numeric, bytea, json, text, moment, hstore,
+-- other.
+-- @module covet.adapter.postgresql.types
+
+local caller = require "covet.caller"
+
+local M = {}
+
+local SCALARS = {
+  [16] = { "boolean", "boolean" }, [17] = { "bytea", "bytea" },
+  [18] = { '"char"', "text" }, [19] = { "name", "text" },
+  [20] = { "bigint", "int8" }, [21] = { "smallint", "int2" },
+  [23] = { "integer", "int4" }, [25] = { "text", "text" },
+  [26] = { "oid", "oid" }, [114] = { "json", "json" },
+  [700] = { "real", "float" }, [701] = { "double precision", "float" },
+  [705] = { "unknown", "text" }, [1042] = { "character", "text" },
+  [1043] = { "character varying", "text" }, [1082] = { "date", "moment" },
+  [1083] = { "time without time zone", "moment" },
+  [1114] = { "timestamp without time zone", "moment" },
+  [1184] = { "timestamp with time zone", "moment" },
+  [1186] = { "interval", "other" },
+  [1266] = { "time with time zone", "moment" },
+  [1700] = { "numeric", "numeric" }, [2950] = { "uuid", "other" },
+  [3802] = { "jsonb", "json" },
+}
+
+-- Arrays of these, by id.
+local ARRAYS = {
+  [1000] = 16, [1001] = 17, [1002] = 18, [1003] = 19, [1016] = 20, [1005] = 21,
+  [1007] = 23, [1009] = 25, [1028] = 26, [199] = 114, [1021] = 700,
+  [1022] = 701, [1014] = 1042, [1015] = 1043, [1182] = 1082, [1183] = 1083,
+  [1115] = 1114, [1185] = 1184, [1187] = 1186, [1270] = 1266, [1231] = 1700,
+  [2951] = 2950, [3807] = 3802,
+}
+
+-- The types that were asked for and all that they are made of, a row each; of
+-- composites one for each attribute. What multiranges are made of stands in a
+-- column that servers before 14 have not.
+local QUERY = [[
+with recursive needed(oid) as (
+  select unnest($1::oid[])
+  union
+  select part.oid
+  from needed join pg_catalog.pg_type t on t.oid = needed.oid
+  cross join lateral (
+    select t.typelem as oid where t.typinput = 'array_in'::regproc
+    union all
+    select t.typbasetype where t.typtype = 'd'
+    union all
+    select r.rngsubtype from pg_catalog.pg_range r where r.rngtypid = t.oid
+    union all
+    select r.rngtypid from pg_catalog.pg_range r
+    where t.typtype = 'm' and (to_jsonb(r)->>'rngmultitypid')::oid = t.oid
+    union all
+    select a.atttypid from pg_catalog.pg_attribute a
+    where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0
+      and not a.attisdropped) part
+)
+select t.oid::int8 as oid, format_type(t.oid, null) as name,
+  case when t.typinput = 'array_in'::regproc then 'array'
+    when t.typtype = 'd' then 'domain' when t.typtype = 'c' then 'composite'
+    when t.typtype = 'r' then 'range' when t.typtype = 'm' then 'multirange'
+    when t.typtype = 'b' and t.typname = 'hstore' then 'hstore'
+    else 'other' end as form,
+  t.typdelim::text as delimiter,
+  case when t.typinput = 'array_in'::regproc then t.typelem
+    when t.typtype = 'd' then t.typbasetype
+    when t.typtype = 'r' then (select r.rngsubtype
+      from pg_catalog.pg_range r where r.rngtypid = t.oid)
+    when t.typtype = 'm' then (select r.rngtypid from pg_catalog.pg_range r
+      where (to_jsonb(r)->>'rngmultitypid')::oid = t.oid)
+    end::int8 as element,
+  a.attname::text as attribute, a.atttypid::int8 as attribute_type
+from needed join pg_catalog.pg_type t on t.oid = needed.oid
+left join pg_catalog.pg_attribute a on t.typtype = 'c'
+  and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+order by t.oid, a.attnum]]
+
+local function built_in(oid)
+  local scalar, element = SCALARS[oid], ARRAYS[oid]
+  if scalar then
+    return { oid = oid, name = scalar[1], form = scalar[2] }
+  elseif element then
+    return { oid = oid, name = SCALARS[element][1] .. "[]", form = "array",
+      delimiter = ",", element_oid = element }
+  end
+  return nil
+end
+
+local UNKNOWN = { name = "unknown", form = "other" }
+
+local function add_codec(adapter, type)
+  type.codec = adapter.codecs.encoders[type.oid]
+  type.codec_tag = adapter.codecs.tags[type.oid]
+end
+
+-- Of the cache, or built in.
+local function known(adapter, oid)
+  local type = adapter.types[oid] or built_in(oid)
+  if type and not adapter.types[oid] then
+    adapter.types[oid] = type
+    add_codec(adapter, type)
+    type.element = type.element_oid and known(adapter, type.element_oid)
+  end
+  return type
+end
+
+-- The rows of the query as types, not joined to each other yet.
+local function read_rows(rows)
+  local found = {}
+  for _, row in ipairs(rows) do
+    local type = found[row.oid]
+    if not type then
+      type = built_in(row.oid) or { oid = row.oid, name = row.name, form = row.form,
+        delimiter = row.delimiter, element_oid = row.element,
+        attributes = row.form == "composite" and {} or nil }
+      found[row.oid] = type
+    end
+    if row.attribute then
+      table.insert(type.attributes,
+        { name = row.attribute, oid = row.attribute_type })
+    end
+  end
+  return found
+end
+
+local function join(adapter, found)
+  for oid, type in pairs(found) do
+    adapter.types[oid] = type
+    add_codec(adapter, type)
+  end
+  for _, type in pairs(found) do
+    type.element = type.element_oid
+      and (known(adapter, type.element_oid) or UNKNOWN) or nil
+    for _, attribute in ipairs(type.attributes or {}) do
+      attribute.type = known(adapter, attribute.oid) or UNKNOWN
+    end
+  end
+end
+
+-- A query of covet's own on the session, not told as one of the caller's.
+local function ask(session, ...)
+  local inner = session:with_options { rows = "named", types = {} }
+  inner.is_inner = true
+  return inner:fetch_all(...)
+end
+
+M.ask = ask
+
+--- Types by their ids. Those that are not known are asked for in one query.
+-- @tparam table session
+-- @tparam table oids a list
+-- @treturn table a list of types
+function M.find(session, oids)
+  local adapter, missing, list = session.adapter, {}, {}
+  for _, oid in ipairs(oids) do
+    if not known(adapter, oid) then
+      missing[#missing + 1] = ("%d"):format(oid)
+    end
+  end
+  if missing[1] then
+    join(adapter, read_rows(ask(session, QUERY,
+      "{" .. table.concat(missing, ",") .. "}")))
+  end
+  for i, oid in ipairs(oids) do
+    list[i] = known(adapter, oid) or UNKNOWN
+  end
+  return list
+end
+
+local OWNERS = [[
+select t.oid::int8 as oid, -1 as position from pg_catalog.pg_type t
+where t.oid = $1::oid or t.typtype = 'd' and t.typbasetype = $1::oid
+union all
+select t.oid::int8, -1 from pg_catalog.pg_type t
+where t.typelem = $1::oid and t.typinput = 'array_in'::regproc
+union all
+select r.rngtypid::int8, -1 from pg_catalog.pg_range r
+where r.rngsubtype = $1::oid
+union all
+select t.oid::int8, (select count(*) from pg_catalog.pg_attribute b
+  where b.attrelid = a.attrelid and b.attnum > 0 and b.attnum < a.attnum
+    and not b.attisdropped)::int4
+from pg_catalog.pg_attribute a
+join pg_catalog.pg_type t on t.typrelid = a.attrelid and t.typtype = 'c'
+where a.atttypid = $1::oid and a.attnum > 0 and not a.attisdropped]]
+
+--- Where values of a type occur.
+-- @tparam table session
+-- @tparam string name
+-- @treturn number|nil its id; nil when there is none such
+-- @treturn table of `{ oid =, position = }`: a type that is it or is made of it;
+-- `position` counts attributes from 0, -1 for all there are
+function M.owners(session, name)
+  local oid = ask(session, "select to_regtype($1)::oid::int8 as oid",
+    name)[1].oid
+  if not oid then
+    caller.usage("there is no type %q", name)
+  end
+  return oid, ask(session, OWNERS, ("%d"):format(oid))
+end
+
+return M
