@@ -44,6 +44,9 @@ database.contract("the pool", function(d, open)
 
   it("configure: acquire_timeout counts for who asks from now on", function()
     local db = open()
+    if d.dialect ~= "sqlite" then
+      db:resize(1, 1) -- as the one writer of SQLite
+    end
     db:configure { acquire_timeout = 0.05 }
     local held = db:acquire()
     local other = covet.spawn(function()

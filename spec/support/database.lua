@@ -61,6 +61,9 @@ local SQLITE = {
   -- one column i with the numbers from 1 to `n`, n being its parameter
   series = "with recursive n(i) as (select 1 union all select i + 1 from n "
     .. "where i < ?) select i from n",
+  -- the row with i = 1, and then nothing for long
+  first_then_slow = "select 1 as i union all select n from (with recursive n(i) as "
+    .. "(select 1 union all select i + 1 from n) select count(*) as n from n) s",
   -- rows 1, 2, then an error of kind invalid_value, whose message says this
   late_message = "JSON",
   late_error = "select case when i < 2500 then i else json(i || ':') end as i "
@@ -94,6 +97,9 @@ local POSTGRESQL = {
   slow = "select 1 as n from pg_sleep(60)",
   -- In FROM, generate_series would be stored before its first row is given.
   series = "select i from (select generate_series(1, cast(? as bigint)) as i) as numbers",
+  -- The server sends rows when they fill 8 KB.
+  first_then_slow = "select 1 as i, '' as filler union all select 2, repeat('x', 9000) "
+    .. "union all select 3, cast(pg_sleep(60) as text)",
   late_message = "bigint",
   late_error = "select case when i < 2500 then i else cast('x' || i as bigint) end as i "
     .. "from (select generate_series(1, 5000) as i) as numbers",

@@ -189,6 +189,9 @@ static covet_step refuse_dead(pg_connection *connection, covet_op *op)
     op->lane = PG_MAIN;
     return COVET_STEP_MOVE;
   }
+  if (op->type == COVET_OP_QUERY) {
+    pg_drop_resting(op);
+  }
   op->driver = NULL;
   if (op->error == NULL) {
     pg_error_lost(covet_op_fault(op), connection->pq);

@@ -121,6 +121,9 @@ struct pg_request {
   bool wrapped;     /* in a transaction of its own that only reads */
   bool together;    /* one of its caller's pipeline: all or nothing */
   bool single;      /* row by row */
+  bool greedy;      /* not to be paused: others wait behind it */
+  uint64_t cursor;  /* the number of its cursor on the server; 0: none */
+  uint64_t fetched; /* rows before the last FETCH */
   bool holding;     /* its rows wait for their types */
   bool has_error;   /* its operation's error is set */
   bool refused;     /* not run, because of a neighbour's error */
@@ -200,6 +203,7 @@ struct pg_connection {
   covet_op *simple; /* the operation of a mode that is not PIPELINE */
   covet_stmt_cache statements;
   uint64_t statement_number;
+  uint64_t cursor_number;
   covet_queue requests;
   covet_queue spare; /* requests to be used again */
   pg_command *commands; /* a ring */
@@ -282,6 +286,10 @@ void pg_error_open(covet_error *error, PGconn *pq);
 
 /** Set the operation's error from a result; noted for the transaction. */
 void pg_fault(pg_connection *connection, covet_op *op, const PGresult *result);
+
+/** Say in the detail which row of a list, or of a COPY, is meant. */
+void pg_name_row(covet_error *error, uint64_t row);
+void pg_name_copied_row(covet_error *error, const PGresult *result);
 
 /** Set the operation's error with a text of covet's own. */
 void pg_refuse(covet_op *op, covet_error_kind kind, const char *format, ...)
@@ -372,6 +380,9 @@ void pg_disown(pg_connection *connection, covet_op *op);
 /** The request of an operation, NULL: it has none here. */
 pg_request *pg_request_of(const pg_connection *connection, const covet_op *op);
 
+/** A stream that rests on its cursor is let go of: the connection is lost. */
+void pg_drop_resting(covet_op *op);
+
 /** Fail all requests: the connection is lost. */
 void pg_requests_lost(pg_connection *connection);
 
@@ -393,6 +404,12 @@ bool pg_send_describe(pg_request *request);
 bool pg_send_execute(pg_request *request);
 bool pg_send_types(pg_request *request, const char *oids);
 bool pg_send_control(pg_request *request, const char *sql);
+
+/** DECLARE the request's cursor, with the parameters of pg_encode. */
+bool pg_send_declare(pg_request *request);
+
+/** Fetch `rows` rows of it. */
+bool pg_send_fetch(pg_request *request, uint32_t rows);
 bool pg_send_sync(pg_connection *connection);
 
 /** Drop the statements that left the cache. */

@@ -224,7 +224,8 @@ int pg_encode(pg_request *request)
 }
 
 static bool send_row(pg_request *request, const char *name,
-                     const pg_param *params, uint32_t width)
+                     const pg_param *params, uint32_t width, int format,
+                     pg_command_kind kind)
 {
   pg_connection *connection = request->connection;
   const char **values = connection->arguments;
@@ -241,8 +242,8 @@ static bool send_row(pg_request *request, const char *name,
   }
   return sent(connection,
               PQsendQueryPrepared(connection->pq, name, (int) width, values,
-                                  lengths, formats, (int) request->format),
-              PG_COMMAND_EXECUTE, request);
+                                  lengths, formats, format),
+              kind, request);
 }
 
 bool pg_send_execute(pg_request *request)
@@ -255,7 +256,8 @@ bool pg_send_execute(pg_request *request)
   pg_statement_name(request->statement, name);
   for (uint32_t row = 0; row < rows; row++) {
     if (!send_row(request, name,
-                  request->connection->params + (size_t) row * width, width)) {
+                  request->connection->params + (size_t) row * width, width,
+                  (int) request->format, PG_COMMAND_EXECUTE)) {
       return false;
     }
   }
@@ -310,6 +312,43 @@ bool pg_send_control(pg_request *request, const char *sql)
               PQsendQueryParams(connection->pq, sql, 0, NULL, NULL, NULL, NULL,
                                 0),
               PG_COMMAND_CONTROL, request);
+}
+
+bool pg_send_declare(pg_request *request)
+{
+  pg_connection *connection = request->connection;
+  const pg_statement *statement = request->statement;
+  size_t size = statement->base.length + 80;
+  char *text = malloc(size);
+  bool fine;
+
+  if (text == NULL) {
+    return false;
+  }
+  (void) snprintf(text, size,
+                  "DECLARE covet_cursor_%llu NO SCROLL CURSOR FOR %s",
+                  (unsigned long long) request->cursor, statement->base.sql);
+  fine = sent(connection,
+              PQsendPrepare(connection->pq, "", text,
+                            (int) statement->param_count, statement->oids),
+              PG_COMMAND_CONTROL, request) &&
+         send_row(request, "", connection->params, width_of(request->op), 0,
+                  PG_COMMAND_CONTROL);
+  free(text);
+  return fine;
+}
+
+bool pg_send_fetch(pg_request *request, uint32_t rows)
+{
+  pg_connection *connection = request->connection;
+  char sql[80];
+
+  (void) snprintf(sql, sizeof(sql), "FETCH FORWARD %u FROM covet_cursor_%llu",
+                  (unsigned) rows, (unsigned long long) request->cursor);
+  return sent(connection,
+              PQsendQueryParams(connection->pq, sql, 0, NULL, NULL, NULL, NULL,
+                                (int) request->format),
+              PG_COMMAND_EXECUTE, request);
 }
 
 bool pg_send_sync(pg_connection *connection)

@@ -11,7 +11,8 @@ enum {
   SLICE = 64 * 1024, /* handed to libpq at a time */
   PIECE = 64 * 1024, /* of the rows of a COPY out */
   AHEAD = 4,         /* pieces that may stand untaken */
-  MOST_COLUMNS = 1664
+  MOST_COLUMNS = 1664,
+  ABORT_US = 100000 /* for the server to see that it was given up */
 };
 
 /** A COPY that is open on a connection. */
@@ -326,6 +327,16 @@ covet_step pg_copy_rows(pg_connection *connection, covet_op *op)
 
 /* --- The end --------------------------------------------------------------------------------- */
 
+/* It is at a row that takes long. */
+static void on_abort_overdue(uv_timer_t *timer)
+{
+  pg_connection *connection = timer->data;
+
+  if (connection->mode == PG_MODE_COPY_IN) {
+    pg_cancel_drained(connection);
+  }
+}
+
 static covet_step finish(pg_connection *connection, covet_op *op,
                          const char *why)
 {
@@ -334,6 +345,9 @@ static covet_step finish(pg_connection *connection, covet_op *op,
 
   copy->abort = why;
   copy->ending = true;
+  if (why != NULL) {
+    pg_timer(connection, ABORT_US, on_abort_overdue);
+  }
   copy->buffer.length = 0;
   if (copy->binary && why == NULL && copy->oids != NULL) {
     if ((!copy->begun && pg_buffer_add(&copy->buffer, header, 19) != 0) ||
@@ -379,6 +393,9 @@ static void take_end(pg_connection *connection, PGresult *result)
       covet_op_fault_stopped(op);
     } else {
       pg_fault(connection, op, result);
+      if (op->error != &op->runtime->out_of_memory) {
+        pg_name_copied_row(op->error, result);
+      }
     }
   }
 }

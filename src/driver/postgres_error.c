@@ -98,6 +98,13 @@ static void copy_field(char *field, size_t size, const PGresult *result,
   }
 }
 
+static bool has_field(const PGresult *result, int code, const char *value)
+{
+  const char *text = PQresultErrorField(result, code);
+
+  return text != NULL && strcmp(text, value) == 0;
+}
+
 void pg_error_fill(covet_error *error, const PGresult *result)
 {
   const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -107,6 +114,10 @@ void pg_error_fill(covet_error *error, const PGresult *result)
   covet_error_kind kind =
       state == NULL ? COVET_ERROR_DATABASE_ERROR : kind_of(state);
 
+  if (state != NULL && strcmp(state, "42601") == 0 &&
+      has_field(result, PG_DIAG_SOURCE_FUNCTION, "exec_parse_message")) {
+    kind = COVET_ERROR_USAGE; /* several statements with parameters */
+  }
   if (message == NULL) {
     message = PQresultErrorMessage(result);
   }
@@ -256,6 +267,28 @@ void pg_fault(pg_connection *connection, covet_op *op, const PGresult *result)
     if (connection->base.lane->pool != NULL) {
       covet_pool_evict(connection->base.lane->pool, covet_now_us());
     }
+  }
+}
+
+void pg_name_row(covet_error *error, uint64_t row)
+{
+  char detail[sizeof(error->detail)];
+
+  (void) snprintf(detail, sizeof(detail), "in row %llu of the list%s%.200s",
+                  (unsigned long long) row,
+                  error->detail[0] == '\0' ? "" : ": ", error->detail);
+  covet_error_text(error->detail, sizeof(error->detail), detail,
+                   strlen(detail));
+}
+
+/* The server counts the lines of a COPY: "COPY t, line 5, column a". */
+void pg_name_copied_row(covet_error *error, const PGresult *result)
+{
+  const char *context = PQresultErrorField(result, PG_DIAG_CONTEXT);
+  const char *line = context == NULL ? NULL : strstr(context, ", line ");
+
+  if (line != NULL && strncmp(context, "COPY ", 5) == 0) {
+    pg_name_row(error, strtoull(line + 7, NULL, 10));
   }
 }
 

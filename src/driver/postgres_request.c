@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_PARAMS = 65535 };
+enum { MOST_PARAMS = 65535, FETCH_ROWS = 1000 };
 
 /* --- Life of a request ------------------------------------------------------------------ */
 
@@ -83,6 +83,9 @@ void pg_conclude(pg_connection *connection, covet_op *op)
   pg_request *next = first_with_op(connection);
 
   if (op != NULL && op != base->running) {
+    if (op->state == COVET_OP_SUSPENDED && node_queued(&op->node)) {
+      queue_remove(&base->suspended, &op->node); /* it has all its rows */
+    }
     covet_op_finish(op);
   } else if (op != NULL && next != NULL) {
     covet_connection_hand_over(base, op, next->op);
@@ -148,6 +151,41 @@ static bool wants_rows_singly(const pg_request *request)
          !request->statement->few_rows && !request->together;
 }
 
+static bool only_reads(const pg_statement *statement)
+{
+  const covet_stmt *text = &statement->base;
+
+  switch (statement->verb) {
+  case PG_VERB_SELECT:
+  case PG_VERB_SHOW:
+  case PG_VERB_EXPLAIN:
+    return true;
+  case PG_VERB_WITH:
+    return !pg_mentions(text->sql, text->length, "insert") &&
+           !pg_mentions(text->sql, text->length, "update") &&
+           !pg_mentions(text->sql, text->length, "delete") &&
+           !pg_mentions(text->sql, text->length, "merge");
+  default:
+    return false;
+  }
+}
+
+/* In a transaction a stream that ends early must not end it, which a cancel would:
+ * its rows come from a cursor, chunk by chunk. */
+static bool wants_cursor(const pg_request *request)
+{
+  return (request->op->flags & COVET_QUERY_STREAM) && !request->wrapped &&
+         PQtransactionStatus(request->connection->pq) == PQTRANS_INTRANS &&
+         (request->statement->verb == PG_VERB_SELECT ||
+          (request->statement->verb == PG_VERB_WITH &&
+           only_reads(request->statement)));
+}
+
+static uint32_t rows_of_fetch(const pg_request *request)
+{
+  return request->op->chunk == 0 ? FETCH_ROWS : request->op->chunk;
+}
+
 /* Everything of the leg that runs the statement but its Sync. */
 static bool send_run(pg_request *request)
 {
@@ -159,6 +197,12 @@ static bool send_run(pg_request *request)
                         : PG_FORMAT_TEXT;
   request->single = wants_rows_singly(request);
   join(request);
+  if (wants_cursor(request)) {
+    request->single = false;
+    request->cursor = ++request->connection->cursor_number;
+    return pg_send_declare(request) &&
+           pg_send_fetch(request, rows_of_fetch(request));
+  }
   if (request->wrapped &&
       !pg_send_control(request, "BEGIN TRANSACTION READ ONLY")) {
     return false;
@@ -283,7 +327,9 @@ static void finish(pg_request *request)
              request->stage == PG_STAGE_RUN) {
     pg_finish_rows(request);
   }
-  queue_remove(&connection->requests, &request->node);
+  if (node_queued(&request->node)) {
+    queue_remove(&connection->requests, &request->node);
+  }
   drop_request(request);
   if (op != NULL) {
     op->driver = NULL;
@@ -322,25 +368,6 @@ static void go_on(pg_request *request)
 
 /* --- Sending operations ------------------------------------------------------------------ */
 
-static bool only_reads(const pg_statement *statement)
-{
-  const covet_stmt *text = &statement->base;
-
-  switch (statement->verb) {
-  case PG_VERB_SELECT:
-  case PG_VERB_SHOW:
-  case PG_VERB_EXPLAIN:
-    return true;
-  case PG_VERB_WITH:
-    return !pg_mentions(text->sql, text->length, "insert") &&
-           !pg_mentions(text->sql, text->length, "update") &&
-           !pg_mentions(text->sql, text->length, "delete") &&
-           !pg_mentions(text->sql, text->length, "merge");
-  default:
-    return false;
-  }
-}
-
 /* A statement that is asked to read only does so in a transaction of that kind,
  * unless one is open already. */
 static bool check_read_only(pg_request *request)
@@ -370,6 +397,21 @@ static bool copies_here(const covet_op *op)
          pg_mentions(op->sql, op->sql_length, "stdout");
 }
 
+/* Streams that rest on this connection with their rows still to come: they take
+ * all of them now, since other answers stand behind them. */
+static void let_streams_run(pg_connection *connection)
+{
+  covet_node *node = queue_first(&connection->requests);
+
+  for (; node != NULL; node = queue_after(&connection->requests, node)) {
+    COVET_CONTAINER(node, pg_request, node)->greedy = true;
+  }
+  if (connection->paused) {
+    connection->paused = false;
+    pg_poll(connection);
+  }
+}
+
 static bool check_op(pg_connection *connection, covet_op *op)
 {
   if (covet_op_stop_reason(op) != COVET_STOP_NONE) {
@@ -395,11 +437,12 @@ static bool check_op(pg_connection *connection, covet_op *op)
               MOST_PARAMS, (unsigned) op->param_count);
     return false;
   }
-  if (!queue_empty(&connection->base.suspended)) {
-    pg_refuse(op, COVET_ERROR_USAGE,
-              "a stream is open on this connection: close it first, or give it "
-              "cursor = true");
+  if (memchr(op->sql, '\0', op->sql_length) != NULL) {
+    pg_refuse(op, COVET_ERROR_USAGE, "the SQL holds a NUL byte");
     return false;
+  }
+  if (!queue_empty(&connection->base.suspended)) {
+    let_streams_run(connection);
   }
   return true;
 }
@@ -652,9 +695,62 @@ static covet_step start(pg_connection *connection, covet_op *op)
   return COVET_STEP_PENDING;
 }
 
+/* A stream that nobody reads any more leaves its cursor. */
+static void close_cursor(pg_request *request)
+{
+  pg_connection *connection = request->connection;
+  char sql[48];
+  const char *const statements[] = {sql};
+
+  if (PQtransactionStatus(connection->pq) != PQTRANS_INTRANS) {
+    return;
+  }
+  (void) snprintf(sql, sizeof(sql), "CLOSE covet_cursor_%llu",
+                  (unsigned long long) request->cursor);
+  if (!pg_send_own(connection, statements, 1)) {
+    pg_lose(connection);
+  }
+}
+
+void pg_drop_resting(covet_op *op)
+{
+  pg_request *request = op->driver;
+
+  if (request != NULL && request->stage == PG_STAGE_REST) {
+    drop_request(request);
+  }
+  op->driver = NULL;
+}
+
+static covet_step resume_cursor(pg_connection *connection, pg_request *request)
+{
+  if (covet_op_stop_reason(request->op) != COVET_STOP_NONE) {
+    close_cursor(request);
+    if (!connection->lost) {
+      finish(request);
+    }
+    return COVET_STEP_PENDING;
+  }
+  request->stage = PG_STAGE_RUN;
+  request->fetched = request->rows;
+  join(request);
+  if (!pg_send_fetch(request, rows_of_fetch(request)) ||
+      !pg_send_sync(connection)) {
+    pg_lose(connection);
+  } else {
+    pg_flush(connection);
+  }
+  return COVET_STEP_PENDING;
+}
+
 /* A stream goes on, or is to end. */
 static covet_step resume(pg_connection *connection, covet_op *op)
 {
+  pg_request *request = op->driver;
+
+  if (request->stage == PG_STAGE_REST) {
+    return resume_cursor(connection, request);
+  }
   connection->paused = false;
   if (covet_op_stop_reason(op) != COVET_STOP_NONE) {
     pg_cancel(&connection->base, op); /* and what is there is read away */
@@ -727,10 +823,8 @@ static void name_row(pg_request *request)
 {
   covet_op *op = request->op;
 
-  if ((op->flags & COVET_QUERY_MANY) && request->stage == PG_STAGE_RUN &&
-      op->error->detail[0] == '\0') {
-    (void) snprintf(op->error->detail, sizeof(op->error->detail),
-                    "in row %u of the list", (unsigned) request->executed + 1);
+  if ((op->flags & COVET_QUERY_MANY) && request->stage == PG_STAGE_RUN) {
+    pg_name_row(op->error, request->executed + 1);
   }
 }
 
@@ -992,6 +1086,28 @@ static void end_types(pg_request *request)
   finish(request);
 }
 
+/* Rows of a cursor have come: the last ones, or the stream rests. */
+static void end_fetch(pg_request *request)
+{
+  pg_connection *connection = request->connection;
+  covet_op *op = request->op;
+
+  if (request->rows - request->fetched < rows_of_fetch(request) ||
+      covet_op_stop_reason(op) != COVET_STOP_NONE) {
+    close_cursor(request);
+    if (!connection->lost) {
+      finish(request);
+    }
+    return;
+  }
+  (void) covet_op_deliver(op, request->batch);
+  request->batch = NULL;
+  request->stage = PG_STAGE_REST;
+  queue_remove(&connection->requests, &request->node);
+  op->driver = request;
+  pg_settle(connection, op, COVET_STEP_SUSPENDED);
+}
+
 static void end_run(pg_request *request)
 {
   pg_connection *connection = request->connection;
@@ -1004,6 +1120,10 @@ static void end_run(pg_request *request)
     } else {
       pg_lose(connection);
     }
+    return;
+  }
+  if (request->cursor != 0) {
+    end_fetch(request);
     return;
   }
   note_session(connection, request);
@@ -1119,7 +1239,7 @@ void pg_take_result(pg_connection *connection, PGresult *result)
     if (connection->paused) {
       covet_op *op = connection->base.running;
 
-      op->driver = connection;
+      op->driver = command->request;
       if (connection->stepping != op) {
         covet_connection_report(&connection->base, op, COVET_STEP_SUSPENDED);
       }

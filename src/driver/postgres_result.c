@@ -58,7 +58,7 @@ static void deliver(pg_request *request)
   uint32_t untaken = covet_op_deliver(request->op, request->batch);
 
   request->batch = NULL;
-  if (untaken >= AHEAD && request->single &&
+  if (untaken >= AHEAD && request->single && !request->greedy &&
       connection->base.running == request->op) {
     connection->paused = true;
   }
@@ -266,6 +266,9 @@ void pg_finish_rows(pg_request *request)
   pg_statement *statement = request->statement;
 
   statement->few_rows = request->rows <= FEW_ROWS;
+  if (request->cursor != 0) {
+    op->result.affected_rows = (int64_t) request->rows;
+  }
   if (statement->shape == NULL) {
     return;
   }
