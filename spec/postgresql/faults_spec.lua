@@ -36,7 +36,7 @@ postgresql.describe("PostgreSQL that goes away", function()
 
   before_each(function()
     server = postgresql.start()
-    db = open { min_pool_size = 1, max_pool_size = 4, breaker = { failures = 1000 } }
+    db = open { min_pool_size = 1, max_pool_size = 4, breaker = { failures = 128 } }
     db:execute "create table entries (id integer primary key, note text)"
   end)
 
