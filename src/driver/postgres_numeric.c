@@ -36,7 +36,8 @@ static bool read_head(const char *bytes, uint32_t length, numeric *number)
   return true;
 }
 
-/* The server sends no groups of zeros at the front; if it did, they would show. */
+/* The server sends no groups of zeros at the front and no -0; if it did, they would
+ * show. */
 static void strip_zeros(numeric *number)
 {
   while (number->count > 0 && pg_get16(number->groups) == 0) {
@@ -46,6 +47,7 @@ static void strip_zeros(numeric *number)
   }
   if (number->count == 0) {
     number->weight = 0;
+    number->sign = 0;
   }
 }
 
