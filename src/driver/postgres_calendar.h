@@ -12,6 +12,14 @@
 #define PG_SECOND INT64_C(1000000)
 #define PG_DAY (INT64_C(86400) * PG_SECOND)
 
+/* The calendar repeats after 400 years. Counted from a 1 March, leap days are the
+ * last of their year. */
+enum {
+  PG_ERA_YEARS = 400,
+  PG_ERA_DAYS = 146097,
+  PG_MARCH_TO_2000 = 730425 /* from 0000-03-01 to 2000-01-01 */
+};
+
 enum {
   PG_TIME_BYTES = 64 /* room for anything that is written here */
 };
@@ -36,5 +44,13 @@ bool pg_timestamp_parse(const char *text, uint32_t length, int64_t *us);
 
 /** The same with an offset, which must be there; `*us` is UTC. */
 bool pg_timestamptz_parse(const char *text, uint32_t length, int64_t *us);
+
+/** Rounded down, for numbers below 0 as well. */
+static inline int64_t pg_floor_divide(int64_t value, int64_t by)
+{
+  int64_t quotient = value / by;
+
+  return value % by < 0 ? quotient - 1 : quotient;
+}
 
 #endif

@@ -36,6 +36,21 @@ static bool read_head(const char *bytes, uint32_t length, numeric *number)
   return true;
 }
 
+/* The server sends no groups of zeros at the front and no -0; if it did, they would
+ * show. */
+static void strip_zeros(numeric *number)
+{
+  while (number->count > 0 && pg_get16(number->groups) == 0) {
+    number->groups += 2;
+    number->count--;
+    number->weight--;
+  }
+  if (number->count == 0) {
+    number->weight = 0;
+    number->sign = 0;
+  }
+}
+
 /* Those that were left out are zeros. */
 static unsigned group_at(const numeric *number, int index)
 {
@@ -80,17 +95,18 @@ static char *write_fraction(const numeric *number, char *to)
   return end;
 }
 
-static const char *special_name(unsigned sign)
+static pg_read_status read_special(const pg_reader *reader, unsigned sign,
+                                   covet_cell *cell)
 {
   switch (sign) {
   case PG_NUMERIC_NAN:
-    return "NaN";
+    return pg_read_made(reader, "NaN", 3, cell);
   case PG_NUMERIC_INFINITY:
-    return "Infinity";
+    return pg_read_made(reader, "Infinity", 8, cell);
   case PG_NUMERIC_MINUS_INFINITY:
-    return "-Infinity";
+    return pg_read_made(reader, "-Infinity", 9, cell);
   default:
-    return NULL;
+    return PG_READ_MALFORMED;
   }
 }
 
@@ -101,20 +117,16 @@ pg_read_status pg_numeric_binary(pg_reader *reader, const pg_type *type,
   char small[SHORT_TEXT];
   char *text = small;
   char *at;
-  const char *name;
   numeric number;
 
   (void) type;
   if (!read_head(bytes, length, &number)) {
     return PG_READ_MALFORMED;
   }
-  name = special_name(number.sign);
-  if (name != NULL) {
-    return pg_read_made(reader, name, strlen(name), cell);
-  }
   if (number.sign != 0 && number.sign != PG_NUMERIC_NEGATIVE) {
-    return PG_READ_MALFORMED;
+    return read_special(reader, number.sign, cell);
   }
+  strip_zeros(&number);
   if (text_size(&number) > sizeof(small)) {
     text = covet_batch_alloc(reader->batch, text_size(&number));
   }

@@ -149,6 +149,8 @@ static void write_clock(interval_text *text, int64_t us)
 {
   uint64_t left = us < 0 ? UINT64_C(0) - (uint64_t) us : (uint64_t) us;
   uint64_t hour = (uint64_t) PG_SECOND * 3600;
+  char clock[PG_TIME_BYTES]; /* within the hour: "00:04:05.6" */
+  char *end = pg_time_write(clock, (int64_t) (left % hour));
 
   if (us == 0 && !text->empty) {
     return;
@@ -160,15 +162,8 @@ static void write_clock(interval_text *text, int64_t us)
     *text->to++ = us < 0 ? '-' : '+';
   }
   text->to = pg_put_unsigned(text->to, left / hour, 2);
-  /* minutes and on as of a day's time, whose hour is 0 and left out */
-  {
-    char clock[PG_TIME_BYTES];
-    size_t length =
-        (size_t) (pg_time_write(clock, (int64_t) (left % hour)) - clock) - 2;
-
-    memcpy(text->to, clock + 2, length);
-    text->to += length;
-  }
+  memcpy(text->to, clock + 2, (size_t) (end - clock) - 2);
+  text->to += end - clock - 2;
 }
 
 pg_read_status pg_interval_binary(pg_reader *reader, const pg_type *type,

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_BUCKETS = 64, MOST_DOMAINS = 64, WALK_PLACES = 64 };
+enum { FIRST_BUCKETS = 64, MOST_DOMAINS = 64 };
 
 /* A name whose values are left to a codec of the user's. */
 typedef struct custom_name {
@@ -101,7 +101,7 @@ static bool grow(pg_types *types)
   if (types->count < old_count) {
     return true;
   }
-  buckets = calloc(count, sizeof(*buckets));
+  buckets = calloc(count, sizeof(pg_loaded *));
   if (buckets == NULL) {
     return false;
   }
@@ -293,87 +293,4 @@ void pg_types_forget(pg_types *types)
       }
     }
   }
-}
-
-/* --- What a type is made of ------------------------------------------------------ */
-
-/* Types still to be looked at and those that were, each once: rows of a table
- * may hold arrays of such rows. */
-typedef struct type_walk {
-  const pg_types *types;
-  uint32_t *oids;
-  uint32_t count;
-  uint32_t capacity;
-  uint32_t places[WALK_PLACES];
-} type_walk;
-
-static bool walk_add(type_walk *walk, uint32_t oid)
-{
-  uint32_t *grown;
-
-  for (uint32_t i = 0; i < walk->count; i++) {
-    if (walk->oids[i] == oid) {
-      return true;
-    }
-  }
-  if (walk->count == walk->capacity) {
-    grown = malloc(sizeof(*grown) * walk->capacity * 2);
-    if (grown == NULL) {
-      return false;
-    }
-    memcpy(grown, walk->oids, sizeof(*grown) * walk->count);
-    if (walk->oids != walk->places) {
-      free(walk->oids);
-    }
-    walk->oids = grown;
-    walk->capacity *= 2;
-  }
-  walk->oids[walk->count++] = oid;
-  return true;
-}
-
-static bool walk_into(type_walk *walk, const pg_type *type)
-{
-  if (type->element != 0 && type->kind != COVET_CUSTOM &&
-      !walk_add(walk, type->element)) {
-    return false;
-  }
-  for (uint32_t i = 0;
-       type->form == PG_FORM_COMPOSITE && i < type->attribute_count; i++) {
-    if (!walk_add(walk, type->attributes[i].oid)) {
-      return false;
-    }
-  }
-  return true;
-}
-
-static bool all_known(const pg_types *types, uint32_t oid, bool binary)
-{
-  type_walk walk = {.types = types, .capacity = WALK_PLACES};
-  bool good;
-
-  walk.oids = walk.places;
-  good = walk_add(&walk, oid);
-  for (uint32_t i = 0; good && i < walk.count; i++) {
-    const pg_type *type = pg_types_find(types, walk.oids[i]);
-
-    good = type != NULL &&
-           !(binary && (type->form == PG_FORM_TEXT_ONLY ||
-                        type->form == PG_FORM_CUSTOM_TEXT)) &&
-           walk_into(&walk, type);
-  }
-  if (walk.oids != walk.places) {
-    free(walk.oids);
-  }
-  return good;
-}
-
-bool pg_types_complete(const pg_types *types, uint32_t oid)
-{
-  return all_known(types, oid, false);
-}
-
-bool pg_types_binary(const pg_types *types, uint32_t oid)
-{
-  return all_known(types, oid, true);
 }

@@ -47,8 +47,10 @@ static int escape(pg_buffer *buffer, size_t start)
   for (size_t i = length; i-- > start;) {
     char letter = escape_of(buffer->bytes[i]);
 
-    *--to = letter != '\0' ? letter : buffer->bytes[i];
-    if (letter != '\0') {
+    if (letter == '\0') {
+      *--to = buffer->bytes[i];
+    } else {
+      *--to = letter;
       *--to = '\\';
     }
   }
