@@ -98,12 +98,12 @@ local function add_table(page, lines, format, ...)
 end
 
 --- Write the page.
--- @tparam table results `machine` (text), `rounds`, `workloads`, `figures` and
+-- @tparam table results `title`, `machine` (texts), `rounds`, `workloads`, `figures` and
 -- `peers` (lines of `bench.summary`)
 -- @treturn string
 function M.format(results)
   local page = {}
-  add(page, "# SQLite: covet beside a C program", "",
+  add(page, "# " .. results.title, "",
     "Made by `scripts/bench`; what is measured stands in README.md.", "",
     results.machine .. " Medians of " .. results.rounds .. " rounds, the"
       .. " reference's run and covet's in turn; a ratio is taken within its"

@@ -1,10 +1,11 @@
---- Run the SQLite benchmark and write its page.
+--- Run the benchmark of one database and write its page.
 --
---    covet bench/run.lua [--build DIR] [--rounds N] [--only W1,W3,start]
+--    covet bench/run.lua [--database sqlite|postgresql] [--target PATH-OR-URL]
+--                        [--build DIR] [--rounds N] [--only W1,W3,start]
 --                        [--peers] [--tiny] [--output FILE]
 --
 -- Run from the project's root, after a build with COVET_BENCH=ON: that is what
--- `scripts/bench` does. Each measurement is a process of its own. `--tiny`
+-- `scripts/bench` does, which starts the servers too. Each measurement is a process of its own. `--tiny`
 -- only proves that everything runs and that both sides see the same data: it
 -- is one round, judges no time and writes no page.
 -- @script bench.run
@@ -14,10 +15,10 @@ package.path = "./?.lua;" .. package.path
 local measure = require "bench.measure"
 local page = require "bench.page"
 local summary = require "bench.summary"
-local targets = require "bench.targets"
 
-local USAGE = "usage: run.lua [--build DIR] [--rounds N] [--only NAMES]"
-  .. " [--peers] [--tiny] [--output FILE]\n"
+local USAGE = "usage: run.lua [--database NAME] [--target PATH-OR-URL]"
+  .. " [--build DIR]\n  [--rounds N] [--only NAMES] [--peers] [--tiny]"
+  .. " [--output FILE]\n"
 local PYTHON = "/usr/bin/python3"
 
 local function fail(...)
@@ -26,7 +27,7 @@ local function fail(...)
 end
 
 local function parse_arguments(list)
-  local options = { build = "build", rounds = 5 }
+  local options = { build = "build", rounds = 5, database = "sqlite" }
   local i = 1
   while list[i] do
     local name = list[i]:match "^%-%-(%a+)$"
@@ -65,12 +66,18 @@ end
 
 local function make_context(options)
   local build = options.build
+  local targets = require("bench." .. options.database .. ".targets")
+  local target = options.target or targets.target(build, options.tiny)
+  if not target then
+    fail("no server of %s: scripts/bench starts it", options.database)
+  end
   return {
     options = options,
+    targets = targets,
+    target = target,
     covet = build .. "/covet",
-    reference = build .. "/bench/covet_bench_sqlite",
+    reference = build .. "/bench/" .. targets.reference,
     start = build .. "/bench/covet_bench_start",
-    path = build .. "/bench/" .. (options.tiny and "tiny.db" or "sqlite.db"),
   }
 end
 
@@ -92,47 +99,64 @@ local function check_same(reference, other, who)
   end
 end
 
-local function run_peer(context, workload)
-  local line = run(PYTHON, "bench/sqlite/peer.py", workload.name,
-    context.path, size_of(context, workload))
-  return measure.parse(line)
+-- A peer's run, nil if it does not have the workload.
+local function run_peer(context, peer, workload)
+  local words = { PYTHON, peer.script, workload.name }
+  if peer.workloads
+    and not (" " .. peer.workloads .. " "):find(" " .. workload.name .. " ") then
+    return nil
+  elseif peer.workload then
+    words = { context.reference, peer.workload }
+  end
+  words[#words + 1] = context.target
+  words[#words + 1] = size_of(context, workload)
+  return measure.parse(run(unpack(words)))
 end
 
--- One round: the reference, then each variant of covet, then the peer.
+local function run_peers(context, workload, reference, runs)
+  for i, peer in ipairs(context.targets.peers) do
+    local result = run_peer(context, peer, workload)
+    if result then
+      check_same(reference, result, peer.name)
+      runs.peers[i] = runs.peers[i] or {}
+      table.insert(runs.peers[i], result)
+    end
+  end
+end
+
+-- One round: the reference, then each variant of covet, then the peers.
 local function run_round(context, workload, runs)
   local size = size_of(context, workload)
   local reference = measure.parse(
-    run(context.reference, workload.name, context.path, size))
+    run(context.reference, workload.name, context.target, size))
   table.insert(runs.reference, reference)
   for i, variant in ipairs(workload.variants) do
-    local result = measure.parse(run(context.covet, "bench/sqlite/covet.lua",
-      workload.name, context.path, size, variant.name))
+    local result = measure.parse(run(context.covet, context.targets.script,
+      workload.name, context.target, size, variant.name))
     check_same(reference, result, "covet")
     table.insert(runs[i], result)
     io.stderr:write(string.format("  %s %s %.2f\n", workload.name,
       variant.name, result.rate / reference.rate))
   end
   if context.options.peers then
-    local result = run_peer(context, workload)
-    check_same(reference, result, "the peer")
-    table.insert(runs.peer, result)
+    run_peers(context, workload, reference, runs)
   end
 end
 
-local function run_workloads(context, results)
-  for _, workload in ipairs(targets.workloads) do
-    local runs = { reference = {}, peer = {} }
-    for i in ipairs(workload.variants) do runs[i] = {} end
-    for _ = 1, wanted(context, workload.name) and context.options.rounds or 0 do
-      run_round(context, workload, runs)
-    end
-    for i, variant in ipairs(runs.reference[1] and workload.variants or {}) do
-      table.insert(results.workloads,
-        summary.compare(workload, variant, runs.reference, runs[i]))
-    end
-    if runs.peer[1] then
-      table.insert(results.peers, summary.compare(workload,
-        { name = "Python sqlite3" }, runs.reference, runs.peer))
+local function run_workload(context, workload, results)
+  local runs = { reference = {}, peers = {} }
+  for i in ipairs(workload.variants) do runs[i] = {} end
+  for _ = 1, context.options.rounds do
+    run_round(context, workload, runs)
+  end
+  for i, variant in ipairs(workload.variants) do
+    table.insert(results.workloads,
+      summary.compare(workload, variant, runs.reference, runs[i]))
+  end
+  for i, peer in ipairs(context.targets.peers) do
+    if runs.peers[i] then
+      table.insert(results.peers,
+        summary.compare(workload, peer, runs.reference, runs.peers[i]))
     end
   end
 end
@@ -142,12 +166,12 @@ local function run_figure(context, figure)
   if figure.name == "start" then
     return measure.parse(run(context.start, size, context.covet, "-e", ""))
   end
-  return measure.parse(run(context.covet, "bench/sqlite/host.lua", figure.name,
-    context.path, size))
+  return measure.parse(run(context.covet, context.targets.host, figure.name,
+    context.target, size))
 end
 
 local function run_figures(context, results)
-  for _, figure in ipairs(targets.figures) do
+  for _, figure in ipairs(context.targets.figures) do
     if wanted(context, figure.name) then
       local runs = {}
       for i = 1, context.options.rounds do
@@ -161,10 +185,10 @@ local function run_figures(context, results)
 end
 
 local function describe_machine(context)
-  return string.format("%s processors, Linux %s; SQLite %s, %s. Load of the"
+  return string.format("%s processors, Linux %s; %s, %s. Load of the"
     .. " machine (1 minute) before the run: %s.",
     run "nproc", run("uname", "-r"):match "^%d+%.%d+",
-    run(context.reference, "version"), jit.version,
+    run(context.reference, "version", context.target), jit.version,
     run("cat", "/proc/loadavg"):match "^%S+")
 end
 
@@ -181,12 +205,17 @@ end
 
 local function main(...)
   local context = make_context(parse_arguments { ... })
-  local options = context.options
+  local options, targets = context.options, context.targets
   local rows = options.tiny and targets.rows.tiny or targets.rows.full
-  local results = { rounds = options.rounds, workloads = {}, figures = {},
-                    peers = {}, machine = describe_machine(context) }
-  run(context.reference, "prepare", context.path, rows.items, rows.wide)
-  run_workloads(context, results)
+  local results = { title = targets.title, rounds = options.rounds,
+                    workloads = {}, figures = {}, peers = {},
+                    machine = describe_machine(context) }
+  run(context.reference, "prepare", context.target, rows.items, rows.wide)
+  for _, workload in ipairs(targets.workloads) do
+    if wanted(context, workload.name) then
+      run_workload(context, workload, results)
+    end
+  end
   run_figures(context, results)
   if options.tiny then
     print "every workload ran and saw the reference's data"

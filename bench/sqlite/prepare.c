@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "measure.h"
+#include "calls.h"
 
 #define LAYOUT_VERSION 1 /* change it when the tables below change */
 
@@ -19,19 +19,18 @@ static int is_prepared(sqlite3 *db, long items, long wide)
 {
   char sql[160];
 
-  if ((int) measure_number(db, "pragma user_version") != LAYOUT_VERSION) {
+  if ((int) db_number(db, "pragma user_version") != LAYOUT_VERSION) {
     return 0;
   }
   snprintf(sql, sizeof(sql),
            "select count(*) from about where items = %ld and wide = %ld", items,
            wide);
-  return measure_number(db, sql) == 1;
+  return db_number(db, sql) == 1;
 }
 
 static void fill_items(sqlite3 *db, long count)
 {
-  sqlite3_stmt *insert =
-      measure_prepare(db, "insert into items values (?, ?, ?)");
+  sqlite3_stmt *insert = db_prepare(db, "insert into items values (?, ?, ?)");
   char name[32];
 
   for (long id = 1; id <= count; id++) {
@@ -39,7 +38,7 @@ static void fill_items(sqlite3 *db, long count)
     sqlite3_bind_int64(insert, 1, id);
     sqlite3_bind_text(insert, 2, name, length, SQLITE_STATIC);
     sqlite3_bind_double(insert, 3, (double) (id % 1000) * 0.25);
-    measure_run(db, insert);
+    db_run(db, insert);
   }
   sqlite3_finalize(insert);
 }
@@ -69,18 +68,18 @@ static void bind_wide(sqlite3_stmt *insert, long id)
 static void fill_wide(sqlite3 *db, long count)
 {
   sqlite3_stmt *insert =
-      measure_prepare(db, "insert into wide values (?, ?, ?, ?, ?, ?, ?)");
+      db_prepare(db, "insert into wide values (?, ?, ?, ?, ?, ?, ?)");
 
   for (long id = 1; id <= count; id++) {
     bind_wide(insert, id);
-    measure_run(db, insert);
+    db_run(db, insert);
   }
   sqlite3_finalize(insert);
 }
 
 void prepare_database(const char *path, long items, long wide)
 {
-  sqlite3 *db = measure_open(path);
+  sqlite3 *db = db_open(path);
   char sql[160];
 
   if (is_prepared(db, items, wide)) {
@@ -88,15 +87,15 @@ void prepare_database(const char *path, long items, long wide)
     return;
   }
   sqlite3_close(db);
-  db = measure_open_fresh(path);
-  measure_exec(db, "begin");
-  measure_exec(db, layout);
+  db = db_open_fresh(path);
+  db_exec(db, "begin");
+  db_exec(db, layout);
   fill_items(db, items);
   fill_wide(db, wide);
   snprintf(sql, sizeof(sql),
            "insert into about values (%ld, %ld); pragma user_version = %d",
            items, wide, LAYOUT_VERSION);
-  measure_exec(db, sql);
-  measure_exec(db, "commit; pragma wal_checkpoint(truncate)");
+  db_exec(db, sql);
+  db_exec(db, "commit; pragma wal_checkpoint(truncate)");
   sqlite3_close(db);
 }

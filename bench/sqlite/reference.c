@@ -4,7 +4,7 @@
  *
  *   covet_bench_sqlite prepare PATH ITEMS WIDE
  *   covet_bench_sqlite W1|W2|W3|W4|W5|W6|W8 PATH COUNT
- *   covet_bench_sqlite version
+ *   covet_bench_sqlite version PATH
  *
  * A workload prints one line of JSON. W5 and W6 write to PATH-reference.
  */
@@ -12,32 +12,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "measure.h"
+#include "../measure.h"
+#include "calls.h"
 #include "prepare.h"
-
-#define W8_ROUNDS 20
-#define W8_MAX_CONNECTIONS 1000
-#define TEXT_COUNT 1000
-
-typedef void (*run_workload)(const char *path, long count,
-                             measure_result *result);
 
 /* W1, W2: point selects in random order, each a transaction of its own. */
 static void run_point_selects(const char *path, long count,
                               measure_result *result)
 {
-  sqlite3 *db = measure_open(path);
-  long items = (long) measure_number(db, "select items from about");
+  sqlite3 *db = db_open(path);
+  long items = (long) db_number(db, "select items from about");
   sqlite3_stmt *select =
-      measure_prepare(db, "select id, name, price from items where id = ?");
+      db_prepare(db, "select id, name, price from items where id = ?");
   long long random = 1;
   double start = measure_now();
 
   for (long i = 1; i <= count; i++) {
-    random = random * 16807 % 2147483647; /* Lehmer: exact in a double too */
+    random = measure_random(random);
     sqlite3_bind_int64(select, 1, random % items + 1);
     if (sqlite3_step(select) != SQLITE_ROW) {
-      measure_fail("W1: a row is missing", db);
+      db_fail("W1: a row is missing", db);
     }
     result->check += (double) sqlite3_column_int64(select, 0);
     if (sqlite3_column_text(select, 1) != NULL) {
@@ -64,10 +58,10 @@ static double text_length(sqlite3_stmt *select, int column)
 /* W3, W4: one query of `count` rows, every column of each looked at. */
 static void run_rows(const char *path, long count, measure_result *result)
 {
-  sqlite3 *db = measure_open(path);
-  sqlite3_stmt *select = measure_prepare(
-      db, "select id, name, city, active, score, created_at, note"
-          " from wide limit ?");
+  sqlite3 *db = db_open(path);
+  sqlite3_stmt *select =
+      db_prepare(db, "select id, name, city, active, score, created_at, note"
+                     " from wide limit ?");
   double start = measure_now();
 
   sqlite3_bind_int64(select, 1, count);
@@ -91,34 +85,27 @@ static sqlite3 *open_events(const char *path)
   sqlite3 *db;
 
   snprintf(name, sizeof(name), "%s-reference", path);
-  db = measure_open_fresh(name);
-  measure_exec(db, "create table events (id bigint not null,"
-                   " name text not null, city text not null,"
-                   " score double not null)");
+  db = db_open_fresh(name);
+  db_exec(db, "create table events (id bigint not null,"
+              " name text not null, city text not null,"
+              " score double not null)");
   return db;
 }
 
-static void make_texts(char texts[TEXT_COUNT][32])
-{
-  for (int i = 0; i < TEXT_COUNT; i++) {
-    snprintf(texts[i], sizeof(texts[i]), "some text %d", i);
-  }
-}
-
 /* Insert `count` records; whether in one transaction is the caller's choice. */
-static void insert_events(sqlite3 *db, long count, char texts[TEXT_COUNT][32])
+static void insert_events(sqlite3 *db, long count, const measure_texts *texts)
 {
   sqlite3_stmt *insert =
-      measure_prepare(db, "insert into events values (?, ?, ?, ?)");
+      db_prepare(db, "insert into events values (?, ?, ?, ?)");
 
   for (long i = 1; i <= count; i++) {
-    const char *name = texts[i % TEXT_COUNT];
-    const char *city = texts[i % 97];
+    const char *name = texts->text[i % MEASURE_TEXT_COUNT];
+    const char *city = texts->text[i % 97];
     sqlite3_bind_int64(insert, 1, i);
     sqlite3_bind_text(insert, 2, name, (int) strlen(name), SQLITE_STATIC);
     sqlite3_bind_text(insert, 3, city, (int) strlen(city), SQLITE_STATIC);
     sqlite3_bind_double(insert, 4, (double) (i % 1000) * 0.25);
-    measure_run(db, insert);
+    db_run(db, insert);
   }
   sqlite3_finalize(insert);
 }
@@ -126,22 +113,22 @@ static void insert_events(sqlite3 *db, long count, char texts[TEXT_COUNT][32])
 static void run_writes(const char *path, long count, int in_one,
                        measure_result *result)
 {
-  static char texts[TEXT_COUNT][32];
+  static measure_texts texts;
   sqlite3 *db = open_events(path);
   double start;
 
-  make_texts(texts);
+  measure_make_texts(&texts);
   start = measure_now();
   if (in_one) {
-    measure_exec(db, "begin immediate");
+    db_exec(db, "begin immediate");
   }
-  insert_events(db, count, texts);
+  insert_events(db, count, &texts);
   if (in_one) {
-    measure_exec(db, "commit");
+    db_exec(db, "commit");
   }
   result->seconds = measure_now() - start;
   result->count = count;
-  result->check = measure_number(
+  result->check = db_number(
       db, "select sum(id + length(name) + length(city) + score) from events");
   sqlite3_close(db);
 }
@@ -162,16 +149,16 @@ static void run_load(const char *path, long count, measure_result *result)
 static void run_connections(const char *path, long count,
                             measure_result *result)
 {
-  static sqlite3 *connections[W8_MAX_CONNECTIONS];
+  static sqlite3 *connections[MEASURE_MAX_CONNECTIONS];
 
-  if (count > W8_MAX_CONNECTIONS) {
-    fprintf(stderr, "W8: at most %d connections\n", W8_MAX_CONNECTIONS);
+  if (count > MEASURE_MAX_CONNECTIONS) {
+    fprintf(stderr, "W8: at most %d connections\n", MEASURE_MAX_CONNECTIONS);
     exit(EXIT_FAILURE);
   }
-  for (int round = 0; round < W8_ROUNDS; round++) {
+  for (int round = 0; round < MEASURE_W8_ROUNDS; round++) {
     double start = measure_now();
     for (long i = 0; i < count; i++) {
-      connections[i] = measure_open(path);
+      connections[i] = db_open(path);
     }
     result->seconds += measure_now() - start;
     result->count += count;
@@ -181,59 +168,22 @@ static void run_connections(const char *path, long count,
   }
 }
 
-static const struct {
-  const char *name;
-  run_workload run;
-} workloads[] = {
+static const measure_workload workloads[] = {
     {"W1", run_point_selects}, {"W2", run_point_selects}, {"W3", run_rows},
     {"W4", run_rows},          {"W5", run_inserts},       {"W6", run_load},
     {"W8", run_connections},
 };
 
-static run_workload find_workload(const char *name)
-{
-  for (size_t i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++) {
-    if (strcmp(workloads[i].name, name) == 0) {
-      return workloads[i].run;
-    }
-  }
-  return NULL;
-}
-
-static long check_count(const char *text)
-{
-  char *end;
-  long count = strtol(text, &end, 10);
-
-  if (*end != '\0' || count <= 0) {
-    fprintf(stderr, "not a count: %s\n", text);
-    exit(2);
-  }
-  return count;
-}
-
 int main(int argc, char **argv)
 {
-  measure_result result = {0};
-  run_workload run;
-
-  if (argc == 2 && strcmp(argv[1], "version") == 0) {
-    printf("%s\n", sqlite3_libversion());
+  if (argc == 3 && strcmp(argv[1], "version") == 0) {
+    printf("SQLite %s\n", sqlite3_libversion());
     return 0;
   }
   if (argc == 5 && strcmp(argv[1], "prepare") == 0) {
-    prepare_database(argv[2], check_count(argv[3]), check_count(argv[4]));
+    prepare_database(argv[2], measure_count(argv[3]), measure_count(argv[4]));
     return 0;
   }
-  run = argc == 4 ? find_workload(argv[1]) : NULL;
-  if (run == NULL) {
-    fprintf(stderr,
-            "usage: %s WORKLOAD PATH COUNT\n"
-            "       %s prepare PATH ITEMS WIDE\n",
-            argv[0], argv[0]);
-    return 2;
-  }
-  run(argv[2], check_count(argv[3]), &result);
-  measure_print(argv[1], &result);
-  return 0;
+  return measure_main(workloads, sizeof(workloads) / sizeof(workloads[0]), argc,
+                      argv);
 }

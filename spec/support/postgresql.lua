@@ -254,6 +254,12 @@ local function family(pid)
   return list
 end
 
+-- A zombie has ended; whose it is may not ask for it.
+local function has_ended(pid)
+  local state = read(("/proc/%d/stat"):format(pid)):match "%) (%a)"
+  return not state or state == "Z" or state == "X"
+end
+
 local function is_ready(self)
   local pid, state = read(self.data .. "/postmaster.pid"):match "^(%d+)\n.*\n(%a+) *\n$"
   return tonumber(pid) == self.process.pid and state == "ready"
@@ -272,8 +278,9 @@ local function launch(self)
     return self.process:ended() or is_ready(self)
   end, 20)
   if not is_ready(self) then
+    local log = read(self.log)
     self:remove()
-    error("PostgreSQL does not start: " .. read(self.log), 3)
+    error("PostgreSQL does not start: " .. log, 3)
   end
 end
 
@@ -332,7 +339,13 @@ function Server:stop(mode)
   for _, pid in ipairs(mode == "kill" and list or { self.process.pid }) do
     uv.kill(pid, STOP_SIGNALS[mode or "fast"])
   end
-  if self.process:wait(20).timed_out then
+  local stopped = not self.process:wait(20).timed_out
+  for _, pid in ipairs(list) do -- what they share is free when all have ended
+    stopped = stopped and wait.until_true(function()
+      return has_ended(pid)
+    end)
+  end
+  if not stopped then
     error("PostgreSQL does not stop: " .. read(self.log), 2)
   end
 end

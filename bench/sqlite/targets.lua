@@ -4,9 +4,23 @@
 -- `workloads` a target is the least ratio to the reference's rate, and
 -- `rss_mb` the most memory. In `figures` a target is the most of `field`.
 -- `why` says, by hand, why a figure is missed; it is printed only when it is.
--- @module bench.targets
+-- `peers` are other programs for the same workloads.
+-- @module bench.sqlite.targets
 
-local M = {}
+local M = {
+  title = "SQLite: covet beside a C program",
+  reference = "covet_bench_sqlite",
+  script = "bench/sqlite/covet.lua",
+  host = "bench/sqlite/host.lua",
+}
+
+--- The database of a run.
+-- @tparam string build the build folder
+-- @tparam boolean tiny
+-- @treturn string what the programs take: a path
+function M.target(build, tiny)
+  return build .. "/bench/" .. (tiny and "tiny.db" or "sqlite.db")
+end
 
 local RESULT = "of the loop's thread, interning strings takes 58 %: it misses"
   .. " the cache in LuaJIT's string table and in the strings before the new"
@@ -67,6 +81,8 @@ M.workloads = {
       { name = "connect", target = 0.5 },
     } },
 }
+
+M.peers = { { name = "Python sqlite3", script = "bench/sqlite/peer.py" } }
 
 --- Figures of covet alone.
 M.figures = {
