@@ -169,6 +169,24 @@ describe("a program", function()
     assert.equal(1, result.status)
   end)
 
+  it("brings nothing back to life that was collected with a failed task", function()
+    local result = run [[
+      covet.spawn(function()
+        local pool = covet.pool.new(function() return { close = function() end } end,
+          { min_size = 0, idle_timeout = 0.1 })
+        pool:with(function() end)
+        error { pool }
+      end)
+      covet.sleep(0.005)
+      collectgarbage()
+      collectgarbage "stop" -- what has come back would stay
+      covet.sleep(0.2) -- the time of its timer
+      print "well"
+    ]]
+    assert.equal("well\n", result.stdout)
+    assert.is_nil(result.stderr:find("freed", 1, true))
+  end)
+
   it("leaves a collector alone that was stopped", function()
     local result = run [[
       collectgarbage "stop"
