@@ -57,4 +57,17 @@ describe("a program with a pool", function()
       done:receive()
       pool:release(connection)]])
   end)
+
+  it("is not held by the functions that took its connections", function()
+    assert.equal("well\n", run [[
+      do
+        local pool = covet.pool.new(connect, { min_size = 0, idle_timeout = 0.1 })
+        covet.spawn(function() pool:release(pool:acquire()) end):join()
+      end
+      covet.sleep(0.005)
+      collectgarbage()
+      collectgarbage "stop" -- what came back to life would stay so
+      covet.sleep(0.2) -- its timer's time
+      print "well"]])
+  end)
 end)

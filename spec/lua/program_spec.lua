@@ -169,6 +169,21 @@ describe("a program", function()
     assert.equal(1, result.status)
   end)
 
+  it("brings nothing back to life that was collected with a failed task", function()
+    local result = run [[
+      local weak = setmetatable({}, { __mode = "v" })
+      covet.spawn(function()
+        weak[1] = {}
+        error(weak[1])
+      end)
+      covet.sleep(0.005)
+      collectgarbage()
+      print(weak[1])
+    ]]
+    assert.equal("nil\n", result.stdout)
+    assert.matches("a table value", result.stderr)
+  end)
+
   it("leaves a collector alone that was stopped", function()
     local result = run [[
       collectgarbage "stop"

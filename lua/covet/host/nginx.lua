@@ -428,8 +428,6 @@ function M.start(task)
   ngx.thread.spawn(run_task, task, fn)
 end
 
-M.failed = report.watch
-
 --- Close what is in `owned` when `task` is collected: its request was aborted.
 -- @tparam table task
 -- @tparam table owned

@@ -280,6 +280,17 @@ end
 
 -- --- The pool as a whole ------------------------------------------------------------------
 
+-- What does not keep a pool from being collected. The machine is in it, too: what
+-- its finalizer sees (the functions that took connections) may lead back to the
+-- pool, which then is there for one cycle more; a userdata is not.
+local function weaken(pool)
+  return setmetatable({ pool, pool.machine }, { __mode = "v" })
+end
+
+local function living(weak)
+  return weak[2] and weak[1]
+end
+
 -- Wait until `done()`; false when the time is over before.
 local function wait_for(pool, timeout, done)
   local deadline = core.now() + timeout
@@ -315,10 +326,11 @@ function Pool:initialize()
   core.pool_do(self.machine, "warm")
   carry_out(self)
   if not self.forget_exit then
-    local weak = setmetatable({ self }, { __mode = "v" })
+    local weak = weaken(self)
     self.forget_exit = exit.on_exit(function()
-      if weak[1] then
-        weak[1]:close()
+      local pool = living(weak)
+      if pool then
+        pool:close()
       end
     end, "pool " .. self.name)
   end
@@ -436,12 +448,12 @@ end
 
 -- --- Making ------------------------------------------------------------------------------
 
--- The pool's time has come: the machine looks what is due.
+-- The pool's time has come: the machine looks what is due. `weak` is of `weaken`.
 local Clock = { slot = false }
 Clock.__index = Clock
 
 function Clock:on_due()
-  local pool = self.weak[1]
+  local pool = living(self.weak)
   if pool then
     core.pool_tick(pool.machine)
     carry_out(pool)
@@ -486,8 +498,7 @@ function M.new(factory, given, name)
     watchers = list.new(), carrying = false, ended = false,
   }, class)
   self.take, self.give_back = core.pool_hands(machine)
-  self.clock = setmetatable({
-    weak = setmetatable({ self }, { __mode = "v" }) }, Clock)
+  self.clock = setmetatable({ weak = weaken(self) }, Clock)
   self.try = require("covet.session").try(self)
   self.awaited = 0 -- calls that wait for the pool as a whole
   set_config(self, checked)

@@ -12,6 +12,7 @@
 local core = require "covet.core"
 local errors = require "covet.error"
 local park = require "covet.task.park"
+local report = require "covet.task.report"
 local trace = require "covet.task.trace"
 
 local NEW = park.NEW
@@ -146,7 +147,7 @@ function M.settle(task, ok, ...)
   if group then
     group:child_ended(task)
   elseif task.outcome == "failed" then
-    park.host.failed(task) -- who waits for it may be interrupted before he sees it
+    report.watch(task) -- who waits for it may be interrupted before he sees it
   end
 end
 
@@ -237,7 +238,7 @@ end
 
 -- The error of `task` goes on in `current`; keep where it came from.
 local function raise_of(task, current)
-  task.joined = true
+  report.joined(task)
   local head = "in " .. trace.name(task) .. ":\n" .. trace.stack(task)
   trace.note(current, task.value, task, head, running() or current.co)
   error(task.value, 0)

@@ -14,7 +14,6 @@
 -- - `sleep(seconds)`
 -- - `start(task)`: run it; its function stands in `task.co` until then
 -- - `pass()`: let others run
--- - `failed(task)`: it has failed, and its error is to be told if nobody joins it
 -- - `watch_owner(task, owned)`, if tasks can vanish: close what they owned
 -- - `add_timer(item, seconds)`, `remove_timer(item)`: see covet.task.timers
 -- - `alarm(item, seconds, holds)`: have `item:on_due()` called outside of tasks

@@ -18,8 +18,10 @@ local M = {
   count = 0,
 }
 
--- The tasks that failed and may be joined yet.
-local failed = setmetatable({}, { __mode = "k" })
+-- What is to be told of tasks that failed and may be joined yet: notes, each with
+-- the task's `id` and the `text`. A finalizer sees the note, not the task: that
+-- would bring back to life what was collected with it.
+local notes = {}
 
 local collector = { slot = false }
 local cycles = 0 -- that the collector is driven through yet
@@ -57,38 +59,51 @@ local function drive_collector()
   end
 end
 
---- Tell the error of a task, unless it was joined or told of before.
--- @tparam table task
-function M.tell(task)
-  if task.joined or not failed[task] then
-    return
+local function tell(note)
+  if notes[note] then
+    notes[note] = nil
+    M.count = M.count + 1
+    M.say(note.text)
   end
-  failed[task] = nil
-  M.count = M.count + 1
-  M.say(trace.report(task))
-  task.co, task.fault = false, nil
 end
 
 --- A task has failed: see that its error is not lost.
 -- @tparam table task
 function M.watch(task)
+  local note = { id = task.id, text = trace.report(task) }
   local witness = newproxy(true)
   getmetatable(witness).__gc = function()
-    M.tell(task)
+    tell(note)
   end
-  task.witness, failed[task] = witness, true
+  task.witness, task.note, notes[note] = witness, note, true
   drive_collector()
+end
+
+--- Tell the error of a task now.
+-- @tparam table task
+function M.tell(task)
+  if task.note then
+    tell(task.note)
+  end
+end
+
+--- Its error has come to someone who joined it.
+-- @tparam table task
+function M.joined(task)
+  if task.note then
+    notes[task.note] = nil
+  end
 end
 
 --- The program ends: tell what nobody has joined.
 function M.flush()
   local list = {}
-  for task in pairs(failed) do
-    list[#list + 1] = task
+  for note in pairs(notes) do
+    list[#list + 1] = note
   end
   table.sort(list, function(a, b) return a.id < b.id end)
-  for _, task in ipairs(list) do
-    M.tell(task)
+  for _, note in ipairs(list) do
+    tell(note)
   end
 end
 

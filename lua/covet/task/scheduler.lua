@@ -17,7 +17,6 @@ local events = require "covet.task.events"
 local object = require "covet.task.object"
 local park = require "covet.task.park"
 local ready = require "covet.task.ready"
-local report = require "covet.task.report"
 local timers = require "covet.task.timers"
 local trace = require "covet.task.trace"
 
@@ -402,8 +401,6 @@ function M.start(task)
   M.live_count = M.live_count + 1
   ready.push(task)
 end
-
-M.failed = report.watch
 
 function M.add_timer(item, seconds)
   timers.add(item, now() + seconds)
