@@ -267,6 +267,14 @@ static inline bool pg_is_stopped_stream(covet_op *op)
          covet_op_stop_reason(op) != COVET_STOP_NONE;
 }
 
+/** Whether reading stands still for this operation; it may have ended, and the
+ *  connection be another's, by the time that reading stops. */
+static inline bool pg_has_paused(const pg_connection *connection,
+                                 const covet_op *op)
+{
+  return connection->paused && connection->base.running == op;
+}
+
 /* --- postgres_options.c --------------------------------------------------------- */
 
 int pg_options_read(pg_options *options, covet_arena *arena,

@@ -480,7 +480,8 @@ covet_step pg_copy_out(pg_connection *connection, covet_op *op)
       pg_cancel_drained(connection);
     }
     pg_read(connection);
-    return connection->paused ? COVET_STEP_SUSPENDED : COVET_STEP_PENDING;
+    return pg_has_paused(connection, op) ? COVET_STEP_SUSPENDED
+                                       : COVET_STEP_PENDING;
   }
   step = begin(connection, op, PG_MODE_COPY_OUT);
   if (connection->copy != NULL) {

@@ -256,7 +256,12 @@ void pg_fault(pg_connection *connection, covet_op *op, const PGresult *result)
   if (error == &op->runtime->out_of_memory) {
     return;
   }
-  pg_error_fill(error, result);
+  if (PQresultErrorField(result, PG_DIAG_SQLSTATE) == NULL &&
+      PQstatus(connection->pq) == CONNECTION_BAD) {
+    pg_error_lost(error, connection->pq); /* libpq's own words */
+  } else {
+    pg_error_fill(error, result);
+  }
   error->phase = op->phase;
   if (error->position > 0 && op->type == COVET_OP_QUERY) {
     error->position = byte_of(op, error->position);

@@ -756,7 +756,8 @@ static covet_step resume(pg_connection *connection, covet_op *op)
     pg_cancel(&connection->base, op); /* and what is there is read away */
   }
   pg_read(connection);
-  return connection->paused ? COVET_STEP_SUSPENDED : COVET_STEP_PENDING;
+  return pg_has_paused(connection, op) ? COVET_STEP_SUSPENDED
+                                       : COVET_STEP_PENDING;
 }
 
 covet_step pg_query(pg_connection *connection, covet_op *op)
