@@ -102,6 +102,9 @@ function M.parse(adapter, text)
   if parsed then
     return parsed
   end
+  if text:find("\0", 1, true) then
+    caller.usage "the SQL holds a NUL byte"
+  end
   parsed = sql.parse(text, adapter.dialect, caller.LEVEL)
   if adapter.statement_count >= MOST_TEXTS then
     adapter.statements, adapter.statement_count = {}, 0

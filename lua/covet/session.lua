@@ -127,12 +127,24 @@ end
 
 -- --- Errors ---------------------------------------------------------------------------------
 
+-- PostgreSQL's word for several statements where one is allowed is one for
+-- mistakes in the SQL, but it has no place in it.
+local function explain_script(fields, parsed)
+  if fields.sqlstate == "42601" and not fields.position and parsed
+    and (parsed.statements or 1) > 1 then
+    fields.kind = "usage"
+    fields.message = "several statements in one text are for execute, without "
+      .. "parameters"
+  end
+end
+
 --- Raise what the core reported; a mistake of usage with the caller's place.
 -- @tparam table fields
 -- @tparam table parsed
 -- @tparam[opt] number|boolean started of `covet.events.begin`
 function methods:fail(fields, parsed, started)
   local adapter = self.adapter
+  explain_script(fields, parsed)
   fields.sql = fields.sql or parsed and parsed.text
   fields.database = adapter.database
   if fields.kind == "usage" or fields.kind == "pool_exhausted"

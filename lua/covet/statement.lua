@@ -61,19 +61,20 @@ function Statement.close() end
 --- Ask the database about a statement.
 -- @tparam table session
 -- @tparam table parsed
+-- @tparam[opt] number|boolean started when the call began that this is a part of
 -- @treturn table `parameters` (how many), `parameter_types`, `columns` (each
 -- with `type`, `type_id`, `kind`), `read_only`
-function M.describe(session, parsed)
-  local adapter = session.adapter
-  local started = events.begin(session)
+function M.describe(session, parsed, started)
+  local adapter, own = session.adapter, started == nil and events.begin(session)
+  started = started or own
   local ok, _, description = waits.finish(session, parsed, started,
     core.query(adapter.handle, session.lease,
       bit.bor(core.flags.DESCRIBE, session.inside),
       session.defaults.timeout or adapter.query_timeout, 0, parsed.text))
   if not ok then
     session:fail(description, parsed, started)
-  elseif started then
-    adapter:note_query(parsed, started)
+  elseif own then
+    adapter:note_query(parsed, own)
   end
   return description
 end

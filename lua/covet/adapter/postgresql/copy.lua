@@ -210,33 +210,37 @@ local function source_of(from)
   end, function() end
 end
 
-local function send_all(session, text, next_piece, timeout)
+local function send_all(session, of, next_piece, timeout)
   local piece = next_piece()
   while piece ~= nil do
     if type(piece) ~= "string" then
       caller.usage("COPY takes strings, got %s", type(piece))
     end
-    invoke.call(session, "copy_data", text, timeout, piece)
+    invoke.call(session, "copy_data", of, timeout, piece)
     piece = next_piece()
   end
 end
 
+-- How long the server may take over data that it has, when the rest does not
+-- come.
+local ABORT_TIMEOUT = 1
+
 -- End an open COPY without its data. That may fail: what it failed of may have
 -- ended it.
 local function abort(session)
-  task.finish(core.call(session.adapter.handle, session.lease, 0,
-    session.adapter.command_timeout, 0, "copy_end", "its source failed"))
+  task.finish(core.call(session.adapter.handle, session.lease, 0, ABORT_TIMEOUT,
+    0, "copy_end", "its source failed"))
 end
 
--- Begin a COPY, run `fn` to send its data, and end it.
-local function copy_in(session, text, format, oids, timeout, fn)
-  invoke.call(session, "copy_begin", text, timeout, text, format, oids)
+-- Begin a COPY (`of` has its `text`), run `fn` to send its data, and end it.
+local function copy_in(session, of, format, oids, timeout, fn)
+  invoke.call(session, "copy_begin", of, timeout, of.text, format, oids)
   local fine, err = pcall(fn)
   if not fine then
     task.shelter(abort, session)
     error(err, 0)
   end
-  return invoke.call(session, "copy_end", text, timeout)
+  return invoke.call(session, "copy_end", of, timeout)
 end
 
 -- Run `fn(session)` on a lease, one of its own if need be.
@@ -255,20 +259,20 @@ end
 function methods:copy_to_table(name, given)
   given = options.check(texts.TO_TABLE, given or {}, "copy_to_table",
     caller.LEVEL)
-  local text = texts.into(name, given)
   local next_piece, close = source_of(given.from)
   local session = self:enter "INSERT"
-  local timeout, started = deadline(session, given), events.begin(session)
+  local of = { text = texts.into(name, given), started = events.begin(session) }
+  local timeout = deadline(session, given)
   local fine, rows = pcall(on_lease, session, function(held)
-    return copy_in(held, text, given.format, nil, timeout, function()
-      send_all(held, text, next_piece, timeout)
+    return copy_in(held, of, given.format, nil, timeout, function()
+      send_all(held, of, next_piece, timeout)
     end)
   end)
   close()
   if not fine then
     error(rows, 0)
-  elseif started then
-    session.adapter:note_query({ text = text }, started)
+  elseif of.started then
+    session.adapter:note_query(of, of.started)
   end
   return rows
 end
@@ -283,7 +287,8 @@ for _, oid in ipairs { 16, 17, 19, 20, 21, 23, 25, 26, 114, 700, 701, 1042, 1043
 end
 
 -- The columns of the records, and the ids of their types.
-local function describe(tx, load)
+local function describe(load)
+  local tx = load.session
   local names = {}
   for i, name in ipairs(load.names) do
     names[i] = sql.quote_identifier(name, "postgresql")
@@ -293,7 +298,7 @@ local function describe(tx, load)
   local inner = tx:with_options {}
   inner.is_inner = true
   return statement.describe(inner, { text = ("SELECT %s FROM %s LIMIT 0"):format(
-    table.concat(names, ", "), place) }).columns
+    table.concat(names, ", "), place) }, load.started).columns
 end
 
 local function plan_of(columns)
@@ -326,15 +331,17 @@ end
 -- @treturn number rows
 function M.copy_records(load)
   local tx = load.session
-  local columns = describe(tx, load)
+  load.timeout = deadline(tx, load)
+  local columns = describe(load)
   local oids, format = plan_of(columns)
-  local text = texts.into(load.name, { schema = load.schema,
-    columns = load.names, format = format })
-  load.parsed = { text = text, count = #load.names, columns = load.names }
+  load.parsed = { count = #load.names, columns = load.names,
+    text = texts.into(load.name, { schema = load.schema, columns = load.names,
+      format = format }) }
   load.encode, load.submit = encoder(tx, columns), submit
-  return copy_in(tx, text, format, oids, load.timeout, function()
-    bulk.pump(load)
-  end)
+  return copy_in(tx, { text = load.parsed.text, started = load.started }, format,
+    oids, load.timeout, function()
+      bulk.pump(load)
+    end)
 end
 
 return M

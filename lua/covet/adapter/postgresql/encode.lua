@@ -44,7 +44,7 @@ local function describe(value)
     local key = next(value)
     return key == nil and "an empty table"
       or type(key) == "string" and format("a table with the key %q", key)
-      or "a list"
+      or "a table that is a list"
   elseif kind == "number" then
     return value ~= value and "NaN" or value - value ~= 0 and "an infinity"
       or floor(value) ~= value and "a number with a fraction" or "a number"

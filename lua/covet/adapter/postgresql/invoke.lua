@@ -1,4 +1,4 @@
---- Calls of the driver by their names. They are not told as queries.
+--- Calls of the driver by their names. What goes well is not told as a query.
 -- @module covet.adapter.postgresql.invoke
 
 local core = require "covet.core"
@@ -9,16 +9,18 @@ local M = {}
 --- Call something and wait for its end.
 -- @tparam table session whose lease is used
 -- @tparam string name
--- @tparam string|nil text the SQL that errors are about
+-- @tparam table|nil of what errors are about: `text`, the SQL, and `started` of
+-- covet.events.begin
 -- @tparam number|nil timeout
 -- @param ... parameters
 -- @treturn number rows that it counts
-function M.call(session, name, text, timeout, ...)
-  local called = { name = name, text = text }
-  local ok, _, fields, affected = waits.finish(session, called, false,
-    core.call(session.adapter.handle, session.lease, 0, timeout, 0, name, ...))
+function M.call(session, name, of, timeout, ...)
+  local called = { name = name, text = of and of.text }
+  local ok, _, fields, affected = waits.finish(session, called,
+    of and of.started, core.call(session.adapter.handle, session.lease, 0,
+      timeout, 0, name, ...))
   if not ok then
-    session:fail(fields, called)
+    session:fail(fields, called, of and of.started)
   end
   return tonumber(affected)
 end

@@ -38,10 +38,10 @@ local function parameter_types(session, parsed)
   return parsed.parameter_types
 end
 
-local function encode_integer(value)
-  local tag = ffi.istype(uint64, value) and value > UINT64_SIGN and tagged.TEXT
-    or tagged.INTEGER
-  return tagged.new(tag, number.exact(value))
+-- What 64 bits with a sign can hold.
+local function is_int64(value)
+  return ffi.istype(int64, value)
+    or ffi.istype(uint64, value) and value <= UINT64_SIGN
 end
 
 --- A value as a parameter of a type.
@@ -55,13 +55,11 @@ function M.encode(kind_of, value, all)
   elseif all and kind_of().codec then
     local text, fault = kind_of().codec(value)
     return text and tagged.new(kind_of().codec_tag, text), fault
-  elseif ffi.istype(int64, value) or ffi.istype(uint64, value) then
-    return encode_integer(value)
-  elseif type(value) == "table" then
+  elseif is_int64(value) then
+    return tagged.new(tagged.INTEGER, number.exact(value))
+  elseif type(value) == "table" or type(value) == "cdata" then
     local text, fault = encode.text(kind_of(), value)
     return text and tagged.new(tagged.TEXT, text), fault
-  elseif type(value) == "cdata" then
-    return encode.text(kind_of(), value) -- what is wrong with it
   end
   return value
 end
