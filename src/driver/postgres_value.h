@@ -17,10 +17,10 @@ typedef enum pg_read_status {
   PG_READ_MALFORMED = -1, /* the bytes are no value of the type */
   PG_READ_NO_MEMORY = -2,
   PG_READ_TOO_DEEP = -3, /* nested beyond PG_MAX_DEPTH */
-  PG_READ_UNKNOWN = -4   /* `*missing` is a type to ask the server for: one that
-                            is not in the cache, or a row's that has other
-                            attributes by now. Read again then; another
-                            can be missing */
+  PG_READ_UNKNOWN = -4,  /* a type is not in the cache: `*missing` is set. When
+                            it is there read again; another can be missing */
+  PG_READ_OUTDATED = -5  /* a row has other attributes than the cache says: its
+                            type, `*missing`, was altered since */
 } pg_read_status;
 
 enum { PG_MAX_DEPTH = 32 };
