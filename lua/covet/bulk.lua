@@ -11,7 +11,6 @@ local task = require "covet.task"
 local waits = require "covet.wait"
 
 local MANY, READ_ONLY = core.flags.MANY, core.flags.READ_ONLY
-local NEEDS_ENCODING = -100
 -- Batches under way.
 local UNDER_WAY = 2
 
@@ -94,32 +93,45 @@ local function settle(load, before, ok, _, fields, affected)
   load.total = load.total + affected
 end
 
--- The values of rows as the binding can read them.
-local function encode(load, rows, n)
-  local encoded, fault = encode_rows(load, rows, n)
+-- Make the values of a batch such that the binding can read them.
+local function encode(load, batch)
+  local encoded, fault = encode_rows(load, batch.rows, batch.n)
   if fault then
-    settle(load, load.before, false, false, fault)
+    settle(load, batch.before, false, false, fault)
   end
-  return encoded
+  batch.rows, batch.encoded = encoded, true
+end
+
+local send
+
+-- A batch has ended, or is to be sent once more. What was refused had no effect.
+local function ended(load, batch, ok, more, fields, affected)
+  if not ok and not batch.encoded
+    and call.needs_encoding(load.session.adapter, fields) then
+    encode(load, batch)
+    return send(load, batch)
+  end
+  settle(load, batch.before, ok, more, fields, affected)
 end
 
 -- A batch that is under way stands in the load until its end.
-local function begun(load, rows, n, token, ok, more, fields, affected)
+local function begun(load, batch, token, ...)
   if token then
-    load[#load + 1] = { token = token, before = load.before }
-  elseif not ok and fields.code == NEEDS_ENCODING then
-    rows = encode(load, rows, n)
-    return begun(load, rows, n, load.submit(load, rows, n))
+    batch.token = token
+    load[#load + 1] = batch
   else
-    settle(load, load.before, ok, more, fields, affected)
+    ended(load, batch, ...)
   end
-  load.before = load.before + n
+end
+
+function send(load, batch)
+  begun(load, batch, load.submit(load, batch.rows, batch.n))
 end
 
 local function wait_for_oldest(load)
-  local sent = table.remove(load, 1)
-  settle(load, sent.before, waits.wait(load.session, load.parsed, load.started,
-    sent.token))
+  local batch = table.remove(load, 1)
+  ended(load, batch, waits.wait(load.session, load.parsed, load.started,
+    batch.token))
 end
 
 -- Insert what `gather(load)` gives, batch after batch.
@@ -127,8 +139,12 @@ local function insert_all(load)
   local all = load.session.adapter.encodes_all
   local n, rows = load.gather(load)
   while n > 0 do
-    rows = all and encode(load, rows, n) or rows
-    begun(load, rows, n, load.submit(load, rows, n))
+    local batch = { rows = rows, n = n, before = load.before }
+    load.before = load.before + n
+    if all then
+      encode(load, batch)
+    end
+    send(load, batch)
     while #load >= UNDER_WAY do
       wait_for_oldest(load)
     end

@@ -261,6 +261,22 @@ local function encode_alike(_, value)
   return M.encode_value(value)
 end
 
+-- The binding's word for a parameter that it cannot read.
+local NEEDS_ENCODING = -100
+
+--- Whether a call failed, before anything was sent, of values that an encoder can
+-- write: those that the binding cannot read, and numbers where the database wants
+-- a date or time.
+-- @tparam table adapter
+-- @tparam table fields of the error
+-- @treturn boolean
+function M.needs_encoding(adapter, fields)
+  return fields.code == NEEDS_ENCODING
+    or adapter.encoder ~= nil and fields.kind == "usage"
+      and (fields.message:find "^parameter %d+: expected date"
+        or fields.message:find "^parameter %d+: expected time") ~= nil
+end
+
 --- What makes the parameters of a statement such that the binding can read them.
 -- @tparam table session
 -- @tparam table parsed

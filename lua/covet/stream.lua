@@ -21,7 +21,6 @@ local error, pcall = error, pcall
 
 local BATCH = ffi.typeof "covet_batch *"
 local STREAM = core.flags.ROWS + core.flags.STREAM
-local NEEDS_ENCODING = -100
 local CHUNK_SIZE = 1000
 local NOTHING = {}
 
@@ -294,7 +293,7 @@ local function open(kind, session, submit, text, ...)
     parsed, given, token, ok, more, batch =
       wait(submit(session, STREAM, adapter.query_timeout, text, ...))
   end
-  if encodes or not ok and batch.code == NEEDS_ENCODING then
+  if encodes or not ok and call.needs_encoding(adapter, batch) then
     parsed, given, token, ok, more, batch = wait(submit(session, STREAM,
       adapter.query_timeout, call.encode(session, text, ...)))
   end

@@ -43,8 +43,10 @@ end
 local function is_switch(names)
   local check = one_of(names, " or false")
   return function(value)
-    return value ~= true and check(value), "must be one of "
-      .. table.concat(names, ", ") .. " or false"
+    if value == true then
+      return nil, "must be one of " .. table.concat(names, ", ") .. " or false"
+    end
+    return check(value)
   end
 end
 

@@ -14,9 +14,6 @@ local begin, finish, wait = events.begin, waits.finish, waits.wait
 local query, query_list, next_news = core.query, core.query_list, core.next
 local READ_ONLY = core.flags.READ_ONLY
 
--- The binding's word for a parameter that it cannot read.
-local NEEDS_ENCODING = -100
-
 local M = {}
 
 -- Submit. Answers the statement, the options, the token and the completion.
@@ -90,7 +87,7 @@ function run(session, flags, timeout, text, ...)
   if token then
     ok, more, a, b, c = wait(session, parsed, started, token)
   end
-  if not ok and a.code == NEEDS_ENCODING then
+  if not ok and call.needs_encoding(session.adapter, a) then
     return run_encoded(session, flags, timeout, started, text, ...)
   elseif not ok and can_connect_now(session, a) then
     return run(session, flags, timeout, text, ...)

@@ -60,6 +60,8 @@ function M.encode(kind_of, value, all)
   elseif type(value) == "table" or type(value) == "cdata" then
     local text, fault = encode.text(kind_of(), value)
     return text and tagged.new(tagged.TEXT, text), fault
+  elseif type(value) == "number" and kind_of().form == "moment" then
+    return encode.text(kind_of(), value)
   end
   return value
 end
