@@ -99,27 +99,26 @@ void pg_listener_free(pg_adapter *adapter)
 
 static const covet_shape *row_shape(pg_adapter *adapter)
 {
-  static const covet_column columns[] = {
-      {.name = "channel",
-       .type = "text",
-       .name_length = 7,
-       .type_length = 4,
-       .kind = COVET_TEXT},
-      {.name = "payload",
-       .type = "text",
-       .name_length = 7,
-       .type_length = 4,
-       .kind = COVET_TEXT},
-      {.name = "pid",
-       .type = "integer",
-       .name_length = 3,
-       .type_length = 7,
-       .kind = COVET_INTEGER},
-      {.name = "gap",
-       .type = "boolean",
-       .name_length = 3,
-       .type_length = 7,
-       .kind = COVET_BOOLEAN}};
+  static const covet_column columns[] = {{.name = "channel",
+                                          .type = "text",
+                                          .name_length = 7,
+                                          .type_length = 4,
+                                          .kind = COVET_TEXT},
+                                         {.name = "payload",
+                                          .type = "text",
+                                          .name_length = 7,
+                                          .type_length = 4,
+                                          .kind = COVET_TEXT},
+                                         {.name = "pid",
+                                          .type = "integer",
+                                          .name_length = 3,
+                                          .type_length = 7,
+                                          .kind = COVET_INTEGER},
+                                         {.name = "gap",
+                                          .type = "boolean",
+                                          .name_length = 3,
+                                          .type_length = 7,
+                                          .kind = COVET_BOOLEAN}};
 
   return covet_shape_intern(&adapter->base->runtime->shapes, columns, 4);
 }
@@ -223,9 +222,8 @@ static void open_later(pg_listener *listener)
     uv_unref((uv_handle_t *) &listener->timer);
     listener->has_timer = true;
   }
-  listener->backoff_ms = listener->backoff_ms == 0
-                             ? FIRST_BACKOFF_MS
-                             : listener->backoff_ms * 2;
+  listener->backoff_ms =
+      listener->backoff_ms == 0 ? FIRST_BACKOFF_MS : listener->backoff_ms * 2;
   if (listener->backoff_ms > LONGEST_BACKOFF_MS) {
     listener->backoff_ms = LONGEST_BACKOFF_MS;
   }

@@ -31,9 +31,8 @@ static const char *const names[] = {"host",
                                     NULL};
 
 static const char *const renamed[][2] = {
-    {"database", "dbname"},     {"ssl", "sslmode"},
-    {"ssl_ca", "sslrootcert"},  {"ssl_cert", "sslcert"},
-    {"ssl_key", "sslkey"},      {"ssl_crl", "sslcrl"},
+    {"database", "dbname"},  {"ssl", "sslmode"},    {"ssl_ca", "sslrootcert"},
+    {"ssl_cert", "sslcert"}, {"ssl_key", "sslkey"}, {"ssl_crl", "sslcrl"},
 };
 
 typedef struct reader {
@@ -87,11 +86,10 @@ static const char *keyword_value(const pg_options *options, const char *keyword)
  * bare "::1" are addresses. */
 static const char *port_of(const char *from, const char *end)
 {
-  const char *close = *from == '[' ? memchr(from, ']', (size_t) (end - from))
-                                   : NULL;
-  const char *colon =
-      memchr(close == NULL ? from : close, ':',
-             (size_t) (end - (close == NULL ? from : close)));
+  const char *close =
+      *from == '[' ? memchr(from, ']', (size_t) (end - from)) : NULL;
+  const char *colon = memchr(close == NULL ? from : close, ':',
+                             (size_t) (end - (close == NULL ? from : close)));
 
   if (colon == NULL || *from == '/' ||
       (close == NULL &&

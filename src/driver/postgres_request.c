@@ -15,9 +15,8 @@ enum { MOST_PARAMS = 65535, FETCH_ROWS = 1000 };
 static pg_request *new_request(pg_connection *connection, covet_op *op)
 {
   covet_node *node = queue_pop(&connection->spare);
-  pg_request *request = node == NULL
-                            ? malloc(sizeof(*request))
-                            : COVET_CONTAINER(node, pg_request, node);
+  pg_request *request = node == NULL ? malloc(sizeof(*request))
+                                     : COVET_CONTAINER(node, pg_request, node);
 
   if (request != NULL) {
     memset(request, 0, sizeof(*request));
@@ -192,9 +191,8 @@ static bool send_run(pg_request *request)
   pg_statement *statement = request->statement;
 
   request->stage = PG_STAGE_RUN;
-  request->format = statement->resolved && statement->binary
-                        ? PG_FORMAT_BINARY
-                        : PG_FORMAT_TEXT;
+  request->format = statement->resolved && statement->binary ? PG_FORMAT_BINARY
+                                                             : PG_FORMAT_TEXT;
   request->single = wants_rows_singly(request);
   join(request);
   if (wants_cursor(request)) {
@@ -227,11 +225,10 @@ static bool check_counts(pg_request *request)
       given == statement->param_count) {
     return true;
   }
-  pg_refuse(op, COVET_ERROR_USAGE,
-            "the statement takes %u parameter%s, %u %s given",
-            (unsigned) statement->param_count,
-            statement->param_count == 1 ? "" : "s", (unsigned) given,
-            given == 1 ? "was" : "were");
+  pg_refuse(
+      op, COVET_ERROR_USAGE, "the statement takes %u parameter%s, %u %s given",
+      (unsigned) statement->param_count, statement->param_count == 1 ? "" : "s",
+      (unsigned) given, given == 1 ? "was" : "were");
   return false;
 }
 
@@ -310,8 +307,8 @@ static void tell_description(pg_request *request)
   }
   result->parameters = parameter_shape(statement);
   result->parameter_count = statement->param_count;
-  result->read_only = statement->verb == PG_VERB_SELECT ||
-                      statement->verb == PG_VERB_SHOW;
+  result->read_only =
+      statement->verb == PG_VERB_SELECT || statement->verb == PG_VERB_SHOW;
   result->described = 1;
 }
 
@@ -347,8 +344,8 @@ static void go_on(pg_request *request)
     next = send_first(request);
   }
   if (next == LEG_RUN) {
-    next = send_run(request) && pg_send_sync(connection) ? LEG_SENT
-                                                         : LEG_FAILED;
+    next =
+        send_run(request) && pg_send_sync(connection) ? LEG_SENT : LEG_FAILED;
   }
   if (next == LEG_NONE) {
     tell_description(request);
@@ -479,8 +476,8 @@ static pg_request *request_for(pg_connection *connection, covet_op *op)
 static bool send_one(pg_request *request, pg_pipeline how, bool *open)
 {
   pg_connection *connection = request->connection;
-  bool shares = request->together || (how == PG_PIPELINE_GROUP &&
-                                      only_reads(request->statement));
+  bool shares = request->together ||
+                (how == PG_PIPELINE_GROUP && only_reads(request->statement));
   bool ready = pg_statement_known(request->statement, request->op) ||
                runs_blind(request);
   leg next;
@@ -514,8 +511,7 @@ static void send_all(pg_connection *connection, covet_queue *ops,
   queue_init(&ended);
   while ((node = queue_pop(ops)) != NULL) {
     covet_op *op = COVET_CONTAINER(node, covet_op, node);
-    pg_request *request =
-        connection->lost ? NULL : request_for(connection, op);
+    pg_request *request = connection->lost ? NULL : request_for(connection, op);
 
     if (request != NULL) {
       request->together = together;
@@ -1292,9 +1288,8 @@ static void fault_lost(pg_connection *connection, pg_request *request)
       request->stage == PG_STAGE_RUN) {
     error->kind = COVET_ERROR_COMMIT_UNKNOWN;
     error->retry = COVET_RETRY_UNKNOWN_OUTCOME;
-  } else if (connection->was_in_transaction ||
-             request->stage != PG_STAGE_RUN || request->wrapped ||
-             request->statement->verb == PG_VERB_SHOW) {
+  } else if (connection->was_in_transaction || request->stage != PG_STAGE_RUN ||
+             request->wrapped || request->statement->verb == PG_VERB_SHOW) {
     error->retry = COVET_RETRY_SAFE;
   }
 }
