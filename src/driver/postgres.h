@@ -561,8 +561,8 @@ void pg_listener_rest(pg_connection *connection);
 void pg_listener_error(pg_connection *connection, const PGresult *result);
 void pg_listener_notified(pg_connection *connection, const PGnotify *notify);
 
-covet_step pg_listen(pg_adapter *adapter, covet_op *op, const char *channel);
-covet_step pg_unlisten(pg_adapter *adapter, covet_op *op, const char *channel);
+covet_step pg_listen(pg_adapter *adapter, covet_op *op, const char *name);
+covet_step pg_unlisten(pg_adapter *adapter, covet_op *op, const char *name);
 covet_step pg_notifications(pg_adapter *adapter, covet_op *op);
 
 /** One of the three calls above is to end. */

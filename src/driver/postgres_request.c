@@ -913,7 +913,7 @@ static void take_copy(pg_connection *connection, pg_request *request)
 
 static void not_prepared(const pg_command *command)
 {
-  if (command->kind == PG_COMMAND_PREPARE) {
+  if (command->kind == PG_COMMAND_PREPARE && command->request != NULL) {
     command->request->statement->prepared = false;
   }
 }

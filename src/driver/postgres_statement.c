@@ -143,6 +143,10 @@ static bool make_shape(pg_statement *statement)
   for (uint32_t i = 0; i < count; i++) {
     const pg_type *type = statement->types[statement->param_count + i];
 
+    if (type == NULL) {
+      free(columns);
+      return false; /* never: resolved types are all known */
+    }
     columns[i].name = statement->names[i];
     columns[i].name_length = (uint32_t) strlen(statement->names[i]);
     columns[i].type = type->name;
