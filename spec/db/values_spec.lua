@@ -219,7 +219,8 @@ database.contract("values", function(d, open)
     assert.is_nil(tostring(err):find("18446744073709551557", 1, true))
     err = fails("usage", db, "fetch_value", { two, ffi.new "int[2]", 1 })
     assert.matches("^parameter 1: .*cdata of type int %[2%]", err.message)
-    err = fails("usage", db, "fetch_value", { "select :n", params = { n = big } })
+    err = fails("usage", db, "fetch_value", {
+      "select cast(:n as " .. d.types.integer .. ")", params = { n = big } })
     assert.matches("^parameter :n: ", err.message)
     db:execute(("create table numbers (a %s, n %s)"):format(d.types.integer, d.types.integer))
     err = fails("usage", db, "copy_records_to_table", "numbers",

@@ -234,7 +234,7 @@ describe("a file of pools", function()
 
   it("never shows a password", function()
     for text, kind in pairs {
-      ["return { a = { url = 'postgresql://u:hunter2@h/db' } }"] = "unsupported",
+      ["return { a = { url = 'postgresql://u:hunter2@h/db', nonsense = 1 } }"] = "usage",
       ["return { a = { url = 'oracle://u:hunter2@h/db' } }"] = "usage",
       ["return { a = { url = 'sqlite://u:hunter2@h/db?readers=x' } }"] = "usage",
       ["return { a = { url = 'hunter2' } }"] = "usage",

@@ -500,7 +500,7 @@ describe("covet.sql quoting", function()
       { json.bytes "a\0'", "X'610027'", "'\\x610027'::bytea", "X'610027'" },
       { json.wrap { "it's" }, "'[\"it''s\"]'", "'[\"it''s\"]'",
         "'[\"it''s\"]'" },
-      { { 1, "-5" }, "(-5)", "(-5)", "(-5)" },
+      { { 1, "-5" } },
       { { 1, "5; drop" } }, { {} }, { print },
     } do
       for i, dialect in ipairs { "sqlite", "postgresql", "mysql" } do

@@ -27,11 +27,16 @@ postgresql.describe("PostgreSQL that goes away", function()
     return covet.postgresql(given):connect()
   end
 
+  -- A server one of whose backends was killed ends all the others a little later:
+  -- a call may still be hit after one that went well.
+  local function eventually(expected, text)
+    assert.is_true(wait.until_true(function()
+      return (db.try:fetch_value(text)) == expected
+    end, 10))
+  end
+
   local function recovers()
-    wait.until_true(function()
-      local value = db.try:fetch_value "select 42"
-      return value == 42
-    end, 10)
+    eventually(42, "select 42")
   end
 
   before_each(function()
@@ -91,8 +96,7 @@ postgresql.describe("PostgreSQL that goes away", function()
       end, kill(how))
       assert.is_false(fine)
       is_lost(err)
-      recovers()
-      assert.equal(0, db:fetch_value "select count(*) from entries")
+      eventually(0, "select count(*) from entries")
     end)
   end
 

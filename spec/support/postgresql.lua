@@ -161,11 +161,17 @@ local Database = {}
 Database.__index = Database
 Database.__name = "spec.postgresql.Database"
 
+-- As the superuser by the socket: it is done between all tests, and TLS takes
+-- as long as the rest.
+local function administer(database, sql)
+  M.psql(M.change_url(M.socket_url, { user = "admin", database = database }), sql)
+end
+
 --- A new database of the shared server, owned by `covet`; it goes with the run.
 -- @treturn Database `name`, and `url`, `admin_url`, `bouncer_url` of it
 function M.fresh_database()
   local name = next_name "covet"
-  M.psql(M.admin_url, ("drop database if exists %s with (force);"
+  administer("postgres", ("drop database if exists %s with (force);"
     .. "create database %s owner covet"):format(name, name))
   local self = setmetatable({ name = name }, Database)
   for _, key in ipairs { "url", "admin_url", "bouncer_url" } do
@@ -179,13 +185,13 @@ end
 function Database:drop()
   if databases[self] then
     databases[self] = nil
-    M.psql(M.admin_url, ("drop database if exists %s with (force)"):format(self.name))
+    administer("postgres", ("drop database if exists %s with (force)"):format(self.name))
   end
 end
 
 --- Make it empty again. Whoever is connected is cut off.
 function Database:clear()
-  M.psql(self.admin_url, [[
+  administer(self.name, [[
     do $$ begin
       perform pg_terminate_backend(pid, 5000) from pg_stat_activity
         where datname = current_database() and pid <> pg_backend_pid();

@@ -178,6 +178,30 @@ static void test_rows_grow_and_keep_their_bytes(void **state)
   covet_shape_table_deinit(&table);
 }
 
+/* One pointer, the batch's own, in which nothing stands at first. */
+static void test_a_batch_has_a_memo(void **state)
+{
+  covet_shape_table table;
+  covet_column one = column("n", "");
+  const covet_shape *shape;
+  covet_batch *batch;
+  covet_batch *other;
+
+  (void) state;
+  assert_int_equal(covet_shape_table_init(&table), 0);
+  shape = covet_shape_intern(&table, &one, 1);
+  batch = covet_batch_new(shape, 1);
+  other = covet_batch_new(shape, 1);
+  assert_null(*covet_batch_memo(batch));
+  *covet_batch_memo(batch) = covet_batch_alloc(batch, 8);
+  assert_non_null(*covet_batch_memo(batch));
+  assert_null(*covet_batch_memo(other));
+  covet_batch_free(batch);
+  covet_batch_free(other);
+  covet_shape_release(shape);
+  covet_shape_table_deinit(&table);
+}
+
 static void test_without_room_at_first(void **state)
 {
   covet_shape_table table;
@@ -243,6 +267,7 @@ int main(void)
       cmocka_unit_test(test_ids_are_never_used_again),
       cmocka_unit_test(test_from_several_threads),
       cmocka_unit_test(test_rows_grow_and_keep_their_bytes),
+      cmocka_unit_test(test_a_batch_has_a_memo),
       cmocka_unit_test(test_without_room_at_first),
       cmocka_unit_test(test_batches_outlive_the_runtime),
   };

@@ -258,10 +258,15 @@ static void test_types_that_are_missing(void **state)
       read_bytes(&bed, 20004, PG_FORMAT_TEXT, BYTES("(x)"), &cell, &missing),
       PG_READ_UNKNOWN);
   assert_int_equal(missing, 29999);
-  /* a type that has another attribute by now */
+  /* a type that has another attribute, or one less, by now */
   assert_int_equal(
       read_bytes(&bed, 20000, PG_FORMAT_TEXT, BYTES("(a,,c)"), &cell, &missing),
-      PG_READ_UNKNOWN);
+      PG_READ_OUTDATED);
+  assert_int_equal(missing, 20000);
+  assert_int_equal(read_bytes(&bed, 20000, PG_FORMAT_BINARY,
+                              BYTES("\0\0\0\1\0\0\0\x19\0\0\0\1x"), &cell,
+                              &missing),
+                   PG_READ_OUTDATED);
   assert_int_equal(missing, 20000);
   pg_bed_deinit(&bed);
 }

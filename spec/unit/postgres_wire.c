@@ -225,6 +225,52 @@ static void test_every_zone_comes_to_utc(void **state)
   pg_bed_deinit(&bed);
 }
 
+static void test_bytea_in_escape_format(void **state)
+{
+  pg_bed bed;
+
+  (void) state;
+  start(&bed);
+  pg_bed_run(&bed, "SET bytea_output = 'escape'");
+  for (size_t i = 0; i < PG_COUNT(pg_cases); i++) {
+    if (strncmp(pg_cases[i].type, "bytea", 5) == 0) {
+      check_case(&bed, &pg_cases[i], true);
+    }
+  }
+  check_query(&bed,
+              "SELECT decode(md5(n::text), 'hex') FROM"
+              " generate_series(1, 2000) n",
+              true);
+  pg_bed_deinit(&bed);
+}
+
+/* In binary the columns of a record have their types; in text they have none. */
+static void test_records_of_no_declared_type(void **state)
+{
+  static const char sql[] = "SELECT row(1, 'a b'::text, NULL::int, 2.50,"
+                            " array[row(true, '5'::posint)], 'sad'::mood)";
+  static const uint32_t kinds[] = {COVET_INTEGER, COVET_TEXT,  COVET_NULL,
+                                   COVET_NUMERIC, COVET_ARRAY, COVET_TEXT};
+  pg_bed bed;
+  PGresult *result;
+  covet_cell cell;
+
+  (void) state;
+  start(&bed);
+  result = pg_bed_query(&bed, sql, PG_FORMAT_BINARY);
+  cell =
+      pg_bed_read(&bed, pg_bed_type(&bed, PQftype(result, 0)), PG_FORMAT_BINARY,
+                  PQgetvalue(result, 0, 0), PQgetlength(result, 0, 0));
+  assert_int_equal(cell.kind, COVET_COMPOSITE);
+  assert_int_equal(cell.nested->count, 6);
+  assert_null(cell.nested->names);
+  for (size_t i = 0; i < PG_COUNT(kinds); i++) {
+    assert_int_equal(cell.nested->cells[i].kind, kinds[i]);
+  }
+  PQclear(result);
+  pg_bed_deinit(&bed);
+}
+
 static void test_random_values_read_alike(void **state)
 {
   pg_bed bed;
@@ -247,6 +293,8 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_values_read_alike),
       cmocka_unit_test(test_every_zone_comes_to_utc),
+      cmocka_unit_test(test_bytea_in_escape_format),
+      cmocka_unit_test(test_records_of_no_declared_type),
       cmocka_unit_test(test_random_values_read_alike),
   };
 

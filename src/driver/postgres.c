@@ -2,6 +2,7 @@
 
 #include "../core/error.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,7 +10,7 @@
 enum {
   HABITS = 2000,
   HABIT_LENGTH = 64 * 1024,
-  FRESH_US = 500000 /* used so shortly ago, it is not looked at first */
+  FRESH_US = 20000 /* used so shortly ago, it is not looked at first */
 };
 
 /* --- Adapters ------------------------------------------------------------------------ */
@@ -166,16 +167,38 @@ static void close_connection(covet_connection *base)
 
 /* --- Operations --------------------------------------------------------------------------- */
 
-/* Whether the server has closed the connection while nobody used it. */
-static bool is_dead(const pg_connection *connection)
+/* Whether the other side has closed the socket. What it said before is taken
+ * first: a server that ends says why. */
+static bool has_ended(pg_connection *connection)
 {
   char byte;
 
+  for (int i = 0; i < 3; i++) {
+    ssize_t size = recv(PQsocket(connection->pq), &byte, 1,
+                        MSG_PEEK | MSG_DONTWAIT);
+
+    if (size < 0) {
+      return errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
+    }
+    if (size == 0 || PQconsumeInput(connection->pq) != 1) {
+      return true;
+    }
+  }
+  return PQstatus(connection->pq) == CONNECTION_BAD;
+}
+
+/* Whether the server has closed the connection while nobody used it. */
+static bool is_dead(pg_connection *connection)
+{
   if (connection->lost) {
     return true;
   }
-  return covet_now_us() - connection->sent_us > FRESH_US &&
-         recv(PQsocket(connection->pq), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+  return connection->base.running != NULL &&
+         connection->base.running->driver == NULL &&
+         connection->command_count == 0 &&
+         connection->mode == PG_MODE_PIPELINE &&
+         covet_now_us() - connection->sent_us > FRESH_US &&
+         has_ended(connection);
 }
 
 /* Nothing was sent: another connection may do it. */

@@ -51,7 +51,7 @@ static const char *const *names_of(const pg_reader *reader, const pg_type *type)
 }
 
 /* A row of so many attributes. A declared type that has not so many was altered
- * since the server was asked: it is asked again. */
+ * since the server was asked; which names go with what is then not known. */
 static pg_read_status make_row(const pg_reader *reader, const pg_type *type,
                                uint32_t count, covet_cell *cell)
 {
@@ -60,7 +60,7 @@ static pg_read_status make_row(const pg_reader *reader, const pg_type *type,
 
   if (declared && count != type->attribute_count) {
     *reader->missing = type->oid;
-    return PG_READ_UNKNOWN;
+    return PG_READ_OUTDATED;
   }
   nested = pg_read_nested(reader, type, count, 0, cell);
   if (nested == NULL) {

@@ -95,6 +95,33 @@ static bool read_failed(pg_request *request, pg_read_status status, int column)
   return false;
 }
 
+/* Whether it can be run again as if nothing had been. */
+static bool only_reads_rows(const pg_request *request)
+{
+  return request->rows == 0 && request->statement->verb == PG_VERB_SELECT;
+}
+
+/* The type was altered since it was asked for. If nothing was handed over yet, the
+ * statement runs once more with what the server says now. */
+static bool altered(pg_request *request, int column)
+{
+  pg_adapter *adapter = request->connection->adapter;
+  const pg_statement *statement = request->statement;
+
+  pg_types_forget(adapter->types);
+  adapter->epoch++;
+  pg_refuse(request->op, COVET_ERROR_DATATYPE_MISMATCH,
+            "column %.60s: its type %.60s was altered meanwhile",
+            statement->names[column],
+            statement->types[statement->param_count + column]->name);
+  if (request->op->error != &request->op->runtime->out_of_memory) {
+    request->op->error->retry = COVET_RETRY_SAFE;
+  }
+  request->stale = only_reads_rows(request);
+  request->has_error = true;
+  return false;
+}
+
 static bool read_cell(pg_request *request, const PGresult *result, int row,
                       int column, covet_batch *batch, covet_cell *cell)
 {
@@ -117,6 +144,9 @@ static bool read_cell(pg_request *request, const PGresult *result, int row,
     (void) pg_types_add_unknown(request->connection->adapter->types,
                                 request->missing);
     return read_cell(request, result, row, column, batch, cell);
+  }
+  if (status == PG_READ_OUTDATED) {
+    return altered(request, column);
   }
   return status == PG_READ_OK || read_failed(request, status, column);
 }

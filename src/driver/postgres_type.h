@@ -67,7 +67,8 @@ typedef struct pg_attribute {
 struct pg_type {
   uint32_t oid;
   pg_form form;
-  covet_kind kind;  /* of a column of this type, and of its cells when nested */
+  covet_kind kind; /* of a column of this type, and of its cells when nested; of
+                       a domain its base's, TEXT while that is not known */
   const char *name; /* as format_type() writes it */
   uint32_t element; /* ARRAY: its elements; RANGE: its bounds; MULTIRANGE: its
                        ranges; DOMAIN: its base type; else 0 */
@@ -97,8 +98,9 @@ extern const char pg_types_query[];
 enum { PG_TYPES_COLUMNS = 8 };
 
 /** Add what a row of that query's answer tells; a field is NULL for NULL.
- *  `lengths` are the fields'. A type that is there already is replaced. Returns
- *  0, COVET_ENOMEM, or COVET_EUSAGE for a row that makes no sense. */
+ *  `lengths` are the fields'. A type that is there already is replaced, but for a
+ *  built-in one, which is left as it is. Returns 0, COVET_ENOMEM, or COVET_EUSAGE
+ *  for a row that makes no sense. */
 int pg_types_add(pg_types *types, const char *const *fields,
                  const int *lengths);
 
@@ -111,7 +113,7 @@ int pg_types_add_unknown(pg_types *types, uint32_t oid);
 int pg_types_set_custom(pg_types *types, const char *name, bool binary);
 
 /** Forget what the server told: types were changed. What was found before stays
- *  valid until pg_types_free. */
+ *  valid until pg_types_free; its memory does too. */
 void pg_types_forget(pg_types *types);
 
 #endif

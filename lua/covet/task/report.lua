@@ -41,7 +41,7 @@ local function is_stopped()
 end
 
 function collector:on_due()
-  if is_stopped() then
+  if next(notes) == nil or is_stopped() then -- nearly always all were joined
     cycles = 0
   elseif collectgarbage("step", STEP_KB) then
     cycles = cycles - 1

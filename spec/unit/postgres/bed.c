@@ -126,8 +126,8 @@ covet_cell pg_bed_read(pg_bed *bed, const pg_type *type, pg_format format,
   }
   status = pg_value_read(bed->types, type, format, bytes, length, bed->batch,
                          &cell, &missing);
-  if (status == PG_READ_UNKNOWN) {
-    pg_bed_type(bed, missing);
+  for (int i = 0; status == PG_READ_UNKNOWN && i < 16; i++) {
+    pg_bed_type(bed, missing); /* one after another */
     status = pg_value_read(bed->types, type, format, bytes, length, bed->batch,
                            &cell, &missing);
   }

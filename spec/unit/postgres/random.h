@@ -64,6 +64,8 @@ static const char *const pg_random_queries[] = {
     "SELECT ('x' || " BITS(20) ")::varbit << 3" ROWS,
     "SELECT point((random() - 0.5) * power(10, n % 30), n / 7.0)" ROWS,
     "SELECT pg_lsn '0/0' + (random() * 1e18)::numeric(20,0)" ROWS,
+    "SELECT array_fill(n::numeric / 7, array[1 + n % 3, 1 + n % 4],"
+    " array[n % 7 - 3, 5])" ROWS,
     "SELECT " TEXT ROWS,
     "SELECT array_agg(x) FROM (SELECT n / 5 AS g, nullif(" TEXT
     ", '') AS x" ROWS ") s GROUP BY g",
