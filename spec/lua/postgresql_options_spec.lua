@@ -62,7 +62,8 @@ local function describe_adapter()
   end)
 
   it("writes the settings of sessions in lines", function()
-    local seen = passed { server_settings = { search_path = "a, b", ["my.text"] = "x\ny\\z", work_mem = 65536 } }
+    local seen = passed { server_settings = { search_path = "a, b", ["my.text"] = "x\ny\\z",
+      work_mem = 65536 } }
     assert.equal("my.text=x\\ny\\\\z\nsearch_path=a, b\nwork_mem=65536", seen.server_settings)
     refused({ server_settings = { ["a b"] = 1 } }, "no name of a setting")
   end)

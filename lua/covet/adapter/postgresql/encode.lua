@@ -292,6 +292,9 @@ local function base_of(kind)
 end
 
 local function is_element(kind, value)
+  if kind.codec then
+    return true
+  end
   kind = base_of(kind)
   local test = IS_ELEMENT[kind.form]
   return test ~= nil and test(value)
