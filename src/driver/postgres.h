@@ -89,6 +89,7 @@ typedef struct pg_statement {
   bool described; /* oids and names are known */
   bool resolved;  /* and so are their types, of the adapter's `epoch` */
   bool binary;    /* all columns can be read so */
+  bool text;      /* and as well as text */
   bool few_rows;  /* the last run gave only some */
   bool changes;   /* it may leave the session changed */
   uint32_t epoch;
@@ -125,6 +126,7 @@ struct pg_request {
   uint64_t cursor;  /* the number of its cursor on the server; 0: none */
   uint64_t fetched; /* rows before the last FETCH */
   bool holding;     /* its rows wait for their types */
+  bool reread;      /* they came as text, which does not tell all: once more */
   bool has_error;   /* its operation's error is set */
   bool refused;     /* not run, because of a neighbour's error */
   bool canceled;    /* the server says that it was cancelled */

@@ -885,7 +885,8 @@ static void take_description(pg_request *request, const PGresult *result)
     return;
   }
   pg_habit_note(request->connection->adapter, request->op, statement);
-  if (pg_statement_resolve(statement, &oids) == 1) {
+  if (pg_statement_resolve(statement, &oids) == 1 ||
+      (statement->binary && !statement->text && only_reads(statement))) {
     request->holding = request->stage == PG_STAGE_RUN;
     free(oids);
   }
@@ -1063,6 +1064,25 @@ static void roll_back(pg_request *request)
   }
 }
 
+/* Nothing stands against reading once more what text does not tell. */
+static bool has_to_reread(pg_request *request)
+{
+  const pg_statement *statement = request->statement;
+
+  return !request->reread && request->format == PG_FORMAT_TEXT &&
+         (request->op->flags & COVET_QUERY_ROWS) && statement->resolved &&
+         statement->binary && !statement->text && only_reads(statement);
+}
+
+static void reread(pg_request *request)
+{
+  request->reread = true;
+  request->holding = false;
+  request->executed = 0;
+  pg_drop_rows(request);
+  go_on(request);
+}
+
 /* The rows have waited for this. */
 static void end_types(pg_request *request)
 {
@@ -1076,6 +1096,10 @@ static void end_types(pg_request *request)
   }
   (void) pg_statement_resolve(request->statement, &oids);
   free(oids);
+  if (has_to_reread(request)) {
+    reread(request);
+    return;
+  }
   request->holding = false;
   request->stage = PG_STAGE_RUN;
   request->has_error = !pg_take_held(request);
@@ -1117,6 +1141,10 @@ static void end_run(pg_request *request)
     } else {
       pg_lose(connection);
     }
+    return;
+  }
+  if (has_to_reread(request)) {
+    reread(request);
     return;
   }
   if (request->cursor != 0) {

@@ -184,10 +184,14 @@ int pg_statement_resolve(pg_statement *statement, char **oids)
     return COVET_ENOMEM;
   }
   statement->binary = true;
+  statement->text = true;
   for (uint32_t i = 0; i < count; i++) {
     statement->types[i] = pg_types_find(adapter->types, statement->oids[i]);
-    statement->binary &= i < statement->param_count ||
-                         pg_types_binary(adapter->types, statement->oids[i]);
+    if (i >= statement->param_count) {
+      statement->binary &=
+          pg_types_binary(adapter->types, statement->oids[i]);
+      statement->text &= pg_types_text(adapter->types, statement->oids[i]);
+    }
   }
   if (statement->column_count > 0 && !make_shape(statement)) {
     return COVET_ENOMEM;
