@@ -305,11 +305,11 @@ static int read_all(reader *r, const covet_option *given, size_t count)
 {
   for (size_t i = 0; i < count; i++) {
     bool known = false;
-    int status =
-        covet_pool_option(&r->options->pool, &given[i], &known, r->error);
+    int status = read_own(r, &given[i], &known); /* connect_timeout too */
 
     if (!known) {
-      status = read_own(r, &given[i], &known);
+      status =
+          covet_pool_option(&r->options->pool, &given[i], &known, r->error);
     }
     if (!known) {
       status = read_libpq(r, &given[i]);
