@@ -188,8 +188,7 @@ int pg_statement_resolve(pg_statement *statement, char **oids)
   for (uint32_t i = 0; i < count; i++) {
     statement->types[i] = pg_types_find(adapter->types, statement->oids[i]);
     if (i >= statement->param_count) {
-      statement->binary &=
-          pg_types_binary(adapter->types, statement->oids[i]);
+      statement->binary &= pg_types_binary(adapter->types, statement->oids[i]);
       statement->text &= pg_types_text(adapter->types, statement->oids[i]);
     }
   }
