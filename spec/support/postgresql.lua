@@ -372,9 +372,22 @@ local function signal_family(self, signal)
   end
 end
 
---- Stop its processor time: connections stay open, and nothing answers.
+local function is_stopped(pid)
+  return read(("/proc/%d/stat"):format(pid)):match "^%d+ %b() (%a)" == "T"
+end
+
+--- Stop its processor time: connections stay open, and nothing answers. A child
+-- that was being made meanwhile is stopped too.
 function Server:freeze()
-  signal_family(self, "sigstop")
+  assert(wait.until_true(function()
+    signal_family(self, "sigstop")
+    for _, pid in ipairs(family(self.process.pid)) do
+      if not is_stopped(pid) then
+        return false
+      end
+    end
+    return true
+  end, 5))
 end
 
 --- Go on after `freeze`.
