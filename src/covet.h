@@ -495,7 +495,8 @@ typedef enum covet_query_flags {
   COVET_QUERY_READ_ONLY = 64,    /* fail if the statement would write */
   COVET_QUERY_TRANSACTION = 128, /* begins, ends or nests a transaction */
   COVET_QUERY_INSIDE = 256,      /* fail unless a transaction is open */
-  COVET_QUERY_PIPELINE = 512 /* on a lease (PostgreSQL): sent together with those
+  COVET_QUERY_PIPELINE =
+      512 /* on a lease (PostgreSQL): sent together with those
                                 that follow in the same turn, all or nothing */
 } covet_query_flags;
 

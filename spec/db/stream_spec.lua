@@ -235,7 +235,7 @@ database.contract("streams", function(d, open)
       collectgarbage()
       db:fetch_value "select 1" -- where one connection is shared, a call gives it back
       return db:get_pool_stats().used == 0
-    end, 1))
+    end, 10))
   end)
 
   it("a stream lives as long as someone reads from it", function()

@@ -106,6 +106,11 @@ local function can_run(block)
   return true
 end
 
+-- Whether a block can run here: some talk to the server of the tests.
+local function lacks_server(block)
+  return block.setup:find("COVET_PG_URL", 1, true) and not os.getenv "COVET_PG_URL"
+end
+
 local function check_page(path)
   local blocks = pages.blocks(pages.read(ROOT .. "/" .. path))
   for i, block in ipairs(blocks) do
@@ -115,7 +120,10 @@ local function check_page(path)
       and following.info == "output" and following.text or nil
     if run and not block.info:find "^noexec" then
       it("line " .. block.line, function()
-        if not can_run(block) then
+        if lacks_server(block) then
+          pending "no PostgreSQL: scripts/servers starts one"
+          return
+        elseif not can_run(block) then
           pending "no C compiler, or no shared library in this build"
           return
         end

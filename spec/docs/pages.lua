@@ -84,6 +84,10 @@ function sources.sqlite_options()
   return options.reference(require "covet.adapter.sqlite".OPTIONS)
 end
 
+function sources.postgresql_options()
+  return options.reference(require "covet.adapter.postgresql".OPTIONS)
+end
+
 function sources.call_options()
   return options.reference(require "covet.call".OPTIONS)
 end

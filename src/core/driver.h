@@ -23,7 +23,8 @@ typedef enum covet_step {
 typedef struct covet_driver {
   const char *name;
   unsigned lane_count;
-  unsigned fixed_lanes; /* a bit for each whose connections never go by themselves:
+  unsigned
+      fixed_lanes; /* a bit for each whose connections never go by themselves:
                            what is in memory would go with them */
   covet_pool_liveness liveness; /* of its connections */
 

@@ -79,7 +79,7 @@ struct covet_runtime {
   uint64_t turn_us;          /* when the loop last ran */
   bool polled; /* inside a callback of a descriptor: who runs the loop looks for
                   completions afterwards, without being woken */
-  uint64_t spin_us;          /* until when to look before waiting, COVET_CALLER_LOOP;
+  uint64_t spin_us; /* until when to look before waiting, COVET_CALLER_LOOP;
                                 0: not at all */
   covet_error out_of_memory;
 };

@@ -46,8 +46,8 @@ typedef struct pg_options {
   uint64_t connect_timeout_us;
   pg_pipeline pipeline;
   uint32_t pipeline_depth;
-  bool wants_primary; /* target_session_attrs says so */
-  bool pgbouncer;     /* no session outlives a transaction */
+  bool wants_primary;    /* target_session_attrs says so */
+  bool pgbouncer;        /* no session outlives a transaction */
   uint64_t busy_poll_us; /* the longest spin; 0: none */
 } pg_options;
 
@@ -89,13 +89,14 @@ typedef struct pg_statement {
   bool described; /* oids and names are known */
   bool resolved;  /* and so are their types, of the adapter's `epoch` */
   bool binary;    /* all columns can be read so */
+  bool text;      /* and as well as text */
   bool few_rows;  /* the last run gave only some */
   bool changes;   /* it may leave the session changed */
   uint32_t epoch;
   uint32_t param_count;
   uint32_t column_count;
-  uint32_t *oids; /* of the parameters, then of the columns */
-  char **names;   /* of the columns */
+  uint32_t *oids;           /* of the parameters, then of the columns */
+  char **names;             /* of the columns */
   const pg_type **types;    /* of the parameters, then of the columns */
   const covet_shape *shape; /* NULL: it gives no rows */
 } pg_statement;
@@ -105,7 +106,7 @@ typedef enum pg_stage {
   PG_STAGE_DESCRIBE, /* prepared and described, not run yet */
   PG_STAGE_TYPES,    /* asking for types that are not known */
   PG_STAGE_RUN,
-  PG_STAGE_REST,  /* a cursor between two chunks */
+  PG_STAGE_REST, /* a cursor between two chunks */
   PG_STAGE_DRAIN /* nobody's: what is left is read away */
 } pg_stage;
 
@@ -113,7 +114,7 @@ typedef enum pg_stage {
 struct pg_request {
   covet_node node; /* in its connection's requests, in the order of sending */
   pg_connection *connection;
-  covet_op *op; /* NULL: the driver's own, or given up */
+  covet_op *op;            /* NULL: the driver's own, or given up */
   pg_statement *statement; /* NULL: a ping, or statements being dropped */
   pg_stage stage;
   pg_format format; /* of the rows */
@@ -125,10 +126,11 @@ struct pg_request {
   uint64_t cursor;  /* the number of its cursor on the server; 0: none */
   uint64_t fetched; /* rows before the last FETCH */
   bool holding;     /* its rows wait for their types */
+  bool reread;      /* they came as text, which does not tell all: once more */
   bool has_error;   /* its operation's error is set */
   bool refused;     /* not run, because of a neighbour's error */
   bool canceled;    /* the server says that it was cancelled */
-  bool stale;       /* the server has forgotten the statement, or made it anew */
+  bool stale; /* the server has forgotten the statement, or made it anew */
   bool retried;
   uint64_t rows;
   uint32_t executed; /* of a list's rows */
@@ -151,7 +153,7 @@ typedef enum pg_command_kind {
 /** Something that was sent and not answered yet. */
 typedef struct pg_command {
   pg_command_kind kind;
-  uint32_t repeat; /* so many alike in a row */
+  uint32_t repeat;     /* so many alike in a row */
   pg_request *request; /* SYNC: NULL */
 } pg_command;
 
@@ -165,9 +167,9 @@ typedef struct pg_param {
 /** What a connection does besides commands of the pipeline. */
 typedef enum pg_mode {
   PG_MODE_PIPELINE,
-  PG_MODE_SCRIPT,   /* several statements, by the simple protocol */
-  PG_MODE_RESET,    /* the same, of ours */
-  PG_MODE_COPY_IN,  /* the server takes data, or will */
+  PG_MODE_SCRIPT,  /* several statements, by the simple protocol */
+  PG_MODE_RESET,   /* the same, of ours */
+  PG_MODE_COPY_IN, /* the server takes data, or will */
   PG_MODE_COPY_OUT
 } pg_mode;
 
@@ -192,11 +194,11 @@ struct pg_connection {
   bool paused;   /* a reader has to catch up */
   bool reading;  /* results are being taken */
   bool pinging;
-  bool dirty;    /* the session was changed: see postgres_reset.c */
-  bool changed;  /* inside a transaction that is open, too */
+  bool dirty;           /* the session was changed: see postgres_reset.c */
+  bool changed;         /* inside a transaction that is open, too */
   bool opened_writable; /* its server was no standby then */
-  bool settled;  /* what `stepping` waits for has come */
-  covet_op *stepping; /* `execute` is at it */
+  bool settled;         /* what `stepping` waits for has come */
+  covet_op *stepping;   /* `execute` is at it */
   covet_step step;
 
   pg_mode mode;
@@ -205,7 +207,7 @@ struct pg_connection {
   uint64_t statement_number;
   uint64_t cursor_number;
   covet_queue requests;
-  covet_queue spare; /* requests to be used again */
+  covet_queue spare;    /* requests to be used again */
   pg_command *commands; /* a ring */
   uint32_t first_command;
   uint32_t command_count;
@@ -214,26 +216,26 @@ struct pg_connection {
 
   pg_opening *opening;
   pg_canceling *canceling;
-  uint64_t sync_number;   /* the last one that was sent */
-  uint64_t answered_sync; /* and answered */
-  bool cancel_timed; /* the timer is the cancel's */
-  uint64_t cancel_sync;   /* sent when the last cancel was; 0: none was */
+  uint64_t sync_number;    /* the last one that was sent */
+  uint64_t answered_sync;  /* and answered */
+  bool cancel_timed;       /* the timer is the cancel's */
+  uint64_t cancel_sync;    /* sent when the last cancel was; 0: none was */
   bool was_in_transaction; /* when it answered last */
-  uint32_t stale_seen;    /* of the adapter's `stale` */
-  uint64_t *unwanted;     /* numbers of statements to be dropped */
+  uint32_t stale_seen;     /* of the adapter's `stale` */
+  uint64_t *unwanted;      /* numbers of statements to be dropped */
   uint32_t unwanted_count;
   uint32_t unwanted_capacity;
-  bool read_only;         /* the open transaction was begun so */
+  bool read_only;        /* the open transaction was begun so */
   char first_error[256]; /* of the transaction that it has aborted */
-  pg_buffer buffer; /* parameters on their way */
-  pg_param *params; /* where they stand in it */
+  pg_buffer buffer;      /* parameters on their way */
+  pg_param *params;      /* where they stand in it */
   uint32_t param_capacity;
   void *arguments; /* of libpq's calls */
   uint32_t argument_capacity;
   struct pg_copy *copy;
   uint64_t sent_us; /* the last request */
-  int spins; /* how often spinning was worth it lately */
-  unsigned unspun; /* queries since it was given up */
+  int spins;        /* how often spinning was worth it lately */
+  unsigned unspun;  /* queries since it was given up */
   bool spinning;
 };
 
@@ -244,7 +246,7 @@ struct pg_adapter {
   uint32_t epoch; /* of `types` */
   uint32_t stale; /* times that a plan was found to be out of date */
   covet_stmt_cache habits;
-  char *password; /* of set_password, *owned* */
+  char *password;         /* of set_password, *owned* */
   covet_queue collecting; /* connections */
   bool connecting;
   struct pg_listener *listener;
@@ -561,8 +563,8 @@ void pg_listener_rest(pg_connection *connection);
 void pg_listener_error(pg_connection *connection, const PGresult *result);
 void pg_listener_notified(pg_connection *connection, const PGnotify *notify);
 
-covet_step pg_listen(pg_adapter *adapter, covet_op *op, const char *channel);
-covet_step pg_unlisten(pg_adapter *adapter, covet_op *op, const char *channel);
+covet_step pg_listen(pg_adapter *adapter, covet_op *op, const char *name);
+covet_step pg_unlisten(pg_adapter *adapter, covet_op *op, const char *name);
 covet_step pg_notifications(pg_adapter *adapter, covet_op *op);
 
 /** One of the three calls above is to end. */

@@ -235,8 +235,7 @@ static bool send_row(pg_request *request, const char *name,
   for (uint32_t i = 0; i < width; i++) {
     bool is_null = params[i].length < 0;
 
-    values[i] =
-        is_null ? NULL : connection->buffer.bytes + params[i].offset;
+    values[i] = is_null ? NULL : connection->buffer.bytes + params[i].offset;
     lengths[i] = is_null ? 0 : params[i].length;
     formats[i] = is_null ? 0 : (int) params[i].format;
   }
@@ -308,10 +307,10 @@ bool pg_send_control(pg_request *request, const char *sql)
 {
   pg_connection *connection = request->connection;
 
-  return sent(connection,
-              PQsendQueryParams(connection->pq, sql, 0, NULL, NULL, NULL, NULL,
-                                0),
-              PG_COMMAND_CONTROL, request);
+  return sent(
+      connection,
+      PQsendQueryParams(connection->pq, sql, 0, NULL, NULL, NULL, NULL, 0),
+      PG_COMMAND_CONTROL, request);
 }
 
 bool pg_send_declare(pg_request *request)

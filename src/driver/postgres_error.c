@@ -109,8 +109,7 @@ void pg_error_fill(covet_error *error, const PGresult *result)
 {
   const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-  const char *position =
-      PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
+  const char *position = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
   covet_error_kind kind =
       state == NULL ? COVET_ERROR_DATABASE_ERROR : kind_of(state);
 
@@ -241,7 +240,8 @@ static int64_t byte_of(const covet_op *op, int64_t character)
 
   while (character > 1 && at < op->sql_length) {
     at++;
-    while (at < op->sql_length && ((unsigned char) op->sql[at] & 0xc0) == 0x80) {
+    while (at < op->sql_length &&
+           ((unsigned char) op->sql[at] & 0xc0) == 0x80) {
       at++;
     }
     character--;

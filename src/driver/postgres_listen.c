@@ -58,9 +58,8 @@ static pg_listener *listener_of(pg_adapter *adapter)
   return listener;
 }
 
-static void free_channel(pg_listener *listener, channel *one)
+static void free_channel(channel *one)
 {
-  queue_remove(&listener->channels, &one->node);
   free(one->name);
   free(one->text);
   free(one);
@@ -68,19 +67,17 @@ static void free_channel(pg_listener *listener, channel *one)
 
 static void free_listener(pg_listener *listener)
 {
-  while (!queue_empty(&listener->channels)) {
-    free_channel(listener, channel_at(queue_first(&listener->channels)));
+  covet_node *node;
+
+  while ((node = queue_pop(&listener->channels)) != NULL) {
+    free_channel(channel_at(node));
   }
   free(listener);
 }
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-  pg_listener *listener = handle->data;
-  covet_runtime *rt = handle->loop->data;
-
-  (void) rt;
-  free_listener(listener);
+  free_listener(handle->data);
 }
 
 void pg_listener_free(pg_adapter *adapter)
@@ -99,27 +96,26 @@ void pg_listener_free(pg_adapter *adapter)
 
 static const covet_shape *row_shape(pg_adapter *adapter)
 {
-  static const covet_column columns[] = {
-      {.name = "channel",
-       .type = "text",
-       .name_length = 7,
-       .type_length = 4,
-       .kind = COVET_TEXT},
-      {.name = "payload",
-       .type = "text",
-       .name_length = 7,
-       .type_length = 4,
-       .kind = COVET_TEXT},
-      {.name = "pid",
-       .type = "integer",
-       .name_length = 3,
-       .type_length = 7,
-       .kind = COVET_INTEGER},
-      {.name = "gap",
-       .type = "boolean",
-       .name_length = 3,
-       .type_length = 7,
-       .kind = COVET_BOOLEAN}};
+  static const covet_column columns[] = {{.name = "channel",
+                                          .type = "text",
+                                          .name_length = 7,
+                                          .type_length = 4,
+                                          .kind = COVET_TEXT},
+                                         {.name = "payload",
+                                          .type = "text",
+                                          .name_length = 7,
+                                          .type_length = 4,
+                                          .kind = COVET_TEXT},
+                                         {.name = "pid",
+                                          .type = "integer",
+                                          .name_length = 3,
+                                          .type_length = 7,
+                                          .kind = COVET_INTEGER},
+                                         {.name = "gap",
+                                          .type = "boolean",
+                                          .name_length = 3,
+                                          .type_length = 7,
+                                          .kind = COVET_BOOLEAN}};
 
   return covet_shape_intern(&adapter->base->runtime->shapes, columns, 4);
 }
@@ -223,9 +219,8 @@ static void open_later(pg_listener *listener)
     uv_unref((uv_handle_t *) &listener->timer);
     listener->has_timer = true;
   }
-  listener->backoff_ms = listener->backoff_ms == 0
-                             ? FIRST_BACKOFF_MS
-                             : listener->backoff_ms * 2;
+  listener->backoff_ms =
+      listener->backoff_ms == 0 ? FIRST_BACKOFF_MS : listener->backoff_ms * 2;
   if (listener->backoff_ms > LONGEST_BACKOFF_MS) {
     listener->backoff_ms = LONGEST_BACKOFF_MS;
   }
@@ -330,7 +325,8 @@ void pg_listener_rest(pg_connection *connection)
 
     node = queue_after(&listener->channels, node);
     if (one->unwanted || (failed && !one->told)) {
-      free_channel(listener, one);
+      queue_remove(&listener->channels, &one->node);
+      free_channel(one);
     } else {
       one->told = true;
     }
@@ -421,7 +417,8 @@ covet_step pg_listen(pg_adapter *adapter, covet_op *op, const char *name)
   one->told &= !one->unwanted;
   one->unwanted = false;
   if (one->name == NULL || one->text == NULL) {
-    free_channel(listener, one);
+    queue_remove(&listener->channels, &one->node);
+    free_channel(one);
     return fail_memory(op);
   }
   return wait(listener, op);
@@ -478,7 +475,7 @@ void pg_listener_cancel(pg_adapter *adapter, covet_op *op)
 
   if (listener != NULL && listener->stream == op) {
     listener->stream = NULL;
-  } else if (node_queued(&op->node)) {
+  } else if (listener != NULL && node_queued(&op->node)) {
     queue_remove(&listener->calls, &op->node);
   }
   covet_op_fault_stopped(op);

@@ -31,9 +31,8 @@ static const char *const names[] = {"host",
                                     NULL};
 
 static const char *const renamed[][2] = {
-    {"database", "dbname"},     {"ssl", "sslmode"},
-    {"ssl_ca", "sslrootcert"},  {"ssl_cert", "sslcert"},
-    {"ssl_key", "sslkey"},      {"ssl_crl", "sslcrl"},
+    {"database", "dbname"},  {"ssl", "sslmode"},    {"ssl_ca", "sslrootcert"},
+    {"ssl_cert", "sslcert"}, {"ssl_key", "sslkey"}, {"ssl_crl", "sslcrl"},
 };
 
 typedef struct reader {
@@ -87,11 +86,10 @@ static const char *keyword_value(const pg_options *options, const char *keyword)
  * bare "::1" are addresses. */
 static const char *port_of(const char *from, const char *end)
 {
-  const char *close = *from == '[' ? memchr(from, ']', (size_t) (end - from))
-                                   : NULL;
-  const char *colon =
-      memchr(close == NULL ? from : close, ':',
-             (size_t) (end - (close == NULL ? from : close)));
+  const char *close =
+      *from == '[' ? memchr(from, ']', (size_t) (end - from)) : NULL;
+  const char *colon = memchr(close == NULL ? from : close, ':',
+                             (size_t) (end - (close == NULL ? from : close)));
 
   if (colon == NULL || *from == '/' ||
       (close == NULL &&
@@ -307,11 +305,11 @@ static int read_all(reader *r, const covet_option *given, size_t count)
 {
   for (size_t i = 0; i < count; i++) {
     bool known = false;
-    int status =
-        covet_pool_option(&r->options->pool, &given[i], &known, r->error);
+    int status = read_own(r, &given[i], &known); /* connect_timeout too */
 
     if (!known) {
-      status = read_own(r, &given[i], &known);
+      status =
+          covet_pool_option(&r->options->pool, &given[i], &known, r->error);
     }
     if (!known) {
       status = read_libpq(r, &given[i]);

@@ -66,8 +66,7 @@ static void deliver(pg_request *request)
 
 static bool is_full(const pg_request *request)
 {
-  return !(request->op->flags & COVET_QUERY_ONE) &&
-         request->single &&
+  return !(request->op->flags & COVET_QUERY_ONE) && request->single &&
          (request->batch->row_count >= rows_wanted(request) ||
           covet_batch_bytes(request->batch) >= CHUNK_BYTES);
 }
@@ -139,11 +138,11 @@ static bool read_cell(pg_request *request, const PGresult *result, int row,
                          request->format, PQgetvalue(result, row, column),
                          PQgetlength(result, row, column), batch, cell,
                          &request->missing);
-  if (status == PG_READ_UNKNOWN) {
-    /* a type that only a record has shown */
-    (void) pg_types_add_unknown(request->connection->adapter->types,
-                                request->missing);
-    return read_cell(request, result, row, column, batch, cell);
+  if (status == PG_READ_UNKNOWN) { /* a type that only a record has shown */
+    return pg_types_add_unknown(request->connection->adapter->types,
+                                request->missing) == 0
+               ? read_cell(request, result, row, column, batch, cell)
+               : read_failed(request, PG_READ_NO_MEMORY, column);
   }
   if (status == PG_READ_OUTDATED) {
     return altered(request, column);

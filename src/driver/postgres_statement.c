@@ -65,7 +65,8 @@ static char **result_names(const PGresult *result, uint32_t count)
 bool pg_statement_describe(pg_statement *statement, const PGresult *result,
                            bool rows)
 {
-  uint32_t params = rows ? statement->param_count : (uint32_t) PQnparams(result);
+  uint32_t params =
+      rows ? statement->param_count : (uint32_t) PQnparams(result);
   uint32_t columns = (uint32_t) PQnfields(result);
   uint32_t *oids = calloc(params + columns + 1, sizeof(*oids));
   char **names = result_names(result, columns);
@@ -142,6 +143,10 @@ static bool make_shape(pg_statement *statement)
   for (uint32_t i = 0; i < count; i++) {
     const pg_type *type = statement->types[statement->param_count + i];
 
+    if (type == NULL) {
+      free(columns);
+      return false; /* never: resolved types are all known */
+    }
     columns[i].name = statement->names[i];
     columns[i].name_length = (uint32_t) strlen(statement->names[i]);
     columns[i].type = type->name;
@@ -166,7 +171,8 @@ int pg_statement_resolve(pg_statement *statement, char **oids)
     return 0;
   }
   for (uint32_t i = 0; i < count; i++) {
-    complete = complete && pg_types_complete(adapter->types, statement->oids[i]);
+    complete =
+        complete && pg_types_complete(adapter->types, statement->oids[i]);
   }
   if (!complete) {
     *oids = list_missing(statement, count);
@@ -178,10 +184,13 @@ int pg_statement_resolve(pg_statement *statement, char **oids)
     return COVET_ENOMEM;
   }
   statement->binary = true;
+  statement->text = true;
   for (uint32_t i = 0; i < count; i++) {
     statement->types[i] = pg_types_find(adapter->types, statement->oids[i]);
-    statement->binary &= i < statement->param_count ||
-                         pg_types_binary(adapter->types, statement->oids[i]);
+    if (i >= statement->param_count) {
+      statement->binary &= pg_types_binary(adapter->types, statement->oids[i]);
+      statement->text &= pg_types_text(adapter->types, statement->oids[i]);
+    }
   }
   if (statement->column_count > 0 && !make_shape(statement)) {
     return COVET_ENOMEM;
@@ -217,9 +226,8 @@ void pg_habit_destroy(covet_stmt *stmt)
 
 static pg_habit *find_habit(pg_adapter *adapter, const covet_op *op)
 {
-  covet_stmt *found =
-      covet_stmt_cache_find(&adapter->habits, op->sql, op->sql_length,
-                            op->sql_hash, covet_now_us());
+  covet_stmt *found = covet_stmt_cache_find(
+      &adapter->habits, op->sql, op->sql_length, op->sql_hash, covet_now_us());
 
   return (pg_habit *) (void *) found;
 }
@@ -360,8 +368,8 @@ static pg_statement *new_statement(pg_connection *connection,
 /* Only what has a plan is worth a name. */
 static bool is_worth_keeping(const pg_statement *statement)
 {
-  return statement->verb == PG_VERB_SELECT ||
-         statement->verb == PG_VERB_WITH || statement->verb == PG_VERB_CHANGE;
+  return statement->verb == PG_VERB_SELECT || statement->verb == PG_VERB_WITH ||
+         statement->verb == PG_VERB_CHANGE;
 }
 
 /* A plan was found to be out of date on some connection: all are made anew. */

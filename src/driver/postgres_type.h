@@ -91,6 +91,10 @@ bool pg_types_complete(const pg_types *types, uint32_t oid);
  *  False for a type that is not complete. */
 bool pg_types_binary(const pg_types *types, uint32_t oid);
 
+/** Whether its text tells as much as its binary form: not that of a record, which
+ *  names no types, nor that for a codec of the user's that reads binary. */
+bool pg_types_text(const pg_types *types, uint32_t oid);
+
 /** The query that tells of types, with one parameter: the text of an array of
  *  oids, such as "{16400,16401}". It answers those types and all that they are
  *  made of, PG_TYPES_COLUMNS columns each, as text. */

@@ -56,7 +56,9 @@ static bool walk_into(type_walk *walk, const pg_type *type)
   return true;
 }
 
-static bool all_known(const pg_types *types, uint32_t oid, bool binary)
+/* Whether a type and all it is made of are good. */
+static bool all_are(const pg_types *types, uint32_t oid,
+                    bool (*is_good)(const pg_type *type))
 {
   type_walk walk = {.types = types, .capacity = WALK_PLACES};
   bool good;
@@ -66,10 +68,7 @@ static bool all_known(const pg_types *types, uint32_t oid, bool binary)
   for (uint32_t i = 0; good && i < walk.count; i++) {
     const pg_type *type = pg_types_find(types, walk.oids[i]);
 
-    good = type != NULL &&
-           !(binary && (type->form == PG_FORM_TEXT_ONLY ||
-                        type->form == PG_FORM_CUSTOM_TEXT)) &&
-           walk_into(&walk, type);
+    good = is_good(type) && walk_into(&walk, type);
   }
   if (walk.oids != walk.places) {
     free(walk.oids);
@@ -77,12 +76,34 @@ static bool all_known(const pg_types *types, uint32_t oid, bool binary)
   return good;
 }
 
+static bool is_known(const pg_type *type)
+{
+  return type != NULL;
+}
+
+static bool has_binary(const pg_type *type)
+{
+  return type != NULL && type->form != PG_FORM_TEXT_ONLY &&
+         type->form != PG_FORM_CUSTOM_TEXT;
+}
+
+static bool has_text(const pg_type *type)
+{
+  return type != NULL && type->form != PG_FORM_RECORD &&
+         type->form != PG_FORM_CUSTOM_BINARY;
+}
+
 bool pg_types_complete(const pg_types *types, uint32_t oid)
 {
-  return all_known(types, oid, false);
+  return all_are(types, oid, is_known);
 }
 
 bool pg_types_binary(const pg_types *types, uint32_t oid)
 {
-  return all_known(types, oid, true);
+  return all_are(types, oid, has_binary);
+}
+
+bool pg_types_text(const pg_types *types, uint32_t oid)
+{
+  return all_are(types, oid, has_text);
 }

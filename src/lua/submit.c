@@ -95,7 +95,8 @@ static void push_description(lua_State *L, const covet_result *result)
   lua_pushboolean(L, result->read_only);
   lua_setfield(L, -2, "read_only");
   push_columns(L, result->parameters, 0);
-  lua_setfield(L, -2, "parameter_types"); /* empty: the database does not tell */
+  lua_setfield(L, -2,
+               "parameter_types"); /* empty: the database does not tell */
   push_columns(L, result->shape, 1);
   lua_setfield(L, -2, "columns");
 }

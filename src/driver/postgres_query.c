@@ -1,0 +1,292 @@
+/* Queries as the core hands them over: checked, sent alone or together, gone on
+ * with. */
+#include "../core/error.h"
+#include "postgres_request.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST_PARAMS = 65535 };
+
+/* A statement that is asked to read only does so in a transaction of that kind,
+ * unless one is open already. */
+static bool check_read_only(pg_request *request)
+{
+  pg_connection *connection = request->connection;
+  covet_op *op = request->op;
+
+  if (!(op->flags & COVET_QUERY_READ_ONLY) ||
+      (op->flags & (COVET_QUERY_TRANSACTION | COVET_QUERY_DESCRIBE))) {
+    return true;
+  }
+  if (!pg_in_transaction(connection)) {
+    request->wrapped = true;
+    return true;
+  }
+  if (connection->read_only || pg_only_reads(request->statement)) {
+    return true;
+  }
+  pg_refuse(op, COVET_ERROR_READ_ONLY, "the statement may write");
+  return false;
+}
+
+/* COPY's data have calls of their own. */
+static bool copies_here(const covet_op *op)
+{
+  return pg_mentions(op->sql, op->sql_length, "stdin") ||
+         pg_mentions(op->sql, op->sql_length, "stdout");
+}
+
+/* Streams that rest on this connection with their rows still to come: they take
+ * all of them now, since other answers stand behind them. */
+static void let_streams_run(pg_connection *connection)
+{
+  covet_node *node = queue_first(&connection->requests);
+
+  for (; node != NULL; node = queue_after(&connection->requests, node)) {
+    COVET_CONTAINER(node, pg_request, node)->greedy = true;
+  }
+  if (connection->paused) {
+    connection->paused = false;
+    pg_poll(connection);
+  }
+}
+
+static bool check_op(pg_connection *connection, covet_op *op)
+{
+  if (covet_op_stop_reason(op) != COVET_STOP_NONE) {
+    covet_op_fault_stopped(op);
+    return false;
+  }
+  if ((op->flags & COVET_QUERY_INSIDE) && !pg_in_transaction(connection)) {
+    pg_refuse(op, COVET_ERROR_TRANSACTION_ABORTED,
+              "the transaction was rolled back by an earlier error");
+    return false;
+  }
+  if ((op->flags & COVET_QUERY_MANY) &&
+      (op->width == 0 || op->param_count % op->width != 0)) {
+    pg_refuse(op, COVET_ERROR_USAGE,
+              op->width == 0 ? "a list of rows takes a parameter in each"
+                             : "the list's last row is incomplete");
+    return false;
+  }
+  if ((op->flags & COVET_QUERY_MANY ? op->width : op->param_count) >
+      MOST_PARAMS) {
+    pg_refuse(op, COVET_ERROR_USAGE,
+              "a statement takes at most %d parameters, %u were given",
+              MOST_PARAMS, (unsigned) op->param_count);
+    return false;
+  }
+  if (memchr(op->sql, '\0', op->sql_length) != NULL) {
+    pg_refuse(op, COVET_ERROR_USAGE, "the SQL holds a NUL byte");
+    return false;
+  }
+  if (!queue_empty(&connection->base.suspended)) {
+    let_streams_run(connection);
+  }
+  return true;
+}
+
+/* The request of an operation, or NULL: its error is set. */
+static pg_request *request_for(pg_connection *connection, covet_op *op)
+{
+  pg_request *request;
+
+  if (!check_op(connection, op)) {
+    return NULL;
+  }
+  request = pg_request_new(connection, op);
+  if (request != NULL) {
+    request->statement = pg_statement_get(connection, op);
+  }
+  if (request == NULL || request->statement == NULL) {
+    pg_refuse(op, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
+  } else if (request->statement->verb == PG_VERB_COPY && copies_here(op)) {
+    pg_refuse(op, COVET_ERROR_UNSUPPORTED,
+              "COPY from or to the caller: use copy_to_table, "
+              "copy_from_table, copy_from_query or copy_records_to_table");
+  } else if (check_read_only(request)) {
+    return request;
+  }
+  if (request != NULL) {
+    pg_request_drop(request);
+  }
+  return NULL;
+}
+
+/* Send one of several, `*open` telling whether what was sent before waits for its
+ * Sync. False: the operation's error is set, or the connection is lost. */
+static bool send_one(pg_request *request, pg_pipeline how, bool *open)
+{
+  pg_connection *connection = request->connection;
+  bool shares = request->together ||
+                (how == PG_PIPELINE_GROUP && pg_only_reads(request->statement));
+  bool ready = pg_statement_known(request->statement, request->op) ||
+               pg_runs_blind(request);
+  pg_leg next;
+
+  if (*open && (!shares || !ready)) {
+    *open = false;
+    if (!pg_send_sync(connection)) {
+      return false;
+    }
+  }
+  next = pg_send_first(request);
+  if (next == PG_LEG_RUN) {
+    *open = shares;
+    return pg_send_run(request) && (shares || pg_send_sync(connection));
+  }
+  if (next == PG_LEG_NONE) {
+    pg_tell_description(request);
+  }
+  return next == PG_LEG_SENT;
+}
+
+/* Send the operations, those that can share it with one Sync at the end. What
+ * ends at once is told when all are sent: with the last the connection may go. */
+static void send_all(pg_connection *connection, covet_queue *ops,
+                     pg_pipeline how, bool together)
+{
+  covet_queue ended;
+  covet_node *node;
+  bool open = false;
+
+  queue_init(&ended);
+  while ((node = queue_pop(ops)) != NULL) {
+    covet_op *op = COVET_CONTAINER(node, covet_op, node);
+    pg_request *request = connection->lost ? NULL : request_for(connection, op);
+
+    if (request != NULL) {
+      request->together = together;
+      queue_push(&connection->requests, &request->node);
+      if (send_one(request, how, &open)) {
+        continue;
+      }
+      if (op->error == NULL && !op->result.described) {
+        pg_lose(connection);
+        continue;
+      }
+      queue_remove(&connection->requests, &request->node);
+      pg_request_drop(request);
+    } else if (op->error == NULL) {
+      pg_error_lost(covet_op_fault(op), connection->pq);
+    }
+    queue_push(&ended, &op->node);
+  }
+  if (open && !connection->lost && !pg_send_sync(connection)) {
+    pg_lose(connection);
+  }
+  while ((node = queue_pop(&ended)) != NULL) {
+    pg_conclude(connection, COVET_CONTAINER(node, covet_op, node));
+  }
+}
+
+void pg_send_ops(pg_connection *connection, covet_queue *ops, pg_pipeline how,
+                 bool together)
+{
+  if (!pg_send_unwanted(connection)) {
+    pg_lose(connection);
+  }
+  connection->sent_us = covet_now_us();
+  send_all(connection, ops, how, together);
+  if (!connection->lost && connection->command_count > 0) {
+    pg_flush(connection);
+    pg_spin_start(connection);
+  }
+}
+
+static covet_step start(pg_connection *connection, covet_op *op)
+{
+  const pg_options *options = &connection->adapter->options;
+  covet_queue ops;
+
+  queue_init(&ops);
+  queue_push(&ops, &op->node);
+  if (op->lease == 0 && options->pipeline != PG_PIPELINE_OFF &&
+      pg_is_shareable(op)) {
+    pg_take_others(connection, &ops);
+  }
+  pg_send_ops(connection, &ops,
+              ops.count > 1 ? options->pipeline : PG_PIPELINE_EACH, false);
+  return COVET_STEP_PENDING;
+}
+
+/* A stream that nobody reads any more leaves its cursor. */
+void pg_close_cursor(pg_request *request)
+{
+  pg_connection *connection = request->connection;
+  char sql[48];
+  const char *const statements[] = {sql};
+
+  if (PQtransactionStatus(connection->pq) != PQTRANS_INTRANS) {
+    return;
+  }
+  (void) snprintf(sql, sizeof(sql), "CLOSE covet_cursor_%llu",
+                  (unsigned long long) request->cursor);
+  if (!pg_send_own(connection, statements, 1)) {
+    pg_lose(connection);
+  }
+}
+
+void pg_drop_resting(covet_op *op)
+{
+  pg_request *request = op->driver;
+
+  if (request != NULL && request->stage == PG_STAGE_REST) {
+    pg_request_drop(request);
+  }
+  op->driver = NULL;
+}
+
+static covet_step resume_cursor(pg_connection *connection, pg_request *request)
+{
+  if (covet_op_stop_reason(request->op) != COVET_STOP_NONE) {
+    pg_close_cursor(request);
+    if (!connection->lost) {
+      pg_request_finish(request);
+    }
+    return COVET_STEP_PENDING;
+  }
+  request->stage = PG_STAGE_RUN;
+  request->fetched = request->rows;
+  pg_request_join(request);
+  if (!pg_send_fetch(request, pg_rows_of_fetch(request)) ||
+      !pg_send_sync(connection)) {
+    pg_lose(connection);
+  } else {
+    pg_flush(connection);
+  }
+  return COVET_STEP_PENDING;
+}
+
+/* A stream goes on, or is to end. */
+static covet_step resume(pg_connection *connection, covet_op *op)
+{
+  pg_request *request = op->driver;
+
+  if (request->stage == PG_STAGE_REST) {
+    return resume_cursor(connection, request);
+  }
+  connection->paused = false;
+  if (covet_op_stop_reason(op) != COVET_STOP_NONE) {
+    pg_cancel(&connection->base, op); /* and what is there is read away */
+  }
+  pg_read(connection);
+  return pg_has_paused(connection, op) ? COVET_STEP_SUSPENDED
+                                       : COVET_STEP_PENDING;
+}
+
+covet_step pg_query(pg_connection *connection, covet_op *op)
+{
+  if (op->driver != NULL) {
+    return resume(connection, op);
+  }
+  if (op->flags & COVET_QUERY_SCRIPT) {
+    return pg_script(connection, op);
+  }
+  if ((op->flags & COVET_QUERY_PIPELINE) && op->lease != 0) {
+    queue_push(&connection->adapter->collecting, &connection->collecting);
+    return COVET_STEP_PENDING;
+  }
+  return start(connection, op);
+}
