@@ -52,8 +52,7 @@ postgresql.describe("PostgreSQL, the first steps", function()
   it("has the levels of isolation, in any case", function()
     for given, shown in pairs {
       read_committed = "read committed", ["REPEATABLE READ"] = "repeatable read",
-        Serializable = "serializable",
-      read_uncommitted = "read uncommitted",
+      Serializable = "serializable", read_uncommitted = "read uncommitted",
     } do
       db:transaction({ isolation = given }, function(tx)
         assert.equal(shown, tx:fetch_value "show transaction_isolation")

@@ -27,7 +27,8 @@ postgresql.describe("COPY", function()
     local given = postgresql.options(database.url)
     given.min_pool_size, given.max_pool_size = 1, 2
     db = covet.postgresql(given):connect()
-    db:execute "create table items (id int primary key, name text, price numeric, tags text[], at timestamptz)"
+    db:execute [[create table items (id int primary key, name text, price numeric, tags text[],
+      at timestamptz)]]
   end)
   after_each(function()
     db:disconnect(2)
@@ -120,14 +121,16 @@ postgresql.describe("COPY", function()
     assert.equal(2, db:copy_from_table("items", { to = path, columns = { "id", "name" } }))
     assert.equal("1\ta,b\n2\t\\N\n", read(path))
     assert.equal(2, db:copy_from_table("items",
-      { to = path, format = "csv", header = true, columns = { "id", "name" }, null = "-", force_quote = { "name" } }))
+      { to = path, format = "csv", header = true, columns = { "id", "name" }, null = "-",
+        force_quote = { "name" } }))
     assert.equal('id,name\n1,"a,b"\n2,-\n', read(path))
     local pieces = {}
     assert.equal(2, db:copy_from_table("items", { columns = { "id" }, schema = "public",
       to = function(piece) pieces[#pieces + 1] = piece end }))
     assert.equal("1\n2\n", table.concat(pieces))
     pieces = {}
-    for piece in db:copy_from_query { "select id from items where id > $1 and name is distinct from $2", 0, "it's",
+    for piece in db:copy_from_query { "select id from items where id > $1 and name is distinct from $2",
+      0, "it's",
       format = "csv" } do
       pieces[#pieces + 1] = piece
     end
@@ -137,7 +140,8 @@ postgresql.describe("COPY", function()
       to = function(piece) binary[#binary + 1] = piece end }
     assert.equal("PGCOPY\n\255\r\n\0", table.concat(binary):sub(1, 11))
     db:execute "truncate items"
-    assert.equal(2, db:copy_to_table("items", { from = binary, format = "binary", columns = { "id", "name" } }))
+    assert.equal(2, db:copy_to_table("items", { from = binary, format = "binary",
+      columns = { "id", "name" } }))
     assert.equal("a,b", db:fetch_value "select name from items where id = 1")
   end)
 
@@ -160,7 +164,8 @@ postgresql.describe("COPY", function()
     file:write('id,name\n1,"a\nb"\n2,\n')
     file:close()
     local columns = { "id", "name" }
-    assert.equal(2, db:copy_to_table("items", { from = path, format = "csv", header = true, columns = columns }))
+    assert.equal(2, db:copy_to_table("items", { from = path, format = "csv", header = true,
+      columns = columns }))
     assert.equal("a\nb", db:fetch_value "select name from items where id = 1")
     assert.equal(2, db:copy_to_table("items", { from = { "3\tx", "\n4\t", "\\N\n" }, columns = columns }))
     local n = 4

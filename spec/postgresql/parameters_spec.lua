@@ -174,7 +174,8 @@ postgresql.describe("tables as parameters", function()
       message("select $1::int, $2::int[]", 1, { x = 1 }))
     assert.equal("parameter 1: element 2: expected integer, got a number with a fraction",
       message("select $1::int[]", { 1, 1.5 }))
-    assert.equal('parameter 1: address has no attribute "city"', message("select $1::address", { city = "x" }))
+    assert.equal('parameter 1: address has no attribute "city"',
+      message("select $1::address", { city = "x" }))
     assert.equal("parameter :who: element 1: attribute born: expected date, got a boolean",
       message { "select :who::person[]", params = { who = { { born = true } } } })
     assert.equal(0, sent)
@@ -183,7 +184,8 @@ postgresql.describe("tables as parameters", function()
 
   it("in every call", function()
     db:execute "create table t (id int, tags text[], home address)"
-    assert.equal(1, db:execute("insert into t values ($1, $2, $3)", 1, { "a" }, { street = "x" }).affected_rows)
+    assert.equal(1, db:execute("insert into t values ($1, $2, $3)", 1, { "a" },
+      { street = "x" }).affected_rows)
     assert.equal(2, db:execute_many("insert into t values ($1, $2, $3)",
       { { 2, { "b" }, { number = 1 } }, { 3, {}, { "y", 2 } } }))
     local err = fails("usage", db, "execute_many", "insert into t values ($1, $2, $3)",
@@ -212,7 +214,8 @@ postgresql.describe("tables as parameters", function()
     assert.equal("(x,1)", db:fetch_value("select $1::address::text", { street = "x", number = 1 }))
     db:execute "alter type address add attribute city text"
     db:reload_types()
-    assert.equal("(x,1,c)", db:fetch_value("select $1::address::text", { street = "x", number = 1, city = "c" }))
+    assert.equal("(x,1,c)", db:fetch_value("select $1::address::text",
+      { street = "x", number = 1, city = "c" }))
     assert.same({ street = "x", city = "c" },
       db:fetch_value("select $1::address", { street = "x", city = "c" }))
   end)

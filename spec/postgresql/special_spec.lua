@@ -248,7 +248,8 @@ postgresql.describe("what only PostgreSQL has", function()
     it("tells of columns as the information schema does", function()
       db:execute [[create table parent (a int, b text, primary key (a, b));
         create table child (id bigint generated always as identity primary key,
-          name varchar(20) not null, price numeric(10, 2) default 1.5, tags text[], a int, b text, at timestamptz(3),
+          name varchar(20) not null, price numeric(10, 2) default 1.5, tags text[], a int, b text,
+          at timestamptz(3),
           foreign key (a, b) references parent on delete cascade on update set null);
         alter table child drop column at;
         alter table child add column last date;
@@ -310,12 +311,14 @@ postgresql.describe("what only PostgreSQL has", function()
   it("execute_insert answers what is returned", function()
     db:execute "create table t (id serial primary key, name text unique)"
     assert.equal(1, db:execute_insert("insert into t (name) values ($1) returning id", "a"))
-    assert.equal(2, db:execute_insert { "insert into t (name) values (:n) RETURNING id", params = { n = "b" } })
+    assert.equal(2, db:execute_insert { "insert into t (name) values (:n) RETURNING id",
+      params = { n = "b" } })
     local err = fails("usage", db, "execute_insert", "insert into t (name) values ($1)", "returning id")
     assert.matches("RETURNING", err.message)
     fails("usage", db, "execute_insert", "insert into t (name) values ('returning id') -- returning id")
     assert.equal(2, db:fetch_value "select count(*) from t")
-    assert.is_nil(db:execute_insert("insert into t (name) values ($1) on conflict do nothing returning id", "a"))
+    assert.is_nil(db:execute_insert("insert into t (name) values ($1) on conflict do nothing returning id",
+      "a"))
   end)
 
   it("a password may be a function", function()
