@@ -147,14 +147,14 @@ static bool call_apart(covet_adapter *adapter, covet_op *op)
   }
   queue_push(&adapter->ops, &op->adapter_node);
   op->state = COVET_OP_RUNNING;
+  covet_op_start_deadline(op); /* pending, it may have ended by then */
   step = adapter->driver->call(adapter, op);
   if (step == COVET_STEP_DONE) {
     covet_op_finish(op);
   } else if (step == COVET_STEP_MOVE) {
     op->state = COVET_OP_NEW;
+    covet_heap_remove(&op->runtime->deadlines, &op->deadline);
     queue_remove(&adapter->ops, &op->adapter_node);
-  } else {
-    covet_op_start_deadline(op);
   }
   return step != COVET_STEP_MOVE;
 }

@@ -222,6 +222,9 @@ function FORMS.moment(kind, value)
   return expected(kind, value)
 end
 
+-- The server cannot read a row whose type it does not know.
+local RECORD = 2249
+
 -- Whatever has a text.
 function FORMS.other(kind, value)
   if type(value) == "string" then
@@ -231,7 +234,8 @@ function FORMS.other(kind, value)
   end
   local text = number_text(value)
   if not text then
-    return expected(kind, value)
+    return expected(kind, value, kind.oid == RECORD
+      and "; cast the parameter to its composite type" or "")
   end
   return text
 end
