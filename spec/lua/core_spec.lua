@@ -69,6 +69,28 @@ describe("core", function()
     end
   end)
 
+  -- The collector frees what dies together in an order of its own: a finalizer
+  -- may still call what is gone.
+  it("takes no pool that was freed", function()
+    local pool = core.pool("freed", {})
+    local take, give_back = core.pool_hands(pool)
+    local free = getmetatable(pool).__gc
+    free(pool)
+    free(pool)
+    local calls = { try = take, release = give_back }
+    for name, fn in pairs(core) do
+      if name:match "^pool_" then
+        calls[name] = function(...) return fn(pool, ...) end
+      end
+    end
+    assert.is_function(calls.pool_tick)
+    for name, fn in pairs(calls) do
+      local ok, err = pcall(fn, 1, 1, 1)
+      assert.is_false(ok, name)
+      assert.matches("the pool was freed", err, nil, nil, name)
+    end
+  end)
+
   it("refuses a function whose parts do not fit", function()
     for _, arity in ipairs { -2, 128 } do
       local made, fields = core.create_function(handle, "f", arity, false, string.dump(function() end))

@@ -317,6 +317,41 @@ describe("SQLite and tasks that end", function()
     db:disconnect()
   end)
 
+  -- What ends a stream on its own thread must not reach what comes after it.
+  for name, path in pairs { ["in memory"] = function() return ":memory:" end, ["a file"] = tmp.path } do
+    it("a stream that was closed and the statement after it: " .. name, function()
+      local db = covet.sqlite(path())
+      opened = db
+      db:execute "create table log (a)"
+      for i = 1, 300 do
+        db:transaction(function(tx)
+          local stream = tx:each(NUMBERS:format(100000) .. "select i from n")
+          assert.equal(1, stream().i)
+          stream:close()
+          tx:execute("insert into log values (?)", i)
+        end)
+      end
+      assert.equal(300, db:fetch_value "select count(*) from log")
+    end)
+
+    it("a stream that was closed leaves its table to the statement after it: " .. name, function()
+      local db = covet.sqlite(path())
+      opened = db
+      db:execute("create table t as " .. NUMBERS:format(6000) .. "select i from n")
+      for _ = 1, 300 do
+        local _, err = pcall(db.transaction, db, function(tx)
+          local stream = tx:each "select i from t"
+          assert.equal(1, stream().i)
+          stream:close()
+          tx:execute "drop table t"
+          error("undo", 0)
+        end)
+        assert.equal("undo", err)
+      end
+      assert.equal(6000, db:fetch_value "select count(*) from t")
+    end)
+  end
+
   it("a wait inside table.sort's comparison names it", function()
     local db = open()
     local list = { 3, 1, 2 }

@@ -117,6 +117,25 @@ static void test_running_read(void **state)
   unit_deinit(&u);
 }
 
+/* A single step of SQLite's machine, in which it does not look at its progress:
+ * nothing but its interrupt ends that. */
+static void test_running_long_step(void **state)
+{
+  const way *w = *state;
+  unit_slot slot;
+  unit u;
+
+  init(&u, "");
+  unit_script(&u, "CREATE TABLE long AS WITH RECURSIVE n(i) AS (SELECT 1 UNION "
+                  "ALL SELECT i + 1 FROM n WHERE i < 400000) SELECT i, "
+                  "i * 7 % 1000003 AS j FROM n; "
+                  "CREATE INDEX long_j ON long (j)");
+  slot = stop(&u, unit_op(&u, "PRAGMA integrity_check", COVET_QUERY_ROWS), w);
+  unit_assert_kind(&slot, w->kind);
+  check_unharmed(&u);
+  unit_deinit(&u);
+}
+
 static const char *const endless_write =
     "INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
     "FROM n WHERE i < 2000000000) SELECT i FROM n";
@@ -376,6 +395,7 @@ int main(void)
       in_both_ways(test_in_the_queue),
       in_both_ways(test_in_the_queue_of_a_lease),
       in_both_ways(test_running_read),
+      in_both_ways(test_running_long_step),
       in_both_ways(test_running_write),
       in_both_ways(test_running_script),
       in_both_ways(test_running_write_in_a_transaction),

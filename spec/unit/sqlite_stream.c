@@ -205,6 +205,92 @@ static void test_cancel_one_of_two(void **state)
   unit_deinit(&u);
 }
 
+/* One is asked for more and stands in the queue, its statement open, while
+ * another statement runs: stopping that must not touch it either. */
+static void test_cancel_while_one_is_queued(void **state)
+{
+  unit_slot resting = {0};
+  unit_slot running = {0};
+  unit_slot pause;
+  covet_lease lease;
+  covet_op *op;
+  unit u;
+
+  (void) state;
+  unit_init(&u, COVET_CALLER_LOOP);
+  unit_open(&u, "");
+  lease = unit_acquire(&u, 1);
+  start_and_rest(&u, &resting, lease);
+  op = unit_op(&u, unit_endless, COVET_QUERY_ROWS);
+  covet_op_set_lease(op, lease);
+  unit_start(&running, op);
+  resting.manual = 0;
+  unit_absorb(&resting);
+  pause = unit_run(&u, covet_op_sleep(u.runtime, 5000));
+  unit_assert_ok(&pause);
+  covet_cancel(running.op);
+  unit_wait(&u, &running);
+  unit_assert_kind(&running, COVET_ERROR_CANCELLED);
+  unit_wait(&u, &resting);
+  unit_assert_ok(&resting);
+  assert_int_equal(resting.rows, ROWS);
+  unit_release(&u, lease);
+  unit_deinit(&u);
+}
+
+/* The loop of a caller does not turn meanwhile. */
+static void dawdle(uint64_t us)
+{
+  uint64_t end = covet_now_us() + us;
+
+  while (covet_now_us() < end) {
+  }
+}
+
+/* Given up while its worker runs, or has just come to rest: the statement after
+ * it on the lease finds the connection as if there had been none. Half of those
+ * could not run while the other's is open. */
+static void given_up_before_another(covet_mode mode)
+{
+  enum { ROUNDS = 300 };
+  covet_lease lease;
+  unit_slot slot;
+  unit u;
+
+  unit_init(&u, mode);
+  unit_open(&u, "");
+  unit_script(&u, "CREATE TABLE t (x)");
+  lease = unit_acquire(&u, 0);
+  for (int i = 0; i < ROUNDS; i++) {
+    unit_slot given_up = {.manual = 1};
+    covet_op *op = stream(&u, lease);
+
+    covet_op_set_chunk(op, ROWS / 40);
+    unit_start(&given_up, op);
+    unit_wait_news(&u, &given_up);
+    dawdle((uint64_t) i / 2 % 3 * 400);
+    covet_op_free(given_up.op);
+    slot = unit_leased(&u, lease, i % 2 ? "VACUUM" : "INSERT INTO t VALUES (1)",
+                       0);
+    unit_assert_ok(&slot);
+  }
+  unit_release(&u, lease);
+  assert_int_equal(unit_integer(&u, "SELECT count(*) FROM t"), ROUNDS / 2);
+  unit_deinit(&u);
+}
+
+static void test_given_up_before_another(void **state)
+{
+  (void) state;
+  given_up_before_another(COVET_CALLER_LOOP);
+}
+
+static void test_given_up_before_another_on_an_own_thread(void **state)
+{
+  (void) state;
+  given_up_before_another(COVET_OWN_THREAD);
+}
+
 /* The lease goes back while its stream rests: the stream ends with an error. */
 static void test_released_under_a_stream(void **state)
 {
@@ -237,6 +323,9 @@ int main(void)
       cmocka_unit_test(test_cancelled_while_suspended),
       cmocka_unit_test(test_two_on_one_lease),
       cmocka_unit_test(test_cancel_one_of_two),
+      cmocka_unit_test(test_cancel_while_one_is_queued),
+      cmocka_unit_test(test_given_up_before_another),
+      cmocka_unit_test(test_given_up_before_another_on_an_own_thread),
       cmocka_unit_test(test_released_under_a_stream),
   };
 

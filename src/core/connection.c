@@ -210,7 +210,8 @@ void covet_connection_resume(covet_op *op)
   }
   queue_remove(&connection->suspended, &op->node);
   op->state = COVET_OP_QUEUED;
-  if (connection->lease == 0) { /* it ends before the release that waits */
+  if (connection->lease == 0 || covet_op_stop_reason(op) != COVET_STOP_NONE) {
+    /* what waits finds it ended: a release, or what was called after its end */
     queue_push_front(&connection->queue, &op->node);
   } else {
     queue_push(&connection->queue, &op->node);

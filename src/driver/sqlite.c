@@ -438,18 +438,11 @@ static covet_step execute(covet_connection *base, covet_op *op)
 }
 
 /* The operation's own flag is what ends it; SQLite's interrupt only makes that
- * quicker inside long steps, and would hit streams that rest on the connection
- * as well; while a blob is open it would last. */
+ * quicker inside long steps. */
 static void cancel(covet_connection *base, covet_op *op)
 {
-  sqlite_connection *connection = sqlite_connection_of(base);
-
-  if (queue_empty(&connection->group) && queue_empty(&base->suspended) &&
-      base->running == op && op->type == COVET_OP_QUERY &&
-      connection->blobs == NULL && connection->db != NULL) {
-    sqlite3_interrupt(connection->db);
-  }
-  sqlite_worker_nudge(connection);
+  (void) op;
+  sqlite_worker_stop(sqlite_connection_of(base));
 }
 
 static void turn_end(covet_adapter *base)

@@ -119,7 +119,7 @@ struct sqlite_connection {
   uv_thread_t thread;
   bool has_thread;
   bool quit;       /* under lock */
-  uv_mutex_t lock; /* of jobs, quit and waiting for a database lock */
+  uv_mutex_t lock; /* of jobs, quit, interruptible and waiting for a lock */
   uv_cond_t wake;
   covet_queue jobs;
   sqlite_job job;        /* operations, opening, closing */
@@ -128,6 +128,8 @@ struct sqlite_connection {
 
   covet_op *op;           /* being run */
   sqlite3_stmt *stepping; /* its statement, NULL: it must not be interrupted */
+  bool interruptible;     /* under lock: see sqlite_worker_enter */
+  unsigned resting;       /* streams whose statements are open, beside `op` */
   covet_queue group;      /* operations that share a commit */
   bool beginning;         /* all of the group wait for the lock */
   sqlite_outcome outcome;
@@ -221,10 +223,26 @@ void sqlite_worker_deinit(sqlite_connection *connection);
  *  worker; false when the thread cannot be started. */
 bool sqlite_worker_submit(sqlite_connection *connection, sqlite_job *job);
 
-/** Wake the worker if it waits for a database lock. */
-void sqlite_worker_nudge(sqlite_connection *connection);
+/**
+ * Have SQLite's interrupt reach `op`, from here to sqlite_worker_leave.
+ *
+ * It hits every open statement, and lasts until there is none: so it is let in
+ * only where the operation's is the only one, and who leaves ends that statement
+ * before another is started if the operation was stopped. Nothing is held in
+ * between. On the loop's thread, where nobody could stop it, this does nothing.
+ *
+ * False when the operation was stopped before: it must not start.
+ */
+bool sqlite_worker_enter(sqlite_connection *connection);
 
-/** Sleep on the worker until nudged, at most `us`. */
+/** No interrupt comes after this. Also without sqlite_worker_enter. */
+void sqlite_worker_leave(sqlite_connection *connection);
+
+/** The operation was stopped: wake the worker if it waits for a database lock,
+ *  interrupt SQLite if it may be. */
+void sqlite_worker_stop(sqlite_connection *connection);
+
+/** Sleep on the worker until the operation is stopped, at most `us`. */
 void sqlite_worker_sleep(sqlite_connection *connection, uint64_t us);
 
 /* --- sqlite_open.c ------------------------------------------------------------- */

@@ -46,9 +46,8 @@ static bool reload_is_over(sqlite_connection *connection)
   return connection->reloading;
 }
 
-/* Non-zero ends the statement. The operation's own flag decides, not
- * sqlite3_interrupt, which would also hit streams that rest on the connection
- * or come too late and hit the statement after. */
+/* Non-zero ends the statement. The operation's own flag decides; what only an
+ * interrupt would reach is for sqlite_worker_enter. */
 static int on_progress(void *data)
 {
   sqlite_connection *connection = data;

@@ -169,11 +169,24 @@ int sqlite_step(sqlite_connection *connection, sqlite_statement *statement)
   return code;
 }
 
+/* A stream is far enough ahead: its statement stays open, but not when it was
+ * stopped by now. */
+static sqlite_outcome pause_rows(sqlite_connection *connection, covet_op *op,
+                                 sqlite_statement *statement)
+{
+  sqlite_worker_leave(connection);
+  if (covet_op_stop_reason(op) != COVET_STOP_NONE) {
+    return sqlite_run_end(connection, op, statement, SQLITE_INTERRUPT);
+  }
+  connection->resting++;
+  return SQLITE_PAUSED;
+}
+
 sqlite_outcome sqlite_run_rows(sqlite_connection *connection, covet_op *op,
                                sqlite_statement *statement)
 {
   covet_batch *batch = NULL;
-  int code = SQLITE_ROW;
+  int code = sqlite_worker_enter(connection) ? SQLITE_ROW : SQLITE_INTERRUPT;
 
   while (code == SQLITE_ROW && !enough(op, statement)) {
     code = sqlite_step(connection, statement);
@@ -186,10 +199,11 @@ sqlite_outcome sqlite_run_rows(sqlite_connection *connection, covet_op *op,
 
       batch = NULL;
       if (untaken >= AHEAD) {
-        return SQLITE_PAUSED;
+        return pause_rows(connection, op, statement);
       }
     }
   }
+  sqlite_worker_leave(connection);
   if (code == SQLITE_DONE && statement->rows == 0 &&
       (op->flags & COVET_QUERY_ROWS) && !(op->flags & COVET_QUERY_ONE) &&
       statement->shape != NULL) {
@@ -356,9 +370,7 @@ static sqlite_outcome start(sqlite_connection *connection, covet_op *op)
 static sqlite_outcome run_query(sqlite_connection *connection, covet_op *op)
 {
   if (op->driver != NULL) {
-    if (covet_op_stop_reason(op) != COVET_STOP_NONE) {
-      return sqlite_run_end(connection, op, op->driver, SQLITE_INTERRUPT);
-    }
+    connection->resting--;
     return sqlite_run_rows(connection, op, op->driver);
   }
   if ((op->flags & COVET_QUERY_INSIDE) &&

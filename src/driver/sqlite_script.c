@@ -55,10 +55,12 @@ static int run_statement(script *s, sqlite_statement *statement)
   }
   statement->total_before = sqlite3_total_changes64(connection->db);
   statement->id_before = sqlite3_last_insert_rowid(connection->db);
-  do {
+  code = sqlite_worker_enter(connection) ? SQLITE_ROW : SQLITE_INTERRUPT;
+  while (code == SQLITE_ROW) {
     code = sqlite_step(connection, statement);
     statement->rows += code == SQLITE_ROW;
-  } while (code == SQLITE_ROW);
+  }
+  sqlite_worker_leave(connection);
   if (code != SQLITE_DONE) {
     return code;
   }
@@ -211,6 +213,21 @@ static int run_rows(sqlite_connection *connection, covet_op *op,
   return SQLITE_OK;
 }
 
+/* What ends the transaction afterwards is not to be interrupted. */
+static int run_rows_or_stop(sqlite_connection *connection, covet_op *op,
+                            sqlite_statement *statement)
+{
+  int code = SQLITE_INTERRUPT;
+
+  if (sqlite_worker_enter(connection)) {
+    code = run_rows(connection, op, statement);
+  } else {
+    covet_op_fault_stopped(op);
+  }
+  sqlite_worker_leave(connection);
+  return code;
+}
+
 /* All rows or none: one transaction, or a savepoint inside one. */
 sqlite_outcome sqlite_run_many(sqlite_connection *connection, covet_op *op,
                                sqlite_statement *statement)
@@ -224,7 +241,7 @@ sqlite_outcome sqlite_run_many(sqlite_connection *connection, covet_op *op,
     sqlite_statement_end(connection, statement);
     return SQLITE_RAN;
   }
-  code = run_rows(connection, op, statement);
+  code = run_rows_or_stop(connection, op, statement);
   if (code == SQLITE_OK) {
     code = sqlite_do(connection, own ? "COMMIT" : "RELEASE covet_many");
     if (code != SQLITE_OK) {

@@ -78,9 +78,38 @@ bool sqlite_worker_submit(sqlite_connection *connection, sqlite_job *job)
   return true;
 }
 
-void sqlite_worker_nudge(sqlite_connection *connection)
+/* Its own flag first, which is set before sqlite_worker_stop takes the lock: so
+ * one of the two is seen. A blob's handle is an open statement too, and of a group
+ * one operation is stopped, not all. */
+bool sqlite_worker_enter(sqlite_connection *connection)
+{
+  if (connection->on_loop) {
+    return true;
+  }
+  uv_mutex_lock(&connection->lock);
+  connection->interruptible = connection->resting == 0 &&
+                              connection->blobs == NULL &&
+                              queue_empty(&connection->group);
+  uv_mutex_unlock(&connection->lock);
+  return covet_op_stop_reason(connection->op) == COVET_STOP_NONE;
+}
+
+void sqlite_worker_leave(sqlite_connection *connection)
+{
+  if (connection->on_loop) {
+    return;
+  }
+  uv_mutex_lock(&connection->lock);
+  connection->interruptible = false;
+  uv_mutex_unlock(&connection->lock);
+}
+
+void sqlite_worker_stop(sqlite_connection *connection)
 {
   uv_mutex_lock(&connection->lock);
+  if (connection->interruptible) {
+    sqlite3_interrupt(connection->db);
+  }
   uv_cond_signal(&connection->wake);
   uv_mutex_unlock(&connection->lock);
 }

@@ -124,16 +124,21 @@ static const char *const failures[] = {
  * an argument would cost as much as the rest. */
 enum { PLACES_UPVALUE = 2 };
 
-static lua_pool *pool_upvalue(lua_State *L)
+static lua_pool *covetL_pool_upvalue(lua_State *L)
 {
-  return lua_touserdata(L, lua_upvalueindex(1));
+  lua_pool *self = lua_touserdata(L, lua_upvalueindex(1));
+
+  if (self->pool == NULL) { /* a finalizer's call, after the pool's own */
+    luaL_error(L, "the pool was freed");
+  }
+  return self;
 }
 
 /* try(owner, level) -> slot, lease, attention; nil when that needs a wait.
  * `level` is whose call it is, counted from the caller; 0: not noted. */
 static int l_try(lua_State *L)
 {
-  lua_pool *self = pool_upvalue(L);
+  lua_pool *self = covetL_pool_upvalue(L);
   covet_pool_waiter *waiter = &self->hasty;
   uint64_t now_us = roughly_now(self);
   covet_pool_slot_id slot;
@@ -258,7 +263,7 @@ static int l_cancel(lua_State *L)
 /* release(lease, verdict) -> attention; nil when it is not lent. */
 static int l_release(lua_State *L)
 {
-  lua_pool *self = pool_upvalue(L);
+  lua_pool *self = covetL_pool_upvalue(L);
   covet_lease lease = (covet_lease) lua_tonumber(L, 1);
   int verdict = (int) lua_tointeger(L, 2);
   uint64_t now_us = covet_pool_first_waiter(self->pool) == NULL
