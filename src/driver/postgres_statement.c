@@ -65,7 +65,8 @@ static char **result_names(const PGresult *result, uint32_t count)
 bool pg_statement_describe(pg_statement *statement, const PGresult *result,
                            bool rows)
 {
-  uint32_t params = rows ? statement->param_count : (uint32_t) PQnparams(result);
+  uint32_t params =
+      rows ? statement->param_count : (uint32_t) PQnparams(result);
   uint32_t columns = (uint32_t) PQnfields(result);
   uint32_t *oids = calloc(params + columns + 1, sizeof(*oids));
   char **names = result_names(result, columns);
@@ -166,7 +167,8 @@ int pg_statement_resolve(pg_statement *statement, char **oids)
     return 0;
   }
   for (uint32_t i = 0; i < count; i++) {
-    complete = complete && pg_types_complete(adapter->types, statement->oids[i]);
+    complete =
+        complete && pg_types_complete(adapter->types, statement->oids[i]);
   }
   if (!complete) {
     *oids = list_missing(statement, count);
@@ -217,9 +219,8 @@ void pg_habit_destroy(covet_stmt *stmt)
 
 static pg_habit *find_habit(pg_adapter *adapter, const covet_op *op)
 {
-  covet_stmt *found =
-      covet_stmt_cache_find(&adapter->habits, op->sql, op->sql_length,
-                            op->sql_hash, covet_now_us());
+  covet_stmt *found = covet_stmt_cache_find(
+      &adapter->habits, op->sql, op->sql_length, op->sql_hash, covet_now_us());
 
   return (pg_habit *) (void *) found;
 }
@@ -360,8 +361,8 @@ static pg_statement *new_statement(pg_connection *connection,
 /* Only what has a plan is worth a name. */
 static bool is_worth_keeping(const pg_statement *statement)
 {
-  return statement->verb == PG_VERB_SELECT ||
-         statement->verb == PG_VERB_WITH || statement->verb == PG_VERB_CHANGE;
+  return statement->verb == PG_VERB_SELECT || statement->verb == PG_VERB_WITH ||
+         statement->verb == PG_VERB_CHANGE;
 }
 
 /* A plan was found to be out of date on some connection: all are made anew. */
@@ -422,6 +423,9 @@ void pg_statements_forget(pg_connection *connection)
        node = queue_after(&connection->statements.entries, node)) {
     pg_statement *statement = COVET_CONTAINER(node, pg_statement, base.node);
 
+    if (statement->number != 0) { /* the server may have kept the old name */
+      statement->number = ++connection->statement_number;
+    }
     statement->prepared = false;
   }
   connection->unwanted_count = 0;

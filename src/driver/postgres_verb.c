@@ -18,10 +18,10 @@ static const verb_word words[] = {
     {"delete", PG_VERB_CHANGE},       {"merge", PG_VERB_CHANGE},
     {"begin", PG_VERB_BEGIN},         {"start", PG_VERB_BEGIN},
     {"commit", PG_VERB_COMMIT},       {"end", PG_VERB_COMMIT},
-    {"prepare", PG_VERB_OTHER},       {"rollback", PG_VERB_ROLLBACK},
-    {"abort", PG_VERB_ROLLBACK},      {"savepoint", PG_VERB_SAVEPOINT},
-    {"release", PG_VERB_SAVEPOINT},   {"copy", PG_VERB_COPY},
-    {"explain", PG_VERB_EXPLAIN},     {"show", PG_VERB_SHOW},
+    {"rollback", PG_VERB_ROLLBACK},   {"abort", PG_VERB_ROLLBACK},
+    {"savepoint", PG_VERB_SAVEPOINT}, {"release", PG_VERB_SAVEPOINT},
+    {"copy", PG_VERB_COPY},           {"explain", PG_VERB_EXPLAIN},
+    {"show", PG_VERB_SHOW},
 };
 
 /* Behind blanks, comments and parentheses. */
@@ -79,6 +79,12 @@ pg_verb pg_verb_of(const char *sql, size_t length)
       return words[i].verb;
     }
   }
+  if (is_word(from, size, "prepare")) {
+    from = first_word(from + size, end);
+    if (is_word(from, word_length(from, end), "transaction")) {
+      return PG_VERB_COMMIT;
+    }
+  }
   return PG_VERB_OTHER;
 }
 
@@ -99,9 +105,9 @@ bool pg_mentions(const char *sql, size_t length, const char *word)
 static bool is_harmless(const char *sql, size_t length)
 {
   static const char *const harmless[] = {
-      "create",  "alter",   "drop",     "truncate", "comment", "grant",
-      "revoke",  "analyze", "vacuum",   "reindex",  "cluster", "refresh",
-      "notify",  "lock",    "checkpoint", "explain", NULL};
+      "create", "alter",   "drop",       "truncate", "comment", "grant",
+      "revoke", "analyze", "vacuum",     "reindex",  "cluster", "refresh",
+      "notify", "lock",    "checkpoint", "explain",  NULL};
   const char *from = first_word(sql, sql + length);
   size_t size = word_length(from, sql + length);
 
