@@ -174,8 +174,8 @@ static bool has_ended(pg_connection *connection)
   char byte;
 
   for (int i = 0; i < 3; i++) {
-    ssize_t size = recv(PQsocket(connection->pq), &byte, 1,
-                        MSG_PEEK | MSG_DONTWAIT);
+    ssize_t size =
+        recv(PQsocket(connection->pq), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
     if (size < 0) {
       return errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
@@ -205,6 +205,8 @@ static bool is_dead(pg_connection *connection)
 static covet_step refuse_dead(pg_connection *connection, covet_op *op)
 {
   connection->base.broken = true;
+  connection->lost = true;
+  pg_io_unwatch(connection);
   if (op->type == COVET_OP_RELEASE) {
     return COVET_STEP_DONE;
   }
@@ -245,8 +247,7 @@ static covet_step dispatch(pg_connection *connection, covet_op *op)
     return release(connection, op);
   }
   if (connection->mode != PG_MODE_PIPELINE && !is_copy_call(op)) {
-    pg_refuse(op, COVET_ERROR_USAGE,
-              "a COPY is under way on this connection");
+    pg_refuse(op, COVET_ERROR_USAGE, "a COPY is under way on this connection");
     return COVET_STEP_DONE;
   }
   return op->type == COVET_OP_CALL ? pg_call(connection, op)

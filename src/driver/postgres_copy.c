@@ -17,15 +17,15 @@ enum {
 
 /** A COPY that is open on a connection. */
 typedef struct pg_copy {
-  pg_buffer buffer; /* encoded rows, or a piece that is being gathered */
+  pg_buffer buffer;  /* encoded rows, or a piece that is being gathered */
   const char *bytes; /* what is being sent: of the buffer, or the operation's */
   size_t length;
   size_t offset;
   bool binary;
-  bool begun;    /* the binary header has been sent */
-  bool ending;   /* its end is to be sent when `bytes` are */
-  bool ended;    /* it was */
-  bool done;     /* the server has said so */
+  bool begun;        /* the binary header has been sent */
+  bool ending;       /* its end is to be sent when `bytes` are */
+  bool ended;        /* it was */
+  bool done;         /* the server has said so */
   const char *abort; /* why it is to fail; of the operation */
   char *reason;      /* the same, for a borrower who is gone */
   uint32_t *oids;    /* of copy_rows' columns */
@@ -105,6 +105,9 @@ static covet_step begin(pg_connection *connection, covet_op *op, pg_mode mode)
   }
   if (connection->mode != PG_MODE_PIPELINE) {
     return refuse(op, "a COPY is under way on this connection");
+  }
+  if (!pg_check_mode(connection, op)) {
+    return COVET_STEP_DONE;
   }
   copy = calloc(1, sizeof(*copy));
   if (copy == NULL) {
@@ -197,11 +200,13 @@ void pg_copy_writable(pg_connection *connection)
   if (copy->bytes != NULL && !copy->ending) {
     copy->bytes = NULL;
     end_simple(connection);
+  } else if (copy->ended) {
+    pg_read(connection); /* the answer may have come before the end was sent */
   }
 }
 
 static covet_step send_bytes(pg_connection *connection, covet_op *op,
-                       const char *bytes, size_t length)
+                             const char *bytes, size_t length)
 {
   pg_copy *copy = connection->copy;
 
@@ -224,12 +229,12 @@ covet_step pg_copy_data(pg_connection *connection, covet_op *op)
   if (!is_open(connection)) {
     return refuse(op, "no COPY is open on this connection");
   }
-  if (op->param_count != 1 || (op->params[0].kind != COVET_TEXT &&
-                               op->params[0].kind != COVET_BLOB)) {
+  if (op->param_count != 1 ||
+      (op->params[0].kind != COVET_TEXT && op->params[0].kind != COVET_BLOB)) {
     return refuse(op, "COPY takes its data as strings");
   }
   return send_bytes(connection, op, op->params[0].bytes,
-              (size_t) op->params[0].length);
+                    (size_t) op->params[0].length);
 }
 
 /* --- Rows in -------------------------------------------------------------------------------- */
@@ -259,9 +264,9 @@ static int add_field(pg_connection *connection, const covet_cell *cell,
   if (column > 0) {
     status = pg_buffer_add(&copy->buffer, "\t", 1);
   }
-  return status == 0 ? pg_value_write_copy_text(type, cell, &copy->buffer,
-                                                error)
-                     : status;
+  return status == 0
+             ? pg_value_write_copy_text(type, cell, &copy->buffer, error)
+             : status;
 }
 
 static int add_row(pg_connection *connection, const covet_op *op, uint32_t row,
@@ -383,7 +388,8 @@ static void take_end(pg_connection *connection, PGresult *result)
   }
   if (!copy->ending && !copy->begun &&
       PQresultStatus(result) != PGRES_FATAL_ERROR) {
-    pg_refuse(op, COVET_ERROR_USAGE, "the text is no COPY of the caller's data");
+    pg_refuse(op, COVET_ERROR_USAGE,
+              "the text is no COPY of the caller's data");
     return;
   }
   if (PQresultStatus(result) == PGRES_COMMAND_OK) {
@@ -412,7 +418,10 @@ static void end_copy(pg_connection *connection)
     return;
   }
   if (pg_is_canceling(connection)) {
-    covet_connection_quarantine(&connection->base, op);
+    pg_end_canceled(connection, op);
+  } else if (connection->base.state == COVET_CONNECTION_BUSY &&
+             pg_needs_reset(connection)) {
+    (void) pg_reset(connection, op);
   } else {
     pg_timer(connection, 0, NULL);
     pg_settle(connection, op, COVET_STEP_DONE);
@@ -481,7 +490,7 @@ covet_step pg_copy_out(pg_connection *connection, covet_op *op)
     }
     pg_read(connection);
     return pg_has_paused(connection, op) ? COVET_STEP_SUSPENDED
-                                       : COVET_STEP_PENDING;
+                                         : COVET_STEP_PENDING;
   }
   step = begin(connection, op, PG_MODE_COPY_OUT);
   if (connection->copy != NULL) {

@@ -15,9 +15,8 @@ enum { MOST_PARAMS = 65535, FETCH_ROWS = 1000 };
 static pg_request *new_request(pg_connection *connection, covet_op *op)
 {
   covet_node *node = queue_pop(&connection->spare);
-  pg_request *request = node == NULL
-                            ? malloc(sizeof(*request))
-                            : COVET_CONTAINER(node, pg_request, node);
+  pg_request *request = node == NULL ? malloc(sizeof(*request))
+                                     : COVET_CONTAINER(node, pg_request, node);
 
   if (request != NULL) {
     memset(request, 0, sizeof(*request));
@@ -65,14 +64,49 @@ pg_request *pg_request_of(const pg_connection *connection, const covet_op *op)
   return NULL;
 }
 
-static pg_request *first_with_op(const pg_connection *connection)
+/* A stream that is ahead of its reader: it is not what the connection runs. */
+static bool is_suspended(const pg_request *request)
+{
+  return request->op != NULL && request->op->state != COVET_OP_RUNNING;
+}
+
+/* The next request that the connection runs for somebody. */
+static pg_request *first_running(const pg_connection *connection)
 {
   covet_node *node = queue_first(&connection->requests);
 
-  while (node != NULL && COVET_CONTAINER(node, pg_request, node)->op == NULL) {
+  for (; node != NULL; node = queue_after(&connection->requests, node)) {
+    pg_request *request = COVET_CONTAINER(node, pg_request, node);
+
+    if (request->op != NULL && !is_suspended(request)) {
+      return request;
+    }
+  }
+  return NULL;
+}
+
+/* Whether answers are to come that nobody waits for. */
+static bool is_draining(const pg_connection *connection)
+{
+  covet_node *node = queue_first(&connection->requests);
+
+  if (node == NULL) {
+    return connection->command_count > 0;
+  }
+  while (node != NULL &&
+         is_suspended(COVET_CONTAINER(node, pg_request, node))) {
     node = queue_after(&connection->requests, node);
   }
-  return node == NULL ? NULL : COVET_CONTAINER(node, pg_request, node);
+  return node != NULL;
+}
+
+/* The operation of a request ends, and is not what the connection runs. */
+static void finish_beside(pg_connection *connection, covet_op *op)
+{
+  if (op->state == COVET_OP_SUSPENDED && node_queued(&op->node)) {
+    queue_remove(&connection->base.suspended, &op->node);
+  }
+  covet_op_finish(op);
 }
 
 /* --- Telling ------------------------------------------------------------------------------- */
@@ -80,17 +114,14 @@ static pg_request *first_with_op(const pg_connection *connection)
 void pg_conclude(pg_connection *connection, covet_op *op)
 {
   covet_connection *base = &connection->base;
-  pg_request *next = first_with_op(connection);
+  pg_request *next = first_running(connection);
 
   if (op != NULL && op != base->running) {
-    if (op->state == COVET_OP_SUSPENDED && node_queued(&op->node)) {
-      queue_remove(&base->suspended, &op->node); /* it has all its rows */
-    }
-    covet_op_finish(op);
+    finish_beside(connection, op);
   } else if (op != NULL && next != NULL) {
     covet_connection_hand_over(base, op, next->op);
-  } else if (op != NULL && (!queue_empty(&connection->requests) ||
-                            pg_is_canceling(connection))) {
+  } else if (op != NULL &&
+             (is_draining(connection) || pg_is_canceling(connection))) {
     covet_connection_quarantine(base, op);
   } else if (op != NULL && base->state == COVET_CONNECTION_BUSY &&
              pg_needs_reset(connection)) {
@@ -102,11 +133,14 @@ void pg_conclude(pg_connection *connection, covet_op *op)
 
 /* --- Legs ----------------------------------------------------------------------------------- */
 
+/* While answers are to come libpq does not say. */
 static bool in_transaction(const pg_connection *connection)
 {
   PGTransactionStatusType status = PQtransactionStatus(connection->pq);
 
-  return status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
+  return status == PQTRANS_ACTIVE
+             ? connection->was_in_transaction
+             : status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
 }
 
 /* What was sent since the last Sync belongs to the next one. */
@@ -148,7 +182,7 @@ static bool wants_rows_singly(const pg_request *request)
     return true;
   }
   return (op->flags & COVET_QUERY_ROWS) && !(op->flags & COVET_QUERY_ONE) &&
-         !request->statement->few_rows && !request->together;
+         !request->statement->few_rows && !request->shared;
 }
 
 static bool only_reads(const pg_statement *statement)
@@ -192,9 +226,8 @@ static bool send_run(pg_request *request)
   pg_statement *statement = request->statement;
 
   request->stage = PG_STAGE_RUN;
-  request->format = statement->resolved && statement->binary
-                        ? PG_FORMAT_BINARY
-                        : PG_FORMAT_TEXT;
+  request->format = statement->resolved && statement->binary ? PG_FORMAT_BINARY
+                                                             : PG_FORMAT_TEXT;
   request->single = wants_rows_singly(request);
   join(request);
   if (wants_cursor(request)) {
@@ -227,11 +260,10 @@ static bool check_counts(pg_request *request)
       given == statement->param_count) {
     return true;
   }
-  pg_refuse(op, COVET_ERROR_USAGE,
-            "the statement takes %u parameter%s, %u %s given",
-            (unsigned) statement->param_count,
-            statement->param_count == 1 ? "" : "s", (unsigned) given,
-            given == 1 ? "was" : "were");
+  pg_refuse(
+      op, COVET_ERROR_USAGE, "the statement takes %u parameter%s, %u %s given",
+      (unsigned) statement->param_count, statement->param_count == 1 ? "" : "s",
+      (unsigned) given, given == 1 ? "was" : "were");
   return false;
 }
 
@@ -310,8 +342,8 @@ static void tell_description(pg_request *request)
   }
   result->parameters = parameter_shape(statement);
   result->parameter_count = statement->param_count;
-  result->read_only = statement->verb == PG_VERB_SELECT ||
-                      statement->verb == PG_VERB_SHOW;
+  result->read_only =
+      statement->verb == PG_VERB_SELECT || statement->verb == PG_VERB_SHOW;
   result->described = 1;
 }
 
@@ -347,8 +379,8 @@ static void go_on(pg_request *request)
     next = send_first(request);
   }
   if (next == LEG_RUN) {
-    next = send_run(request) && pg_send_sync(connection) ? LEG_SENT
-                                                         : LEG_FAILED;
+    next =
+        send_run(request) && pg_send_sync(connection) ? LEG_SENT : LEG_FAILED;
   }
   if (next == LEG_NONE) {
     tell_description(request);
@@ -479,8 +511,8 @@ static pg_request *request_for(pg_connection *connection, covet_op *op)
 static bool send_one(pg_request *request, pg_pipeline how, bool *open)
 {
   pg_connection *connection = request->connection;
-  bool shares = request->together || (how == PG_PIPELINE_GROUP &&
-                                      only_reads(request->statement));
+  bool shares = request->together ||
+                (how == PG_PIPELINE_GROUP && only_reads(request->statement));
   bool ready = pg_statement_known(request->statement, request->op) ||
                runs_blind(request);
   leg next;
@@ -509,16 +541,17 @@ static void send_all(pg_connection *connection, covet_queue *ops,
 {
   covet_queue ended;
   covet_node *node;
+  bool shared = together || ops->count > 1;
   bool open = false;
 
   queue_init(&ended);
   while ((node = queue_pop(ops)) != NULL) {
     covet_op *op = COVET_CONTAINER(node, covet_op, node);
-    pg_request *request =
-        connection->lost ? NULL : request_for(connection, op);
+    pg_request *request = connection->lost ? NULL : request_for(connection, op);
 
     if (request != NULL) {
       request->together = together;
+      request->shared = shared;
       queue_push(&connection->requests, &request->node);
       if (send_one(request, how, &open)) {
         continue;
@@ -837,10 +870,13 @@ static void take_error(pg_request *request, const PGresult *result)
   if (request->connection->base.lane->index == PG_LISTENER) {
     pg_listener_error(request->connection, result);
   }
-  if (request->has_error || request->op == NULL) {
+  if (request->has_error) {
     return;
   }
   request->has_error = true;
+  if (request->op == NULL) {
+    return;
+  }
   request->canceled = state != NULL && strcmp(state, "57014") == 0 &&
                       (pg_is_canceling(request->connection) ||
                        request->sync <= request->connection->cancel_sync);
@@ -1010,8 +1046,9 @@ static bool is_worth_another(const pg_request *request, bool group_failed)
   const pg_connection *connection = request->connection;
 
   if (request->op == NULL || connection->lost || request->together ||
+      (request->holding && request->stage == PG_STAGE_TYPES) || /* it has run */
       covet_op_stop_reason(request->op) != COVET_STOP_NONE ||
-      in_transaction(connection)) {
+      (in_transaction(connection) && !request->wrapped)) {
     return false;
   }
   if (request->canceled && !request->retried) {
@@ -1026,13 +1063,19 @@ static bool is_worth_another(const pg_request *request, bool group_failed)
 static void note_session(pg_connection *connection, const pg_request *request)
 {
   const pg_statement *statement = request->statement;
-  const covet_stmt *text = &statement->base;
+  const covet_stmt *text;
 
-  if (request->has_error || request->refused) {
+  if (statement == NULL || request->refused) {
+    return;
+  }
+  text = &statement->base;
+  if (statement->changes) {
+    connection->dirty = true; /* not all is undone by an error: locks are not */
+  }
+  if (request->has_error) {
     return;
   }
   if (statement->changes) {
-    connection->dirty = true;
     if (pg_mentions(text->sql, text->length, "discard") ||
         pg_mentions(text->sql, text->length, "deallocate")) {
       pg_statements_forget(connection);
@@ -1059,9 +1102,10 @@ static void roll_back(pg_request *request)
 {
   static const char *const rollback[] = {"ROLLBACK"};
   pg_connection *connection = request->connection;
+  PGTransactionStatusType status = PQtransactionStatus(connection->pq);
 
-  if (request->wrapped &&
-      PQtransactionStatus(connection->pq) == PQTRANS_INERROR &&
+  if (request->wrapped && request->has_error &&
+      (status == PQTRANS_INERROR || status == PQTRANS_ACTIVE) &&
       !pg_send_own(connection, rollback, 1)) {
     pg_lose(connection);
   }
@@ -1137,13 +1181,23 @@ static void end_leg(pg_request *request, bool group_failed)
   pg_connection *connection = request->connection;
 
   if (request->op == NULL) {
-    finish(request);
+    note_session(connection, request);
+    roll_back(request);
+    if (!connection->lost) {
+      finish(request);
+    }
     return;
   }
   if (is_worth_another(request, group_failed)) {
     connection->adapter->stale += request->stale;
-    send_again(request);
+    roll_back(request);
+    if (!connection->lost) {
+      send_again(request);
+    }
     return;
+  }
+  if (request->has_error) {
+    note_session(connection, request);
   }
   tell_refused(request);
   if (request->has_error) {
@@ -1293,8 +1347,8 @@ static void fault_lost(pg_connection *connection, pg_request *request)
     error->kind = COVET_ERROR_COMMIT_UNKNOWN;
     error->retry = COVET_RETRY_UNKNOWN_OUTCOME;
   } else if (connection->was_in_transaction ||
-             request->stage != PG_STAGE_RUN || request->wrapped ||
-             request->statement->verb == PG_VERB_SHOW) {
+             (request->stage != PG_STAGE_RUN && !request->holding) ||
+             request->wrapped || request->statement->verb == PG_VERB_SHOW) {
     error->retry = COVET_RETRY_SAFE;
   }
 }
@@ -1315,7 +1369,7 @@ void pg_requests_lost(pg_connection *connection)
     }
     drop_request(request);
     if (op != NULL && op != last) {
-      covet_op_finish(op);
+      finish_beside(connection, op);
     }
   }
 }
