@@ -372,8 +372,10 @@ local function signal_family(self, signal)
   end
 end
 
+-- Stopped, or gone.
 local function is_stopped(pid)
-  return read(("/proc/%d/stat"):format(pid)):match "^%d+ %b() (%a)" == "T"
+  local state = read(("/proc/%d/stat"):format(pid)):match "^%d+ %b() (%a)"
+  return state ~= "R" and state ~= "S" and state ~= "D"
 end
 
 --- Stop its processor time: connections stay open, and nothing answers. A child

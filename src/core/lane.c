@@ -282,9 +282,17 @@ static void close_own(covet_lane *lane)
   for (uint32_t i = 0; i < adapter->connection_count; i++) {
     covet_connection *connection = adapter->connections[i];
 
-    if (connection != NULL && connection->lane == lane &&
-        connection->state == COVET_CONNECTION_IDLE) {
+    if (connection == NULL || connection->lane != lane) {
+      continue;
+    }
+    if (connection->state == COVET_CONNECTION_IDLE) {
       start_closing(connection);
+    } else if (connection->state == COVET_CONNECTION_OPENING &&
+               !connection->unwanted) {
+      connection->unwanted = true;
+      if (adapter->driver->stop_opening != NULL) {
+        adapter->driver->stop_opening(connection);
+      }
     }
   }
 }

@@ -205,6 +205,8 @@ static bool is_dead(pg_connection *connection)
 static covet_step refuse_dead(pg_connection *connection, covet_op *op)
 {
   connection->base.broken = true;
+  connection->lost = true;
+  pg_io_unwatch(connection);
   if (op->type == COVET_OP_RELEASE) {
     return COVET_STEP_DONE;
   }

@@ -121,6 +121,7 @@ struct pg_request {
   uint64_t sync;    /* the number of the Sync that ends what was sent */
   bool wrapped;     /* in a transaction of its own that only reads */
   bool together;    /* one of its caller's pipeline: all or nothing */
+  bool shared;      /* sent with others: it may have to be sent again */
   bool single;      /* row by row */
   bool greedy;      /* not to be paused: others wait behind it */
   uint64_t cursor;  /* the number of its cursor on the server; 0: none */
@@ -220,6 +221,7 @@ struct pg_connection {
   uint64_t answered_sync;  /* and answered */
   bool cancel_timed;       /* the timer is the cancel's */
   uint64_t cancel_sync;    /* sent when the last cancel was; 0: none was */
+  uint64_t cancel_target;  /* what it is meant for ends with this one */
   bool was_in_transaction; /* when it answered last */
   uint32_t stale_seen;     /* of the adapter's `stale` */
   uint64_t *unwanted;      /* numbers of statements to be dropped */
@@ -327,6 +329,10 @@ bool pg_is_canceling(const pg_connection *connection);
 /** Give up a cancel that is on its way. */
 void pg_cancel_forget(pg_connection *connection);
 
+/** The operation ends while a cancel is on its way: nobody gets the connection
+ *  before that has come. A release waits for it. */
+void pg_end_canceled(pg_connection *connection, covet_op *op);
+
 /** The connection's work has ended: whether it can be used, or has to wait. */
 void pg_cancel_settled(pg_connection *connection);
 
@@ -337,6 +343,10 @@ bool pg_io_init(pg_connection *connection, covet_runtime *runtime);
 
 /** Watch the socket. Returns 0 or -1. */
 int pg_io_start(pg_connection *connection);
+
+/** Watch the socket no more: libpq may have closed it, and its number be that of
+ *  another. */
+void pg_io_unwatch(pg_connection *connection);
 
 /** Close the handles; covet_connection_closed follows. */
 void pg_io_stop(pg_connection *connection);
@@ -506,6 +516,10 @@ void pg_note_command(pg_request *request, PGresult *result);
  *  send it. False: the connection is lost. */
 bool pg_enter_mode(pg_connection *connection, pg_mode mode, covet_op *op,
                    const char *sql);
+
+/** Whether the pipeline is at rest, so that it can be left. False: a stream is
+ *  open, and the operation's error says so. */
+bool pg_check_mode(pg_connection *connection, covet_op *op);
 
 /** Back to it. */
 void pg_leave_mode(pg_connection *connection);

@@ -35,10 +35,13 @@ static void take_error(pg_request *request, const PGresult *result)
   if (request->connection->base.lane->index == PG_LISTENER) {
     pg_listener_error(request->connection, result);
   }
-  if (request->has_error || request->op == NULL) {
+  if (request->has_error) {
     return;
   }
   request->has_error = true;
+  if (request->op == NULL) {
+    return;
+  }
   request->canceled = state != NULL && strcmp(state, "57014") == 0 &&
                       (pg_is_canceling(request->connection) ||
                        request->sync <= request->connection->cancel_sync);

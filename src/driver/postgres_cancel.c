@@ -60,14 +60,28 @@ static bool is_busy(const pg_connection *connection)
   return connection->command_count > 0 || connection->simple != NULL;
 }
 
+void pg_end_canceled(pg_connection *connection, covet_op *op)
+{
+  if (op->type != COVET_OP_RELEASE) {
+    covet_connection_quarantine(&connection->base, op);
+  }
+}
+
 void pg_cancel_settled(pg_connection *connection)
 {
+  covet_op *running = connection->base.running;
+
   if (is_busy(connection) || pg_is_canceling(connection)) {
     return;
   }
   if (connection->cancel_timed) {
     connection->cancel_timed = false;
     pg_timer(connection, 0, NULL);
+  }
+  if (running != NULL && running->type == COVET_OP_RELEASE &&
+      connection->mode == PG_MODE_PIPELINE) {
+    pg_settle(connection, running, COVET_STEP_DONE);
+    return;
   }
   if (!connection->base.quarantined) {
     return;
@@ -112,8 +126,9 @@ static void on_grace_over(uv_timer_t *timer)
 {
   pg_connection *connection = timer->data;
 
-  if (is_busy(connection) || pg_is_canceling(connection)) {
-    pg_lose(connection);
+  if (connection->simple != NULL || pg_is_canceling(connection) ||
+      connection->answered_sync < connection->cancel_target) {
+    pg_lose(connection); /* else it is busy for others */
   }
 }
 
@@ -170,6 +185,11 @@ static bool start_thread(pg_connection *connection)
 
 void pg_cancel_drained(pg_connection *connection)
 {
+  const pg_command *first = pg_command_first(connection);
+
+  if (first != NULL && first->request != NULL) {
+    connection->cancel_target = first->request->sync;
+  }
   if (pg_is_canceling(connection)) {
     return;
   }

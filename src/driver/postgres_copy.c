@@ -106,6 +106,9 @@ static covet_step begin(pg_connection *connection, covet_op *op, pg_mode mode)
   if (connection->mode != PG_MODE_PIPELINE) {
     return refuse(op, "a COPY is under way on this connection");
   }
+  if (!pg_check_mode(connection, op)) {
+    return COVET_STEP_DONE;
+  }
   copy = calloc(1, sizeof(*copy));
   if (copy == NULL) {
     return fail_memory(op);
@@ -197,6 +200,8 @@ void pg_copy_writable(pg_connection *connection)
   if (copy->bytes != NULL && !copy->ending) {
     copy->bytes = NULL;
     end_simple(connection);
+  } else if (copy->ended) {
+    pg_read(connection); /* the answer may have come before the end was sent */
   }
 }
 
@@ -413,7 +418,10 @@ static void end_copy(pg_connection *connection)
     return;
   }
   if (pg_is_canceling(connection)) {
-    covet_connection_quarantine(&connection->base, op);
+    pg_end_canceled(connection, op);
+  } else if (connection->base.state == COVET_CONNECTION_BUSY &&
+             pg_needs_reset(connection)) {
+    (void) pg_reset(connection, op);
   } else {
     pg_timer(connection, 0, NULL);
     pg_settle(connection, op, COVET_STEP_DONE);

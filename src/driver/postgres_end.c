@@ -41,8 +41,9 @@ static bool is_worth_another(const pg_request *request, bool group_failed)
   const pg_connection *connection = request->connection;
 
   if (request->op == NULL || connection->lost || request->together ||
+      (request->holding && request->stage == PG_STAGE_TYPES) || /* it has run */
       covet_op_stop_reason(request->op) != COVET_STOP_NONE ||
-      pg_in_transaction(connection)) {
+      (pg_in_transaction(connection) && !request->wrapped)) {
     return false;
   }
   if (request->canceled && !request->retried) {
@@ -57,13 +58,19 @@ static bool is_worth_another(const pg_request *request, bool group_failed)
 static void note_session(pg_connection *connection, const pg_request *request)
 {
   const pg_statement *statement = request->statement;
-  const covet_stmt *text = &statement->base;
+  const covet_stmt *text;
 
-  if (request->has_error || request->refused) {
+  if (statement == NULL || request->refused) {
+    return;
+  }
+  text = &statement->base;
+  if (statement->changes) {
+    connection->dirty = true; /* not all is undone by an error: locks are not */
+  }
+  if (request->has_error) {
     return;
   }
   if (statement->changes) {
-    connection->dirty = true;
     if (pg_mentions(text->sql, text->length, "discard") ||
         pg_mentions(text->sql, text->length, "deallocate")) {
       pg_statements_forget(connection);
@@ -90,9 +97,10 @@ static void roll_back(pg_request *request)
 {
   static const char *const rollback[] = {"ROLLBACK"};
   pg_connection *connection = request->connection;
+  PGTransactionStatusType status = PQtransactionStatus(connection->pq);
 
-  if (request->wrapped &&
-      PQtransactionStatus(connection->pq) == PQTRANS_INERROR &&
+  if (request->wrapped && request->has_error &&
+      (status == PQTRANS_INERROR || status == PQTRANS_ACTIVE) &&
       !pg_send_own(connection, rollback, 1)) {
     pg_lose(connection);
   }
@@ -195,13 +203,23 @@ void pg_end_leg(pg_request *request, bool group_failed)
   pg_connection *connection = request->connection;
 
   if (request->op == NULL) {
-    pg_request_finish(request);
+    note_session(connection, request);
+    roll_back(request);
+    if (!connection->lost) {
+      pg_request_finish(request);
+    }
     return;
   }
   if (is_worth_another(request, group_failed)) {
     connection->adapter->stale += request->stale;
-    send_again(request);
+    roll_back(request);
+    if (!connection->lost) {
+      send_again(request);
+    }
     return;
+  }
+  if (request->has_error) {
+    note_session(connection, request);
   }
   tell_refused(request);
   if (request->has_error) {

@@ -36,6 +36,14 @@ bool pg_io_init(pg_connection *connection, covet_runtime *runtime)
   return true;
 }
 
+void pg_io_unwatch(pg_connection *connection)
+{
+  if (connection->has_poll && connection->events != 0) {
+    (void) uv_poll_stop(&connection->poll);
+    connection->events = 0;
+  }
+}
+
 void pg_io_stop(pg_connection *connection)
 {
   connection->closing = true;
@@ -109,7 +117,8 @@ void pg_poll(pg_connection *connection)
   int wanted = (connection->paused ? 0 : UV_READABLE) |
                (connection->flushing ? UV_WRITABLE : 0);
 
-  if (!connection->has_poll || wanted == connection->events) {
+  if (!connection->has_poll || connection->lost ||
+      wanted == connection->events) {
     return;
   }
   connection->events = wanted;
@@ -128,7 +137,7 @@ void pg_flush(pg_connection *connection)
 
   if (left < 0) {
     connection->flushing = false;
-    pg_poll(connection); /* what the server said last is still to be read */
+    pg_read(connection); /* what the server said last; libpq has closed it */
     return;
   }
   connection->flushing = left > 0;
@@ -252,10 +261,7 @@ void pg_lose(pg_connection *connection)
   connection->base.broken = true;
   connection->flushing = false;
   connection->paused = false;
-  if (connection->has_poll) {
-    (void) uv_poll_stop(&connection->poll);
-    connection->events = 0;
-  }
+  pg_io_unwatch(connection);
   pg_timer(connection, 0, NULL);
   if (node_queued(&connection->collecting)) {
     queue_remove(&connection->adapter->collecting, &connection->collecting);

@@ -9,11 +9,14 @@
 
 enum { FETCH_ROWS = 1000 };
 
+/* While answers are to come libpq does not say. */
 bool pg_in_transaction(const pg_connection *connection)
 {
   PGTransactionStatusType status = PQtransactionStatus(connection->pq);
 
-  return status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
+  return status == PQTRANS_ACTIVE
+             ? connection->was_in_transaction
+             : status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
 }
 
 static bool send_describe_leg(pg_request *request)
@@ -43,7 +46,7 @@ static bool wants_rows_singly(const pg_request *request)
     return true;
   }
   return (op->flags & COVET_QUERY_ROWS) && !(op->flags & COVET_QUERY_ONE) &&
-         !request->statement->few_rows && !request->together;
+         !request->statement->few_rows && !request->shared;
 }
 
 bool pg_only_reads(const pg_statement *statement)

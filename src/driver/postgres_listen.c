@@ -13,10 +13,12 @@ typedef struct channel {
   char *name;
   char *text; /* LISTEN "name" */
   bool told;  /* the server knows */
+  bool sent;  /* `text` is on its way */
   bool unwanted;
 } channel;
 
-/* Operations wait in `calls` until the server has been told of all channels. */
+/* Operations wait in `calls` until the server has been told of what they ask for;
+ * `driver` marks those for which it is being told. */
 typedef struct pg_listener {
   pg_adapter *adapter;
   pg_connection *connection; /* open */
@@ -168,13 +170,20 @@ void pg_listener_notified(pg_connection *connection, const PGnotify *notify)
   }
 }
 
-static void end_calls(pg_listener *listener, const covet_error *error)
+/* End those for which the server was told, or all. */
+static void end_calls(pg_listener *listener, const covet_error *error, bool all)
 {
-  covet_node *node;
+  covet_node *node = queue_first(&listener->calls);
 
-  while ((node = queue_pop(&listener->calls)) != NULL) {
+  while (node != NULL) {
     covet_op *op = COVET_CONTAINER(node, covet_op, node);
 
+    node = queue_after(&listener->calls, node);
+    if (!all && op->driver == NULL) {
+      continue;
+    }
+    queue_remove(&listener->calls, &op->node);
+    op->driver = NULL;
     if (error != NULL) {
       covet_op_fail(op, error);
     } else {
@@ -185,16 +194,39 @@ static void end_calls(pg_listener *listener, const covet_error *error)
 
 /* --- The connection ---------------------------------------------------------------------- */
 
+static bool is_closed(const covet_adapter *base)
+{
+  return base->abandoned || base->state == COVET_ADAPTER_CLOSING ||
+         base->state == COVET_ADAPTER_DISCONNECTED;
+}
+
+/* The adapter is disconnected: nobody listens any more. */
+static void give_up(pg_listener *listener)
+{
+  covet_error error;
+
+  while (!queue_empty(&listener->channels)) {
+    free_channel(listener, channel_at(queue_first(&listener->channels)));
+  }
+  covet_error_set(&error, COVET_ERROR_POOL_CLOSED,
+                  "the adapter is disconnected");
+  end_calls(listener, &error, true);
+}
+
 static void open_connection(pg_listener *listener)
 {
   covet_adapter *base = listener->adapter->base;
 
-  if (listener->opening || listener->connection != NULL || base->abandoned) {
+  if (listener->opening || listener->connection != NULL) {
+    return;
+  }
+  if (is_closed(base)) {
+    give_up(listener);
     return;
   }
   listener->opening = covet_lane_open(&base->lanes[PG_LISTENER]) != NULL;
   if (!listener->opening) {
-    end_calls(listener, &base->runtime->out_of_memory);
+    end_calls(listener, &base->runtime->out_of_memory, true);
   }
 }
 
@@ -207,8 +239,11 @@ static void open_later(pg_listener *listener)
 {
   covet_adapter *base = listener->adapter->base;
 
-  if (queue_empty(&listener->channels) || base->abandoned ||
-      base->disconnect != NULL) {
+  if (is_closed(base)) {
+    give_up(listener);
+    return;
+  }
+  if (queue_empty(&listener->channels)) {
     return;
   }
   if (!listener->has_timer) {
@@ -233,10 +268,11 @@ static void talk(pg_listener *listener)
   const char **texts;
   size_t count = 0;
   covet_node *node = queue_first(&listener->channels);
+  covet_node *call = queue_first(&listener->calls);
 
   texts = calloc(listener->channels.count + 1, sizeof(*texts));
   if (texts == NULL) {
-    end_calls(listener, &listener->adapter->base->runtime->out_of_memory);
+    end_calls(listener, &listener->adapter->base->runtime->out_of_memory, true);
     return;
   }
   for (; node != NULL; node = queue_after(&listener->channels, node)) {
@@ -244,10 +280,14 @@ static void talk(pg_listener *listener)
 
     if (one->unwanted || !one->told) {
       texts[count++] = one->text;
+      one->sent = true;
     }
   }
+  for (; call != NULL; call = queue_after(&listener->calls, call)) {
+    COVET_CONTAINER(call, covet_op, node)->driver = listener;
+  }
   if (count == 0) {
-    end_calls(listener, NULL);
+    end_calls(listener, NULL, true);
   } else {
     memset(&listener->error, 0, sizeof(listener->error));
     listener->talking = true;
@@ -272,8 +312,20 @@ void pg_listener_opened(pg_connection *connection)
   for (node = queue_first(&listener->channels); node != NULL;
        node = queue_after(&listener->channels, node)) {
     channel_at(node)->told = false;
+    channel_at(node)->sent = false;
   }
   talk(listener);
+}
+
+static bool has_news(const pg_listener *listener)
+{
+  covet_node *node = queue_first(&listener->channels);
+
+  while (node != NULL && channel_at(node)->told &&
+         !channel_at(node)->unwanted) {
+    node = queue_after(&listener->channels, node);
+  }
+  return node != NULL || !queue_empty(&listener->calls);
 }
 
 void pg_listener_failed(pg_adapter *adapter)
@@ -324,6 +376,10 @@ void pg_listener_rest(pg_connection *connection)
     channel *one = channel_at(node);
 
     node = queue_after(&listener->channels, node);
+    if (!one->sent) {
+      continue; /* asked for since */
+    }
+    one->sent = false;
     if (one->unwanted || (failed && !one->told)) {
       queue_remove(&listener->channels, &one->node);
       free_channel(one);
@@ -335,7 +391,10 @@ void pg_listener_rest(pg_connection *connection)
     listener->was_lost = false;
     deliver(listener, NULL, NULL, 0, true);
   }
-  end_calls(listener, failed ? &listener->error : NULL);
+  end_calls(listener, failed ? &listener->error : NULL, false);
+  if (has_news(listener)) {
+    talk(listener);
+  }
 }
 
 /* --- Calls --------------------------------------------------------------------------------- */
@@ -415,6 +474,7 @@ covet_step pg_listen(pg_adapter *adapter, covet_op *op, const char *name)
   free(one->text);
   one->text = statement("LISTEN", name);
   one->told &= !one->unwanted;
+  one->sent &= !one->unwanted;
   one->unwanted = false;
   if (one->name == NULL || one->text == NULL) {
     queue_remove(&listener->channels, &one->node);
@@ -444,6 +504,7 @@ covet_step pg_unlisten(pg_adapter *adapter, covet_op *op, const char *name)
       }
       free(one->text);
       one->text = text;
+      one->sent &= one->unwanted;
       one->unwanted = true;
     }
   }

@@ -110,11 +110,14 @@ static void opened(pg_connection *connection, const covet_error *error)
     tell_adapter(adapter, error);
   }
   if (connection->base.lane->index == PG_LISTENER) {
+    if (error != NULL) {
+      pg_listener_failed(adapter); /* with the connection the adapter may go */
+    }
     covet_connection_opened(&connection->base, error);
-    if (error == NULL) {
-      pg_listener_opened(connection);
-    } else {
+    if (error == NULL && connection->closing) {
       pg_listener_failed(adapter);
+    } else if (error == NULL) {
+      pg_listener_opened(connection);
     }
     return;
   }

@@ -149,6 +149,7 @@ static void send_all(pg_connection *connection, covet_queue *ops,
 {
   covet_queue ended;
   covet_node *node;
+  bool shared = together || ops->count > 1;
   bool open = false;
 
   queue_init(&ended);
@@ -158,6 +159,7 @@ static void send_all(pg_connection *connection, covet_queue *ops,
 
     if (request != NULL) {
       request->together = together;
+      request->shared = shared;
       queue_push(&connection->requests, &request->node);
       if (send_one(request, how, &open)) {
         continue;

@@ -58,30 +58,62 @@ pg_request *pg_request_of(const pg_connection *connection, const covet_op *op)
   return NULL;
 }
 
-static pg_request *first_with_op(const pg_connection *connection)
+/* A stream that is ahead of its reader: it is not what the connection runs. */
+static bool is_suspended(const pg_request *request)
+{
+  return request->op != NULL && request->op->state != COVET_OP_RUNNING;
+}
+
+/* The next request that the connection runs for somebody. */
+static pg_request *first_running(const pg_connection *connection)
 {
   covet_node *node = queue_first(&connection->requests);
 
-  while (node != NULL && COVET_CONTAINER(node, pg_request, node)->op == NULL) {
+  for (; node != NULL; node = queue_after(&connection->requests, node)) {
+    pg_request *request = COVET_CONTAINER(node, pg_request, node);
+
+    if (request->op != NULL && !is_suspended(request)) {
+      return request;
+    }
+  }
+  return NULL;
+}
+
+/* Whether answers are to come that nobody waits for. */
+static bool is_draining(const pg_connection *connection)
+{
+  covet_node *node = queue_first(&connection->requests);
+
+  if (node == NULL) {
+    return connection->command_count > 0;
+  }
+  while (node != NULL &&
+         is_suspended(COVET_CONTAINER(node, pg_request, node))) {
     node = queue_after(&connection->requests, node);
   }
-  return node == NULL ? NULL : COVET_CONTAINER(node, pg_request, node);
+  return node != NULL;
+}
+
+/* The operation of a request ends, and is not what the connection runs. */
+static void finish_beside(pg_connection *connection, covet_op *op)
+{
+  if (op->state == COVET_OP_SUSPENDED && node_queued(&op->node)) {
+    queue_remove(&connection->base.suspended, &op->node);
+  }
+  covet_op_finish(op);
 }
 
 void pg_conclude(pg_connection *connection, covet_op *op)
 {
   covet_connection *base = &connection->base;
-  pg_request *next = first_with_op(connection);
+  pg_request *next = first_running(connection);
 
   if (op != NULL && op != base->running) {
-    if (op->state == COVET_OP_SUSPENDED && node_queued(&op->node)) {
-      queue_remove(&base->suspended, &op->node); /* it has all its rows */
-    }
-    covet_op_finish(op);
+    finish_beside(connection, op);
   } else if (op != NULL && next != NULL) {
     covet_connection_hand_over(base, op, next->op);
-  } else if (op != NULL && (!queue_empty(&connection->requests) ||
-                            pg_is_canceling(connection))) {
+  } else if (op != NULL &&
+             (is_draining(connection) || pg_is_canceling(connection))) {
     covet_connection_quarantine(base, op);
   } else if (op != NULL && base->state == COVET_CONNECTION_BUSY &&
              pg_needs_reset(connection)) {
@@ -192,7 +224,8 @@ static void fault_lost(pg_connection *connection, pg_request *request)
       request->stage == PG_STAGE_RUN) {
     error->kind = COVET_ERROR_COMMIT_UNKNOWN;
     error->retry = COVET_RETRY_UNKNOWN_OUTCOME;
-  } else if (connection->was_in_transaction || request->stage != PG_STAGE_RUN ||
+  } else if (connection->was_in_transaction ||
+             (request->stage != PG_STAGE_RUN && !request->holding) ||
              request->wrapped || request->statement->verb == PG_VERB_SHOW) {
     error->retry = COVET_RETRY_SAFE;
   }
@@ -214,7 +247,7 @@ void pg_requests_lost(pg_connection *connection)
     }
     pg_request_drop(request);
     if (op != NULL && op != last) {
-      covet_op_finish(op);
+      finish_beside(connection, op);
     }
   }
 }

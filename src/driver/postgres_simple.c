@@ -6,7 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { RESET_US = 10000000 };
+
 static const char only_reads[] = "SET TRANSACTION READ ONLY;";
+
+bool pg_check_mode(pg_connection *connection, covet_op *op)
+{
+  if (connection->command_count == 0) {
+    return true;
+  }
+  pg_refuse(op, COVET_ERROR_USAGE,
+            "a stream is open on this connection: read it to its end, or close "
+            "it first");
+  return false;
+}
 
 bool pg_enter_mode(pg_connection *connection, pg_mode mode, covet_op *op,
                    const char *sql)
@@ -37,9 +50,14 @@ static void end(pg_connection *connection)
 {
   covet_op *op = connection->simple;
 
+  bool is_script = connection->mode == PG_MODE_SCRIPT;
+
   pg_leave_mode(connection);
   if (pg_is_canceling(connection)) {
-    covet_connection_quarantine(&connection->base, op);
+    pg_end_canceled(connection, op);
+  } else if (is_script && connection->base.state == COVET_CONNECTION_BUSY &&
+             pg_needs_reset(connection)) {
+    (void) pg_reset(connection, op); /* nobody leased it to change it */
   } else {
     pg_timer(connection, 0, NULL);
     pg_settle(connection, op, COVET_STEP_DONE);
@@ -78,7 +96,14 @@ covet_step pg_script(pg_connection *connection, covet_op *op)
     pg_refuse(op, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
     return COVET_STEP_DONE;
   }
+  if (!pg_check_mode(connection, op)) {
+    return COVET_STEP_DONE;
+  }
   connection->dirty = true; /* it is not looked into */
+  if (pg_mentions(op->sql, op->sql_length, "discard") ||
+      pg_mentions(op->sql, op->sql_length, "deallocate")) {
+    pg_statements_forget(connection);
+  }
   if (!pg_enter_mode(connection, PG_MODE_SCRIPT, op, text)) {
     pg_lose(connection);
   }
@@ -131,7 +156,7 @@ static void take_script(pg_connection *connection, covet_op *op,
     if (op->error == NULL) {
       pg_refuse(op, COVET_ERROR_UNSUPPORTED, "COPY has no place in a script");
     }
-    connection->base.broken = true;
+    pg_lose(connection); /* its rows would have to be taken */
     break;
   default:
     break;
@@ -191,11 +216,22 @@ static const char *reset_text(const pg_connection *connection)
 #undef COVET_RESET_TAIL
 }
 
+/* Nobody sets a deadline for it. */
+static void on_reset_overdue(uv_timer_t *timer)
+{
+  pg_connection *connection = timer->data;
+
+  if (connection->mode == PG_MODE_RESET) {
+    pg_lose(connection);
+  }
+}
+
 covet_step pg_reset(pg_connection *connection, covet_op *op)
 {
   if (!pg_enter_mode(connection, PG_MODE_RESET, op, reset_text(connection))) {
     pg_lose(connection);
   }
+  pg_timer(connection, RESET_US, on_reset_overdue);
   connection->dirty = false;
   return COVET_STEP_PENDING;
 }
@@ -215,6 +251,7 @@ static void take_reset(pg_connection *connection, PGresult *result)
 bool pg_take_simple(pg_connection *connection)
 {
   PGresult *result;
+  bool is_data;
 
   if (pg_copy_is_out(connection)) {
     return pg_copy_take(connection);
@@ -237,7 +274,12 @@ bool pg_take_simple(pg_connection *connection)
     break;
   case PG_MODE_COPY_IN:
   case PG_MODE_COPY_OUT:
+    is_data = connection->mode == PG_MODE_COPY_IN &&
+              PQresultStatus(result) == PGRES_COPY_IN;
     pg_copy_result(connection, result);
+    if (is_data) {
+      return false; /* libpq says so as long as data are to be sent */
+    }
     break;
   case PG_MODE_PIPELINE:
     PQclear(result);

@@ -430,6 +430,9 @@ void pg_statements_forget(pg_connection *connection)
        node = queue_after(&connection->statements.entries, node)) {
     pg_statement *statement = COVET_CONTAINER(node, pg_statement, base.node);
 
+    if (statement->number != 0) { /* the server may have kept the old name */
+      statement->number = ++connection->statement_number;
+    }
     statement->prepared = false;
   }
   connection->unwanted_count = 0;

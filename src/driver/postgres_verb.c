@@ -12,16 +12,16 @@ typedef struct verb_word {
 } verb_word;
 
 static const verb_word words[] = {
-    {"select", PG_VERB_SELECT},     {"values", PG_VERB_SELECT},
-    {"table", PG_VERB_SELECT},      {"with", PG_VERB_WITH},
-    {"insert", PG_VERB_CHANGE},     {"update", PG_VERB_CHANGE},
-    {"delete", PG_VERB_CHANGE},     {"merge", PG_VERB_CHANGE},
-    {"begin", PG_VERB_BEGIN},       {"start", PG_VERB_BEGIN},
-    {"commit", PG_VERB_COMMIT},     {"end", PG_VERB_COMMIT},
-    {"prepare", PG_VERB_OTHER},     {"rollback", PG_VERB_ROLLBACK},
-    {"abort", PG_VERB_ROLLBACK},    {"savepoint", PG_VERB_SAVEPOINT},
-    {"release", PG_VERB_SAVEPOINT}, {"copy", PG_VERB_COPY},
-    {"explain", PG_VERB_EXPLAIN},   {"show", PG_VERB_SHOW},
+    {"select", PG_VERB_SELECT},       {"values", PG_VERB_SELECT},
+    {"table", PG_VERB_SELECT},        {"with", PG_VERB_WITH},
+    {"insert", PG_VERB_CHANGE},       {"update", PG_VERB_CHANGE},
+    {"delete", PG_VERB_CHANGE},       {"merge", PG_VERB_CHANGE},
+    {"begin", PG_VERB_BEGIN},         {"start", PG_VERB_BEGIN},
+    {"commit", PG_VERB_COMMIT},       {"end", PG_VERB_COMMIT},
+    {"rollback", PG_VERB_ROLLBACK},   {"abort", PG_VERB_ROLLBACK},
+    {"savepoint", PG_VERB_SAVEPOINT}, {"release", PG_VERB_SAVEPOINT},
+    {"copy", PG_VERB_COPY},           {"explain", PG_VERB_EXPLAIN},
+    {"show", PG_VERB_SHOW},
 };
 
 /* Behind blanks, comments and parentheses. */
@@ -77,6 +77,12 @@ pg_verb pg_verb_of(const char *sql, size_t length)
   for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
     if (is_word(from, size, words[i].word)) {
       return words[i].verb;
+    }
+  }
+  if (is_word(from, size, "prepare")) {
+    from = first_word(from + size, end);
+    if (is_word(from, word_length(from, end), "transaction")) {
+      return PG_VERB_COMMIT;
     }
   }
   return PG_VERB_OTHER;

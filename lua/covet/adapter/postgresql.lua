@@ -154,6 +154,11 @@ end
 
 PostgreSQL.close = PostgreSQL.disconnect
 
+function PostgreSQL:drain(given)
+  listen.stop(self.adapter)
+  return base.drain(self, given)
+end
+
 -- --- Passwords that a function gives ---------------------------------------------------
 
 -- Ask for the password; whether it is another one than before.
