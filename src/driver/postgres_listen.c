@@ -206,7 +206,7 @@ static void give_up(pg_listener *listener)
   covet_error error;
 
   while (!queue_empty(&listener->channels)) {
-    free_channel(listener, channel_at(queue_first(&listener->channels)));
+    free_channel(channel_at(queue_first(&listener->channels)));
   }
   covet_error_set(&error, COVET_ERROR_POOL_CLOSED,
                   "the adapter is disconnected");
