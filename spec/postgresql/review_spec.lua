@@ -91,6 +91,72 @@ postgresql.describe("PostgreSQL, what a review found:", function()
     end)
   end)
 
+  describe("a pipeline", function()
+    it("is all or nothing from its first run on", function()
+      open()
+      db:execute "drop table if exists review_t; create table review_t (a int primary key)"
+      for i = 1, 2 do
+        assert.equal("unique_violation", kind_of(db.pipeline, db, function(p)
+          p:execute("insert into review_t values ($1)", i)
+          p:execute("insert into review_t values ($1::int)", i)
+        end))
+      end
+      assert.equal(0, db:fetch_value "select count(*) from review_t")
+      db:execute "drop table review_t"
+    end)
+
+    it("ends on the server when one of it is out of time", function()
+      open()
+      db:execute "drop table if exists review_t; create table review_t (a int primary key)"
+      for _ = 1, 2 do
+        assert.equal("timeout", kind_of(db.pipeline, db, function(p)
+          p:execute("insert into review_t values ($1)", 1)
+          p:execute { "insert into review_t select $1::int from pg_sleep(5)", 2, timeout = 0.3 }
+        end))
+        task.sleep(0.1)
+        assert.equal(0, db:fetch_value { "select count(*) from review_t", timeout = 2 })
+      end
+      db:execute "drop table review_t"
+    end)
+
+    it("of several new statements runs in a transaction", function()
+      open()
+      db:transaction(function(tx)
+        local one, two = tx:pipeline(function(p)
+          return p:fetch_value("select 1 + $1::int", 1), p:fetch_value("select 2 + $1::int", 1)
+        end)
+        assert.same({ 2, 3 }, { one:result(), two:result() })
+      end)
+    end)
+  end)
+
+  describe("a write whose rows wait for their types", function()
+    it("is not said to be safe to repeat when the connection is lost", function()
+      open()
+      db:execute "drop table if exists review_e; drop type if exists review_enum"
+      db:execute "create type review_enum as enum ('a')"
+      db:execute "create table review_e (e review_enum)"
+      local pid = db:fetch_value "select pg_backend_pid()"
+      local admin = covet.postgresql(postgresql.change_url(postgresql.admin_url,
+        { database = "covet" })):connect()
+      local err
+      admin:transaction(function(tx)
+        tx:execute "lock table pg_catalog.pg_range in access exclusive mode"
+        local writer = task.spawn(function()
+          return select(2, pcall(db.fetch_value, db, "insert into review_e values ('a') returning e"))
+        end)
+        task.sleep(0.3)
+        tx:execute("select pg_terminate_backend($1)", pid)
+        err = writer:join()
+      end)
+      assert.equal(1, admin:fetch_value "select count(*) from review_e")
+      assert.equal("connection_lost", err.kind)
+      assert.equal("idempotent_only", err.retry)
+      admin:disconnect(2)
+      db:execute "drop table review_e; drop type review_enum"
+    end)
+  end)
+
   describe("COPY", function()
     it("has no place in a script, and blocks nothing there", function()
       open()

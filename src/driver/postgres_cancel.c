@@ -202,6 +202,18 @@ void pg_cancel_drained(pg_connection *connection)
   }
 }
 
+/* Whether the server may be at it. What it answers to a caller's pipeline comes
+ * with the Sync: which of its statements runs is not known, and all fail. */
+static bool is_at(pg_connection *connection, const pg_request *request)
+{
+  const pg_command *first = pg_command_first(connection);
+
+  return first != NULL && first->request != NULL &&
+         (first->request == request ||
+          (request->together && first->request->together &&
+           first->request->sync == request->sync));
+}
+
 void pg_cancel(covet_connection *base, covet_op *op)
 {
   pg_connection *connection = pg_connection_of(base);
@@ -219,8 +231,7 @@ void pg_cancel(covet_connection *base, covet_op *op)
   if (request == NULL) {
     return;
   }
-  if (pg_command_first(connection) != NULL &&
-      pg_command_first(connection)->request == request) {
+  if (is_at(connection, request)) {
     pg_cancel_drained(connection);
     return;
   }

@@ -85,11 +85,16 @@ static void note_session(pg_connection *connection, const pg_request *request)
 /* The caller's pipeline stops at its first error. */
 static void tell_refused(pg_request *request)
 {
-  if (request->op != NULL && request->refused && !request->has_error) {
+  if (request->op == NULL || !request->refused || request->has_error) {
+    return;
+  }
+  if (covet_op_stop_reason(request->op) != COVET_STOP_NONE) {
+    covet_op_fault_stopped(request->op);
+  } else {
     pg_refuse(request->op, COVET_ERROR_TRANSACTION_ABORTED,
               "not run: a statement before it in the pipeline failed");
-    request->has_error = true;
   }
+  request->has_error = true;
 }
 
 /* A transaction of ours that failed is still open. */

@@ -205,8 +205,10 @@ static void give_up(pg_listener *listener)
 {
   covet_error error;
 
-  while (!queue_empty(&listener->channels)) {
-    free_channel(channel_at(queue_first(&listener->channels)));
+  covet_node *node;
+
+  while ((node = queue_pop(&listener->channels)) != NULL) {
+    free_channel(channel_at(node));
   }
   covet_error_set(&error, COVET_ERROR_POOL_CLOSED,
                   "the adapter is disconnected");

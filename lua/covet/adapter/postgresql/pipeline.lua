@@ -10,6 +10,7 @@ local core = require "covet.core"
 local decode = require "covet.decode"
 local events = require "covet.events"
 local json = require "covet.json"
+local statement = require "covet.statement"
 local task = require "covet.task"
 local waits = require "covet.wait"
 
@@ -211,6 +212,48 @@ local function take_all(pipeline)
   end
 end
 
+local PLAIN = { SELECT = true, VALUES = true, WITH = true, INSERT = true,
+  UPDATE = true, DELETE = true, MERGE = true }
+
+-- Statements that the adapter does not know, unless one may change what others
+-- mean.
+local function new_statements(pipeline, known)
+  local list = {}
+  for i = 1, #pipeline do
+    local parsed = pipeline[i].parsed
+    if not PLAIN[parsed.verb or parsed.keyword] then
+      return {}
+    elseif not known[parsed] and pipeline[i].n > 0 then
+      list[#list + 1] = parsed
+    end
+  end
+  return list
+end
+
+-- The server is asked what a new statement is like before it runs. In the middle
+-- of the others that would take them apart: outside of a transaction they would
+-- not be one.
+local function describe_new(pipeline)
+  local session = pipeline.session
+  local adapter = session.adapter
+  adapter.pipelined = adapter.pipelined or setmetatable({}, { __mode = "k" })
+  if session.inside ~= 0 or #pipeline == 1 then
+    return
+  end
+  for _, parsed in ipairs(new_statements(pipeline, adapter.pipelined)) do
+    if not adapter.pipelined[parsed] then
+      statement.describe(session, parsed)
+      adapter.pipelined[parsed] = true
+    end
+  end
+end
+
+local function send(pipeline)
+  describe_new(pipeline)
+  submit_all(pipeline)
+  take_all(pipeline)
+end
+
 local function run(session, fn)
   local pipeline = setmetatable({ session = session }, class)
   local results = { n = 0 }
@@ -220,8 +263,7 @@ local function run(session, fn)
   keep(fn(pipeline))
   pipeline.ended = true
   local started = events.begin(session)
-  submit_all(pipeline)
-  local fine, err = pcall(take_all, pipeline)
+  local fine, err = pcall(send, pipeline)
   if not fine then
     drop(pipeline)
     error(err, 0)
