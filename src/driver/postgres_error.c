@@ -155,7 +155,7 @@ void pg_error_lost(covet_error *error, PGconn *pq)
 /* libpq gives no SQLSTATE of what failed while connecting. lc_messages is the
  * server's, so that words of it tell nothing for sure; those of libpq and
  * OpenSSL are in the language of this process. */
-static covet_error_kind open_kind(const char *text)
+static covet_error_kind kind_of_words(const char *text)
 {
   static const state_kind words[] = {
       {"password authentication failed", COVET_ERROR_AUTHENTICATION_FAILED},
@@ -169,19 +169,19 @@ static covet_error_kind open_kind(const char *text)
       {"too many connections", COVET_ERROR_TOO_MANY_CONNECTIONS},
       {"too many clients", COVET_ERROR_TOO_MANY_CONNECTIONS},
       {"remaining connection slots", COVET_ERROR_TOO_MANY_CONNECTIONS},
-      {"SSL", COVET_ERROR_TLS_ERROR},
-      {"certificate", COVET_ERROR_TLS_ERROR},
+      {"valid client certificate", COVET_ERROR_AUTHENTICATION_FAILED},
       {"expected authentication request", COVET_ERROR_PROTOCOL_ERROR},
       {"received invalid response", COVET_ERROR_PROTOCOL_ERROR},
+      {"SSL", COVET_ERROR_TLS_ERROR},
+      {"certificate", COVET_ERROR_TLS_ERROR},
+      {"private key", COVET_ERROR_TLS_ERROR},
       {"timeout expired", COVET_ERROR_CONNECTION_FAILED},
   };
 
-  if (strstr(text, "database \"") != NULL &&
-      strstr(text, "does not exist") != NULL) {
+  if (strstr(text, "database \"\" does not exist") != NULL) {
     return COVET_ERROR_UNKNOWN_DATABASE;
   }
-  if (strstr(text, "role \"") != NULL &&
-      strstr(text, "does not exist") != NULL) {
+  if (strstr(text, "role \"\" does not exist") != NULL) {
     return COVET_ERROR_AUTHENTICATION_FAILED;
   }
   for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -190,6 +190,23 @@ static covet_error_kind open_kind(const char *text)
     }
   }
   return COVET_ERROR_CONNECTION_FAILED;
+}
+
+/* What stands in quotes is a name of the user's. */
+static covet_error_kind open_kind(const char *text)
+{
+  char plain[4096];
+  size_t length = 0;
+  bool quoted = false;
+
+  for (; *text != '\0' && length + 1 < sizeof(plain); text++) {
+    if (!quoted || *text == '"') {
+      plain[length++] = *text;
+    }
+    quoted ^= *text == '"';
+  }
+  plain[length] = '\0';
+  return kind_of_words(plain);
 }
 
 void pg_error_open(covet_error *error, PGconn *pq)
