@@ -48,8 +48,9 @@ postgresql.describe("a connection to PostgreSQL", function()
     db:execute "set work_mem = '9MB'"
     check()
     fails("usage", postgresql.adapter, { server_settings = { ["a b"] = 1 } })
-    assert.matches("nonsense", tostring(fails("connection_failed",
-      postgresql.adapter { server_settings = { nonsense = 1 } }, "connect")))
+    local err = fails("database_error", postgresql.adapter { server_settings = { nonsense = 1 } }, "connect")
+    assert.matches('unrecognized configuration parameter "nonsense"', err.message)
+    assert.equal("42704", err.sqlstate)
   end)
 
   it("takes libpq's other keywords", function()

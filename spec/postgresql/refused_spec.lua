@@ -170,6 +170,32 @@ postgresql.describe("PostgreSQL with too many connections", function()
   end)
 end)
 
+postgresql.describe("PostgreSQL in another language", function()
+  it("is understood by its SQLSTATE", function()
+    local server = postgresql.start { settings = { lc_messages = "C.UTF-8" }, env = { LANGUAGE = "de" } }
+    finally(function()
+      server:remove()
+    end)
+    local function refused(kind, changes)
+      return fails(kind, adapter(changes, server.url), "connect")
+    end
+    local err = refused("authentication_failed", { password = "very secret" })
+    if not err.message:find("fehlgeschlagen", 1, true) then
+      pending "the server's messages in German are not installed"
+    end
+    assert.equal("28P01", err.sqlstate)
+    assert.is_nil(err.message:find("28P01", 1, true))
+    assert.equal("3D000", refused("unknown_database", { database = "none" }).sqlstate)
+    assert.equal("28000", refused("authentication_failed", { user = "covet_tls", ssl = "disable" }).sqlstate)
+    local db = postgresql.open({ user = "covet_limited", max_pool_size = 2 }, server.url)
+    local a, b = db:acquire(), db:acquire()
+    refused("too_many_connections", { user = "covet_limited" })
+    a:release()
+    b:release()
+    fails("division_by_zero", db, "fetch_value", "select 1 / 0")
+  end)
+end)
+
 postgresql.describe("a server that is not PostgreSQL", function()
   local stranger
 

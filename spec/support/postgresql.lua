@@ -314,8 +314,9 @@ local function launch(self)
     words[#words + 1] = "-c"
     words[#words + 1] = name .. "=" .. value
   end
-  self.process = process.start { "sh", "-c", 'exec "$@" >>"$0" 2>&1', self.log,
-    unpack(as_server(words)) }
+  local command = { "sh", "-c", 'exec "$@" >>"$0" 2>&1', self.log, unpack(as_server(words)) }
+  command.env = self.env
+  self.process = process.start(command)
   wait.until_true(function()
     return self.process:ended() or is_ready(self)
   end, 20)
@@ -344,11 +345,13 @@ end
 --- Start a server. It has the users, the database, the certificates of the
 -- shared one, and nothing else in common with it.
 -- @tparam[opt] table options `settings` (of postgresql.conf, by name),
--- `replica_of` (a server of this kind, which has to run)
+-- `replica_of` (a server of this kind, which has to run), `env` (changes of its
+-- environment)
 -- @treturn Server `url`, `admin_url`, `socket_url`, `port`, `log` (a path)
 function M.start(options)
   options = options or {}
   local self = new_server(options.settings)
+  self.env = options.env
   assert(uv.fs_mkdir(self.folder, tonumber("755", 8)))
   servers[self] = true
   run { "tar", "-C", self.folder, "-xpf", template, "primary" }

@@ -152,9 +152,8 @@ void pg_error_lost(covet_error *error, PGconn *pq)
   error->retry = COVET_RETRY_IDEMPOTENT_ONLY;
 }
 
-/* libpq gives no SQLSTATE of what failed while connecting. lc_messages is the
- * server's, so that words of it tell nothing for sure; those of libpq and
- * OpenSSL are in the language of this process. */
+/* libpq gives no SQLSTATE of what failed while connecting, but words: its own and
+ * OpenSSL's, and the server's, if that speaks English. */
 static covet_error_kind kind_of_words(const char *text)
 {
   static const state_kind words[] = {
@@ -209,15 +208,41 @@ static covet_error_kind open_kind(const char *text)
   return kind_of_words(plain);
 }
 
-void pg_error_open(covet_error *error, PGconn *pq)
+/* The SQLSTATE in a verbose message, NULL: there is none. */
+static const char *state_in(const char *text)
+{
+  for (text = strstr(text, ":  "); text != NULL; text = strstr(text, ":  ")) {
+    text += 3;
+    if (strspn(text, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 &&
+        strncmp(text + 5, ": ", 2) == 0) {
+      return text;
+    }
+  }
+  return NULL;
+}
+
+bool pg_is_foreign(const char *text)
+{
+  return strstr(text, ":  ") != NULL &&
+         open_kind(text) == COVET_ERROR_CONNECTION_FAILED;
+}
+
+void pg_error_open(covet_error *error, PGconn *pq, const char *said)
 {
   const char *text = pq == NULL ? "out of memory" : PQerrorMessage(pq);
-  size_t length = strlen(text);
+  const char *state = said == NULL ? NULL : state_in(text);
+  size_t length;
 
+  text = said == NULL ? text : said;
+  length = strlen(text);
   while (length > 0 && text[length - 1] == '\n') {
     length--;
   }
   covet_error_set(error, open_kind(text), "%s", "");
+  if (state != NULL) {
+    covet_error_text(error->sqlstate, sizeof(error->sqlstate), state, 5);
+    error->kind = kind_of(error->sqlstate);
+  }
   covet_error_text(error->message, sizeof(error->message), text, length);
   error->phase = COVET_PHASE_CONNECT;
   error->retry = COVET_RETRY_SAFE;
