@@ -18,6 +18,7 @@
 --
 -- Specs that stop, freeze or change a server start one of their own.
 -- @module spec.support.postgresql
+local covet = require "covet"
 local uv = require "luv"
 local process = require "spec.support.process"
 local wait = require "spec.support.wait"
@@ -47,6 +48,7 @@ local COLUMN, ROW, NULL = "\31", "\30", "\29"
 
 local servers = {}
 local databases = {}
+local opened = {} -- adapters of the running test
 local last_id = 0
 
 local function next_name(prefix)
@@ -54,8 +56,14 @@ local function next_name(prefix)
   return ("%s_%d_%d"):format(prefix, uv.os_getpid(), last_id)
 end
 
+local function close_opened()
+  while opened[1] do
+    table.remove(opened):disconnect(5)
+  end
+end
+
 --- Describe something that needs the servers. Without them it is skipped; in CI
--- that is a failure.
+-- that is a failure. What its tests have opened is closed after each.
 -- @tparam string subject
 -- @tparam function body
 function M.describe(subject, body)
@@ -63,6 +71,7 @@ function M.describe(subject, body)
   busted.describe(subject, function()
     if not M.missing then
       body()
+      busted.after_each(close_opened)
       return
     end
     busted.it("needs PostgreSQL", function()
@@ -99,6 +108,33 @@ function M.change_url(url, changes)
     url = url:gsub("^(postgresql://)[^:]*", "%1" .. changes.user)
   end
   return url
+end
+
+-- --- Adapters -----------------------------------------------------------------
+
+--- An adapter that the running test need not close, not connected yet.
+-- @tparam[opt] table changes options beside those of the URL
+-- @tparam[opt] string url of the server, the primary's by default
+-- @treturn table
+function M.adapter(changes, url)
+  local options = M.options(url or M.url)
+  options.min_pool_size = 1
+  for name, value in pairs(changes or {}) do
+    options[name] = value
+  end
+  return M.close_later(covet.postgresql(options))
+end
+
+--- The same, connected.
+function M.open(changes, url)
+  return M.adapter(changes, url):connect()
+end
+
+--- Close an adapter after the running test.
+-- @treturn table the adapter
+function M.close_later(adapter)
+  opened[#opened + 1] = adapter
+  return adapter
 end
 
 -- --- psql ---------------------------------------------------------------------
@@ -278,8 +314,9 @@ local function launch(self)
     words[#words + 1] = "-c"
     words[#words + 1] = name .. "=" .. value
   end
-  self.process = process.start { "sh", "-c", 'exec "$@" >>"$0" 2>&1', self.log,
-    unpack(as_server(words)) }
+  local command = { "sh", "-c", 'exec "$@" >>"$0" 2>&1', self.log, unpack(as_server(words)) }
+  command.env = self.env
+  self.process = process.start(command)
   wait.until_true(function()
     return self.process:ended() or is_ready(self)
   end, 20)
@@ -308,11 +345,13 @@ end
 --- Start a server. It has the users, the database, the certificates of the
 -- shared one, and nothing else in common with it.
 -- @tparam[opt] table options `settings` (of postgresql.conf, by name),
--- `replica_of` (a server of this kind, which has to run)
+-- `replica_of` (a server of this kind, which has to run), `env` (changes of its
+-- environment)
 -- @treturn Server `url`, `admin_url`, `socket_url`, `port`, `log` (a path)
 function M.start(options)
   options = options or {}
   local self = new_server(options.settings)
+  self.env = options.env
   assert(uv.fs_mkdir(self.folder, tonumber("755", 8)))
   servers[self] = true
   run { "tar", "-C", self.folder, "-xpf", template, "primary" }

@@ -293,8 +293,13 @@ void pg_error_fill(covet_error *error, const PGresult *result);
 /** The connection is gone, as far as libpq knows why. */
 void pg_error_lost(covet_error *error, PGconn *pq);
 
-/** Opening failed. */
-void pg_error_open(covet_error *error, PGconn *pq);
+/** Opening failed. `said`: its message, where `pq` has failed once more with
+ *  verbose ones; else NULL. */
+void pg_error_open(covet_error *error, PGconn *pq, const char *said);
+
+/** Whether a server's message is not understood, which may be in another
+ *  language than English. */
+bool pg_is_foreign(const char *text);
 
 /** Set the operation's error from a result; noted for the transaction. */
 void pg_fault(pg_connection *connection, covet_op *op, const PGresult *result);

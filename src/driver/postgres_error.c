@@ -152,10 +152,9 @@ void pg_error_lost(covet_error *error, PGconn *pq)
   error->retry = COVET_RETRY_IDEMPOTENT_ONLY;
 }
 
-/* libpq gives no SQLSTATE of what failed while connecting. lc_messages is the
- * server's, so that words of it tell nothing for sure; those of libpq and
- * OpenSSL are in the language of this process. */
-static covet_error_kind open_kind(const char *text)
+/* libpq gives no SQLSTATE of what failed while connecting, but words: its own and
+ * OpenSSL's, and the server's, if that speaks English. */
+static covet_error_kind kind_of_words(const char *text)
 {
   static const state_kind words[] = {
       {"password authentication failed", COVET_ERROR_AUTHENTICATION_FAILED},
@@ -169,19 +168,19 @@ static covet_error_kind open_kind(const char *text)
       {"too many connections", COVET_ERROR_TOO_MANY_CONNECTIONS},
       {"too many clients", COVET_ERROR_TOO_MANY_CONNECTIONS},
       {"remaining connection slots", COVET_ERROR_TOO_MANY_CONNECTIONS},
-      {"SSL", COVET_ERROR_TLS_ERROR},
-      {"certificate", COVET_ERROR_TLS_ERROR},
+      {"valid client certificate", COVET_ERROR_AUTHENTICATION_FAILED},
       {"expected authentication request", COVET_ERROR_PROTOCOL_ERROR},
       {"received invalid response", COVET_ERROR_PROTOCOL_ERROR},
+      {"SSL", COVET_ERROR_TLS_ERROR},
+      {"certificate", COVET_ERROR_TLS_ERROR},
+      {"private key", COVET_ERROR_TLS_ERROR},
       {"timeout expired", COVET_ERROR_CONNECTION_FAILED},
   };
 
-  if (strstr(text, "database \"") != NULL &&
-      strstr(text, "does not exist") != NULL) {
+  if (strstr(text, "database \"\" does not exist") != NULL) {
     return COVET_ERROR_UNKNOWN_DATABASE;
   }
-  if (strstr(text, "role \"") != NULL &&
-      strstr(text, "does not exist") != NULL) {
+  if (strstr(text, "role \"\" does not exist") != NULL) {
     return COVET_ERROR_AUTHENTICATION_FAILED;
   }
   for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -192,15 +191,58 @@ static covet_error_kind open_kind(const char *text)
   return COVET_ERROR_CONNECTION_FAILED;
 }
 
-void pg_error_open(covet_error *error, PGconn *pq)
+/* What stands in quotes is a name of the user's. */
+static covet_error_kind open_kind(const char *text)
+{
+  char plain[4096];
+  size_t length = 0;
+  bool quoted = false;
+
+  for (; *text != '\0' && length + 1 < sizeof(plain); text++) {
+    if (!quoted || *text == '"') {
+      plain[length++] = *text;
+    }
+    quoted ^= *text == '"';
+  }
+  plain[length] = '\0';
+  return kind_of_words(plain);
+}
+
+/* The SQLSTATE in a verbose message, NULL: there is none. */
+static const char *state_in(const char *text)
+{
+  for (text = strstr(text, ":  "); text != NULL; text = strstr(text, ":  ")) {
+    text += 3;
+    if (strspn(text, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 &&
+        strncmp(text + 5, ": ", 2) == 0) {
+      return text;
+    }
+  }
+  return NULL;
+}
+
+bool pg_is_foreign(const char *text)
+{
+  return strstr(text, ":  ") != NULL &&
+         open_kind(text) == COVET_ERROR_CONNECTION_FAILED;
+}
+
+void pg_error_open(covet_error *error, PGconn *pq, const char *said)
 {
   const char *text = pq == NULL ? "out of memory" : PQerrorMessage(pq);
-  size_t length = strlen(text);
+  const char *state = said == NULL ? NULL : state_in(text);
+  size_t length;
 
+  text = said == NULL ? text : said;
+  length = strlen(text);
   while (length > 0 && text[length - 1] == '\n') {
     length--;
   }
   covet_error_set(error, open_kind(text), "%s", "");
+  if (state != NULL) {
+    covet_error_text(error->sqlstate, sizeof(error->sqlstate), state, 5);
+    error->kind = kind_of(error->sqlstate);
+  }
   covet_error_text(error->message, sizeof(error->message), text, length);
   error->phase = COVET_PHASE_CONNECT;
   error->retry = COVET_RETRY_SAFE;

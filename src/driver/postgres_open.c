@@ -24,6 +24,7 @@ struct pg_opening {
   const char *keywords[PG_MAX_KEYWORDS];
   char *values[PG_MAX_KEYWORDS];
   PGconn *pq;
+  char *said; /* its first error, when it had two */
 };
 
 static void free_opening(pg_opening *opening)
@@ -35,15 +36,31 @@ static void free_opening(pg_opening *opening)
   if (opening->pq != NULL) {
     PQfinish(opening->pq);
   }
+  free(opening->said);
   uv_mutex_destroy(&opening->lock);
   free(opening);
+}
+
+/* Connect, and once more where the reason of a failure is not understood: libpq
+ * tells its SQLSTATE then. */
+static PGconn *connect_twice(pg_opening *opening)
+{
+  PGconn *pq = PQconnectdbParams(opening->keywords,
+                                 (const char *const *) opening->values, 0);
+
+  if (PQstatus(pq) == CONNECTION_BAD && pg_is_foreign(PQerrorMessage(pq))) {
+    opening->said = strdup(PQerrorMessage(pq));
+    (void) PQsetErrorVerbosity(pq, PQERRORS_VERBOSE);
+    PQreset(pq);
+    (void) PQsetErrorVerbosity(pq, PQERRORS_DEFAULT);
+  }
+  return pq;
 }
 
 static void run(void *argument)
 {
   pg_opening *opening = argument;
-  PGconn *pq = PQconnectdbParams(opening->keywords,
-                                 (const char *const *) opening->values, 0);
+  PGconn *pq = connect_twice(opening);
   bool wanted;
 
   uv_mutex_lock(&opening->lock);
@@ -178,12 +195,12 @@ static void on_opened(covet_post *post)
   opening->pq = NULL;
   uv_mutex_lock(&opening->lock); /* the thread has left it */
   uv_mutex_unlock(&opening->lock);
-  free_opening(opening);
   if (PQstatus(connection->pq) != CONNECTION_OK) {
-    pg_error_open(&error, connection->pq);
+    pg_error_open(&error, connection->pq, opening->said);
   } else {
     set_up(connection, &error);
   }
+  free_opening(opening);
   opened(connection, error.kind == COVET_ERROR_NONE ? NULL : &error);
 }
 

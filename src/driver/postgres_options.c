@@ -228,34 +228,46 @@ static int read_attrs(reader *r, const covet_option *option)
   return set_keyword(r, option->name, option->value);
 }
 
-/* Whether libpq has a connection keyword of this name. */
-static bool is_keyword(const char *name)
+/* These are the driver's to set. */
+static bool is_ours(const char *keyword)
 {
-  PQconninfoOption *all = PQconndefaults();
-  bool found = false;
+  return strcmp(keyword, "client_encoding") == 0 ||
+         strcmp(keyword, "replication") == 0;
+}
 
-  for (PQconninfoOption *one = all; one != NULL && one->keyword != NULL;
-       one++) {
-    found |= strcmp(one->keyword, name) == 0;
+/* One of libpq's connection keywords, or nothing that is known. */
+static int read_keyword(reader *r, const covet_option *option)
+{
+  enum { OWN = sizeof(names) / sizeof(names[0]) - 1, MOST = 100 };
+  PQconninfoOption *all = PQconndefaults();
+  const char *known[OWN + MOST + 1];
+  size_t count = OWN;
+  bool found = false;
+  int status;
+
+  memcpy(known, names, sizeof(names));
+  for (PQconninfoOption *one = all;
+       one != NULL && one->keyword != NULL && count < OWN + MOST; one++) {
+    if (!is_ours(one->keyword)) {
+      known[count++] = one->keyword;
+      found |= strcmp(one->keyword, option->name) == 0;
+    }
   }
+  known[count] = NULL;
+  status = found ? set_keyword(r, option->name, option->value)
+                 : covet_option_unknown(option->name, known, r->error);
   PQconninfoFree(all);
-  return found && strcmp(name, "client_encoding") != 0 &&
-         strcmp(name, "replication") != 0;
+  return status;
 }
 
 static int read_libpq(reader *r, const covet_option *option)
 {
-  const char *name = option->name;
-
   for (size_t i = 0; i < sizeof(renamed) / sizeof(renamed[0]); i++) {
-    if (strcmp(name, renamed[i][0]) == 0) {
+    if (strcmp(option->name, renamed[i][0]) == 0) {
       return set_keyword(r, renamed[i][1], option->value);
     }
   }
-  if (!is_keyword(name)) {
-    return covet_option_unknown(name, names, r->error);
-  }
-  return set_keyword(r, name, option->value);
+  return read_keyword(r, option);
 }
 
 static int read_own(reader *r, const covet_option *option, bool *known)
