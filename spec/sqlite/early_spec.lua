@@ -5,6 +5,7 @@ local decode = require "covet.decode"
 local early = require "covet.task.early"
 local task = require "covet.task"
 local tmp = require "spec.support.tmp"
+local wait = require "spec.support.wait"
 
 local ROWS = core.flags.ROWS
 local SLOW = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 100000) "
@@ -54,8 +55,11 @@ describe("a completion that comes early", function()
     end
     local count = 0
     for _ = 1, 3 do
+      local before = core.pending()
       local token = assert(submit(SLOW))
-      covet.sleep(0.1)
+      assert.is_true(wait.until_true(function() -- it is there, and nobody has asked
+        return core.pending() == before
+      end, 10))
       assert.equal(count, #freed)
       -- the last slot that came free is the first that is used again
       assert.equal(100000, db:fetch_value(SLOW))
