@@ -100,6 +100,29 @@ postgresql.describe("PostgreSQL that goes away", function()
     end)
   end
 
+  it("a COMMIT that was never answered", function()
+    db:execute [[
+      create function linger() returns trigger language plpgsql as
+        $$ begin perform pg_sleep(20); return null; end $$;
+      create constraint trigger linger after insert on entries
+        deferrable initially deferred for each row execute function linger()]]
+    local runs = 0
+    local fine, err = during(function()
+      db:transaction({ retries = 3 }, function(tx)
+        runs = runs + 1
+        tx:execute "insert into entries values (9, 'unknown')"
+      end)
+    end, function()
+      local pid = assert(backend_of "COMMIT")
+      postgresql.psql(server.admin_url, "select pg_terminate_backend(" .. pid .. ")")
+    end)
+    assert.is_false(fine)
+    assert.equal("commit_unknown", err.kind)
+    assert.equal("unknown_outcome", err.retry)
+    assert.equal(1, runs)
+    recovers()
+  end)
+
   it("a stream, and a COPY, whose server stops", function()
     local seen = 0
     local fine, err = during(function()
