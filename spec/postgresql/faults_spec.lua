@@ -121,6 +121,14 @@ postgresql.describe("PostgreSQL that goes away", function()
     assert.equal("unknown_outcome", err.retry)
     assert.equal(1, runs)
     recovers()
+    -- its deadline is no answer either
+    local tx = db:begin { timeout = 0.3 }
+    tx:execute "insert into entries values (10, 'unknown')"
+    server:freeze()
+    local _, late = pcall(tx.commit, tx)
+    server:thaw()
+    assert.equal("commit_unknown", late.kind)
+    recovers()
   end)
 
   it("a stream, and a COPY, whose server stops", function()

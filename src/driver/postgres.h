@@ -328,6 +328,9 @@ void pg_cancel(covet_connection *base, covet_op *op);
  *  long. */
 void pg_cancel_drained(pg_connection *connection);
 
+/** What was sent for nobody has to be answered within the grace time. */
+void pg_guard(pg_connection *connection);
+
 /** Whether a cancel is on its way, so that nothing may be sent. */
 bool pg_is_canceling(const pg_connection *connection);
 
@@ -398,6 +401,10 @@ bool pg_send_ping(pg_connection *connection);
 
 /** The next result of the pipeline (*taken*), NULL: a command has ended. */
 void pg_take_result(pg_connection *connection, PGresult *result);
+
+/** Set the error of an operation that is to end while the server is at it: of a
+ *  COMMIT nobody knows whether it happened. */
+void pg_fault_stopped(pg_request *request);
 
 /** The operation ends before its request has. */
 void pg_disown(pg_connection *connection, covet_op *op);

@@ -132,6 +132,15 @@ static void on_grace_over(uv_timer_t *timer)
   }
 }
 
+void pg_guard(pg_connection *connection)
+{
+  if (!connection->cancel_timed) {
+    connection->cancel_timed = true;
+    connection->cancel_target = connection->sync_number;
+    pg_timer(connection, GRACE_US, on_grace_over);
+  }
+}
+
 /* The operation's time is up, whatever the server does. */
 static void on_patience_over(uv_timer_t *timer)
 {
@@ -145,7 +154,7 @@ static void on_patience_over(uv_timer_t *timer)
 
     node = queue_after(&connection->requests, node);
     if (op != NULL && covet_op_stop_reason(op) != COVET_STOP_NONE) {
-      covet_op_fault_stopped(op);
+      pg_fault_stopped(request);
       pg_disown(connection, op);
       return;
     }

@@ -173,6 +173,9 @@ bool pg_send_own(pg_connection *connection, const char *const *statements,
   fine = fine && pg_send_sync(connection);
   if (fine) {
     pg_flush(connection);
+    if (connection->base.lane->index == PG_MAIN) {
+      pg_guard(connection);
+    }
   }
   return fine;
 }
@@ -200,13 +203,26 @@ void pg_disown(pg_connection *connection, covet_op *op)
   pg_conclude(connection, op);
 }
 
+void pg_fault_stopped(pg_request *request)
+{
+  covet_op *op = request->op;
+
+  covet_op_fault_stopped(op);
+  if (op->error != &op->runtime->out_of_memory && request->statement != NULL &&
+      request->statement->verb == PG_VERB_COMMIT &&
+      request->stage == PG_STAGE_RUN) {
+    op->error->kind = COVET_ERROR_COMMIT_UNKNOWN;
+    op->error->retry = COVET_RETRY_UNKNOWN_OUTCOME;
+  }
+}
+
 static void fault_lost(pg_connection *connection, pg_request *request)
 {
   covet_op *op = request->op;
   covet_error *error;
 
   if (covet_op_stop_reason(op) != COVET_STOP_NONE) {
-    covet_op_fault_stopped(op);
+    pg_fault_stopped(request);
     return;
   }
   if (request->has_error && op->error->kind != COVET_ERROR_CONNECTION_LOST) {
