@@ -199,7 +199,8 @@ postgresql.describe("a connection to PostgreSQL", function()
     it("PG* variables count, and options before them", function()
       assert.equal("covet by variable",
         run("local db = covet.postgresql{ min_pool_size = 1 } " .. show, environment()))
-      assert.equal("covet by variable", run("local db = covet.connect 'postgresql:///' " .. show, environment()))
+      assert.equal("covet by variable",
+        run("local db = covet.connect 'postgresql:///' " .. show, environment()))
       local env = environment()
       env.PGUSER = "nobody"
       assert.equal("covet_reader by option", run("local db = covet.postgresql{ min_pool_size = 1, "
@@ -226,7 +227,8 @@ postgresql.describe("a connection to PostgreSQL", function()
         .. "application_name=by service\n"):format(shared.host, shared.port))
       for _, how in ipairs { "covet.postgresql { service = 'covet_spec' }",
         "covet.connect 'postgresql://?service=covet_spec'" } do
-        assert.equal("covet by service", run("local db = " .. how .. " " .. show, { PGSERVICEFILE = file }))
+        local code = "local db = " .. how .. " " .. show
+        assert.equal("covet by service", run(code, { PGSERVICEFILE = file }))
       end
     end)
   end)

@@ -122,6 +122,7 @@ static void take_script(pg_connection *connection, covet_op *op,
   case PGRES_COMMAND_OK:
   case PGRES_TUPLES_OK:
     op->result.affected_rows = strtoll(PQcmdTuples(result), NULL, 10);
+    pg_statements_note(connection, PQcmdStatus(result));
     break;
   case PGRES_COPY_IN:
     (void) PQputCopyEnd(connection->pq, "COPY has no place in a script");
