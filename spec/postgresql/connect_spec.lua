@@ -227,7 +227,8 @@ postgresql.describe("a connection to PostgreSQL", function()
         .. "application_name=by service\n"):format(shared.host, shared.port))
       for _, how in ipairs { "covet.postgresql { service = 'covet_spec' }",
         "covet.connect 'postgresql://?service=covet_spec'" } do
-        assert.equal("covet by service", run("local db = " .. how .. " " .. show, { PGSERVICEFILE = file }))
+        local code = "local db = " .. how .. " " .. show
+        assert.equal("covet by service", run(code, { PGSERVICEFILE = file }))
       end
     end)
   end)

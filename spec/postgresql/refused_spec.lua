@@ -55,9 +55,9 @@ postgresql.describe("PostgreSQL that lets nobody in", function()
   end
 
   it("names the host that does not exist, and the port that is closed", function()
-    assert.matches("nowhere.invalid",
-      refused("connection_failed", { host = "nowhere.invalid" }).message, 1, true)
-    local err = refused("connection_failed", { port = 1 })
+    local err = refused("connection_failed", { host = "nowhere.invalid" })
+    assert.matches("nowhere.invalid", err.message, 1, true)
+    err = refused("connection_failed", { port = 1 })
     assert.matches("port 1 failed: Connection refused", err.message)
     assert.equal("safe", err.retry)
     refused("connection_failed", { host = "/nowhere" })

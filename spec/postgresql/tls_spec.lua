@@ -57,8 +57,8 @@ postgresql.describe("TLS to PostgreSQL", function()
   end)
 
   it("needs files that are there", function()
-    local err = fails("tls_error",
-      adapter { ssl = { mode = "verify-ca", ca = "/nowhere/ca.crt" } }, "connect")
+    local err = fails("tls_error", adapter { ssl = { mode = "verify-ca", ca = "/nowhere/ca.crt" } },
+      "connect")
     assert.matches("/nowhere/ca.crt", err.message, 1, true)
     err = fails("tls_error", adapter { ssl = { mode = "require", ca = tmp.file "nonsense" } }, "connect")
     assert.matches("could not read root certificate file", err.message)

@@ -63,7 +63,8 @@ covet_stmt *covet_stmt_cache_share(covet_stmt_cache *cache, const char *sql,
 int covet_stmt_cache_add(covet_stmt_cache *cache, covet_stmt *stmt,
                          uint64_t now_us);
 
-/** Destroy one that is in the cache and not in use. */
+/** Destroy one that is in the cache. Of one in use `destroy` may only take note:
+ *  its holders have it still. */
 void covet_stmt_cache_evict(covet_stmt_cache *cache, covet_stmt *stmt);
 
 /** Destroy all that are not in use. */

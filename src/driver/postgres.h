@@ -84,7 +84,6 @@ typedef struct pg_statement {
   uint64_t number; /* its name is made of it; 0: the unnamed one */
   pg_verb verb;
   bool cached;
-  bool doomed;    /* it leaves the cache when nobody uses it */
   bool prepared;  /* the server has it */
   bool described; /* oids and names are known */
   bool resolved;  /* and so are their types, of the adapter's `epoch` */
@@ -131,7 +130,8 @@ struct pg_request {
   bool has_error;   /* its operation's error is set */
   bool refused;     /* not run, because of a neighbour's error */
   bool canceled;    /* the server says that it was cancelled */
-  bool stale; /* the server has forgotten the statement, or made it anew */
+  bool stale;       /* its statement is to be prepared anew */
+  bool outdated;    /* and so are those of all connections */
   bool retried;
   uint64_t rows;
   uint32_t executed; /* of a list's rows */
@@ -458,7 +458,7 @@ void pg_command_done(pg_connection *connection);
 /** The operation's statement, from the cache or new; NULL: no memory. */
 pg_statement *pg_statement_get(pg_connection *connection, const covet_op *op);
 
-/** Give it back; `keep`: it can be used again. */
+/** Give it back; else than `keep`: nobody gets it any more. */
 void pg_statement_end(pg_statement *statement, bool keep);
 void pg_statement_destroy(covet_stmt *stmt);
 
@@ -488,8 +488,12 @@ void pg_habit_note(pg_adapter *adapter, const covet_op *op,
                    const pg_statement *statement);
 void pg_habit_destroy(covet_stmt *stmt);
 
-/** All statements of this connection are gone on the server. */
-void pg_statements_forget(pg_connection *connection);
+/** What was learnt of a text is not true any more. */
+void pg_habit_forget(pg_adapter *adapter, const covet_op *op);
+
+/** A statement with this command tag was run: the server may have none of the
+ *  connection's statements any more. */
+void pg_statements_note(pg_connection *connection, const char *tag);
 
 /* --- postgres_verb.c -------------------------------------------------------------- */
 

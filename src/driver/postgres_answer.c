@@ -5,17 +5,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_stale_plan(const PGresult *result)
+/* What a text that was understood before may be told when a table, a column or a
+ * type is another one now. */
+static bool is_misunderstood(const char *state)
+{
+  static const char *const states[] = {"42883", "42804", "42703", "42P01",
+                                       "42846", "42P18", NULL};
+
+  for (const char *const *one = states; *one != NULL; one++) {
+    if (strcmp(state, *one) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* What an error says of the statement rather than of this run of it. */
+static void doubt_statement(pg_request *request, const PGresult *result)
 {
   const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const char *routine = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+  pg_statement *statement = request->statement;
 
   if (state == NULL) {
-    return false;
+    return;
   }
-  return strcmp(state, "26000") == 0 ||
-         (strcmp(state, "0A000") == 0 && routine != NULL &&
-          strcmp(routine, "RevalidateCachedQuery") == 0);
+  if (strcmp(state, "26000") == 0 && statement->number != 0) {
+    request->stale = true; /* the session has lost it, or it never had it */
+    statement->prepared = false;
+  } else if (strcmp(state, "0A000") == 0 && routine != NULL &&
+             strcmp(routine, "RevalidateCachedQuery") == 0) {
+    request->stale = true;
+    request->outdated = true;
+  } else if (request->stage == PG_STAGE_RUN && statement->described &&
+             (statement->verb == PG_VERB_CHANGE ||
+              statement->verb == PG_VERB_SELECT ||
+              statement->verb == PG_VERB_WITH)) {
+    request->stale = is_misunderstood(state);
+  }
 }
 
 static void name_row(pg_request *request)
@@ -30,7 +57,6 @@ static void name_row(pg_request *request)
 static void take_error(pg_request *request, const PGresult *result)
 {
   const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-  pg_statement *statement = request->statement;
 
   if (request->connection->base.lane->index == PG_LISTENER) {
     pg_listener_error(request->connection, result);
@@ -50,7 +76,7 @@ static void take_error(pg_request *request, const PGresult *result)
     covet_op_fault_stopped(request->op);
     return;
   }
-  request->stale = statement->prepared && is_stale_plan(result);
+  doubt_statement(request, result);
   pg_fault(request->connection, request->op, result);
   if (request->op->error != &request->op->runtime->out_of_memory) {
     name_row(request);

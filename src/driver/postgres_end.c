@@ -2,7 +2,17 @@
 #include "../core/error.h"
 #include "postgres_request.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+/* Nobody else is to be misled. */
+static void drop_knowledge(pg_request *request)
+{
+  pg_adapter *adapter = request->connection->adapter;
+
+  pg_habit_forget(adapter, request->op);
+  adapter->stale += request->outdated;
+}
 
 /* Once more, as if nothing had been: the server did nothing of it. */
 static void send_again(pg_request *request)
@@ -22,7 +32,9 @@ static void send_again(pg_request *request)
   op->error = NULL;
   op->result.affected_rows = 0;
   if (request->stale) {
+    drop_knowledge(request);
     request->stale = false;
+    request->outdated = false;
     pg_statement_end(request->statement, false);
     request->statement = pg_statement_get(request->connection, op);
     if (request->statement == NULL) {
@@ -58,26 +70,19 @@ static bool is_worth_another(const pg_request *request, bool group_failed)
 static void note_session(pg_connection *connection, const pg_request *request)
 {
   const pg_statement *statement = request->statement;
-  const covet_stmt *text;
 
   if (statement == NULL || request->refused) {
     return;
   }
-  text = &statement->base;
   if (statement->changes) {
     connection->dirty = true; /* not all is undone by an error: locks are not */
   }
   if (request->has_error) {
     return;
   }
-  if (statement->changes) {
-    if (pg_mentions(text->sql, text->length, "discard") ||
-        pg_mentions(text->sql, text->length, "deallocate")) {
-      pg_statements_forget(connection);
-    }
-  }
   if (statement->verb == PG_VERB_BEGIN) {
-    connection->read_only = pg_mentions(text->sql, text->length, "read only");
+    connection->read_only =
+        pg_mentions(statement->base.sql, statement->base.length, "read only");
     connection->first_error[0] = '\0';
   }
 }
@@ -128,6 +133,23 @@ static void reread(pg_request *request)
   request->executed = 0;
   pg_drop_rows(request);
   pg_request_go_on(request);
+}
+
+/* In a transaction it cannot run once more alone. */
+static void tell_stale(pg_request *request)
+{
+  covet_error *error = request->op->error;
+
+  drop_knowledge(request);
+  if (error->kind != COVET_ERROR_UNSUPPORTED ||
+      error == &request->op->runtime->out_of_memory) {
+    return;
+  }
+  error->kind = COVET_ERROR_SERIALIZATION_FAILURE;
+  error->retry = COVET_RETRY_SAFE;
+  (void) snprintf(error->message, sizeof(error->message), "%s",
+                  "the statement is out of date: a table was altered since it "
+                  "was prepared; run the transaction again");
 }
 
 /* The rows have waited for this. */
@@ -216,7 +238,6 @@ void pg_end_leg(pg_request *request, bool group_failed)
     return;
   }
   if (is_worth_another(request, group_failed)) {
-    connection->adapter->stale += request->stale;
     roll_back(request);
     if (!connection->lost) {
       send_again(request);
@@ -228,6 +249,9 @@ void pg_end_leg(pg_request *request, bool group_failed)
   }
   tell_refused(request);
   if (request->has_error) {
+    if (request->stale) {
+      tell_stale(request);
+    }
     roll_back(request);
     if (!connection->lost) {
       pg_request_finish(request);

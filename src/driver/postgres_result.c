@@ -117,6 +117,7 @@ static bool altered(pg_request *request, int column)
     request->op->error->retry = COVET_RETRY_SAFE;
   }
   request->stale = only_reads_rows(request);
+  request->outdated = request->stale;
   request->has_error = true;
   return false;
 }
@@ -319,6 +320,7 @@ void pg_note_command(pg_request *request, PGresult *result)
   const char *count = PQcmdTuples(result);
   covet_result *figures;
 
+  pg_statements_note(request->connection, PQcmdStatus(result));
   if (request->op == NULL) {
     return;
   }

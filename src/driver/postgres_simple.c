@@ -100,10 +100,6 @@ covet_step pg_script(pg_connection *connection, covet_op *op)
     return COVET_STEP_DONE;
   }
   connection->dirty = true; /* it is not looked into */
-  if (pg_mentions(op->sql, op->sql_length, "discard") ||
-      pg_mentions(op->sql, op->sql_length, "deallocate")) {
-    pg_statements_forget(connection);
-  }
   if (!pg_enter_mode(connection, PG_MODE_SCRIPT, op, text)) {
     pg_lose(connection);
   }
@@ -147,6 +143,7 @@ static void take_script(pg_connection *connection, covet_op *op,
   case PGRES_COMMAND_OK:
   case PGRES_TUPLES_OK:
     op->result.affected_rows = strtoll(PQcmdTuples(result), NULL, 10);
+    pg_statements_note(connection, PQcmdStatus(result));
     break;
   case PGRES_COPY_IN:
     (void) PQputCopyEnd(connection->pq, "COPY has no place in a script");

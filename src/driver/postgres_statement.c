@@ -247,14 +247,21 @@ static bool copy_description(pg_habit *habit, const pg_statement *statement)
   return true;
 }
 
-void pg_habit_note(pg_adapter *adapter, const covet_op *op,
-                   const pg_statement *statement)
+void pg_habit_forget(pg_adapter *adapter, const covet_op *op)
 {
   pg_habit *habit = find_habit(adapter, op);
 
   if (habit != NULL) {
     covet_stmt_cache_evict(&adapter->habits, &habit->base);
   }
+}
+
+void pg_habit_note(pg_adapter *adapter, const covet_op *op,
+                   const pg_statement *statement)
+{
+  pg_habit *habit;
+
+  pg_habit_forget(adapter, op);
   habit = calloc(1, sizeof(*habit));
   if (habit == NULL) {
     return; /* the next connection asks again */
@@ -323,6 +330,10 @@ void pg_statement_destroy(covet_stmt *stmt)
 {
   pg_statement *statement = (pg_statement *) (void *) stmt;
 
+  if (stmt->in_use > 0) {
+    statement->cached = false; /* with the last of its holders */
+    return;
+  }
   if (statement->prepared && statement->number != 0) {
     note_unwanted(statement->connection, statement->number);
   }
@@ -375,9 +386,15 @@ static bool is_worth_keeping(const pg_statement *statement)
 /* A plan was found to be out of date on some connection: all are made anew. */
 static void drop_stale(pg_connection *connection)
 {
-  if (connection->stale_seen != connection->adapter->stale) {
-    connection->stale_seen = connection->adapter->stale;
-    covet_stmt_cache_clear(&connection->statements);
+  covet_stmt_cache *cache = &connection->statements;
+  covet_node *node;
+
+  if (connection->stale_seen == connection->adapter->stale) {
+    return;
+  }
+  connection->stale_seen = connection->adapter->stale;
+  while ((node = queue_first(&cache->entries)) != NULL) {
+    covet_stmt_cache_evict(cache, COVET_CONTAINER(node, covet_stmt, node));
   }
 }
 
@@ -410,22 +427,21 @@ pg_statement *pg_statement_get(pg_connection *connection, const covet_op *op)
 void pg_statement_end(pg_statement *statement, bool keep)
 {
   statement->base.in_use--;
-  statement->doomed |= !keep;
-  if (statement->base.in_use > 0) {
-    return;
-  }
   if (!statement->cached) {
     pg_statement_destroy(&statement->base);
-  } else if (statement->doomed) {
+  } else if (!keep) {
     covet_stmt_cache_evict(&statement->connection->statements,
                            &statement->base);
   }
 }
 
-void pg_statements_forget(pg_connection *connection)
+void pg_statements_note(pg_connection *connection, const char *tag)
 {
   covet_node *node = queue_first(&connection->statements.entries);
 
+  if (strcmp(tag, "DISCARD ALL") != 0 && strcmp(tag, "DEALLOCATE ALL") != 0) {
+    return;
+  }
   for (; node != NULL;
        node = queue_after(&connection->statements.entries, node)) {
     pg_statement *statement = COVET_CONTAINER(node, pg_statement, base.node);
