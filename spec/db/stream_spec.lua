@@ -11,7 +11,7 @@ database.contract("streams", function(d, open)
   local function check_free(db)
     assert.is_true(wait.until_true(function()
       return db:get_pool_stats().used == 0
-    end, 1), "a connection is still in use")
+    end, 10), "a connection is still in use")
   end
 
   for _, size in ipairs { 1, 7, 1000 } do
