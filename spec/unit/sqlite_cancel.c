@@ -28,7 +28,7 @@ static unit_slot stop(unit *u, covet_op *op, const way *w)
   unit_slot pause;
 
   if (!w->cancel) {
-    covet_op_set_timeout(op, 100);
+    covet_op_set_timeout(op, 20);
   }
   unit_start(&slot, op);
   pause = unit_run(u, covet_op_sleep(u->runtime, 10000));
@@ -108,7 +108,7 @@ static void test_running_read(void **state)
   unit u;
 
   init(&u, "");
-  check_unharmed(&u); /* opening is not what runs out of time */
+  check_unharmed(&u);           /* opening is not what runs out of time */
   for (int i = 0; i < 3; i++) { /* also when its text is known */
     slot = stop(&u, unit_op(&u, unit_endless, COVET_QUERY_ROWS), w);
     unit_assert_kind(&slot, w->kind);
