@@ -30,7 +30,11 @@ typedef enum pg_pipeline {
   PG_PIPELINE_GROUP /* reads share one Sync */
 } pg_pipeline;
 
-enum { PG_MAX_KEYWORDS = 64 };
+enum {
+  PG_MAX_KEYWORDS = 64,
+  PG_MOST_PARAMS = 65535,
+  PG_MOST_DESCRIBED = 7000 /* parameters: libpq loses its way behind 7,499 */
+};
 
 typedef struct pg_options {
   /* libpq's, in the adapter's arena; the last keyword is NULL */
@@ -501,6 +505,9 @@ pg_verb pg_verb_of(const char *sql, size_t length);
 
 /** Whether the text may leave the session changed. */
 bool pg_changes_session(const char *sql, size_t length, pg_verb verb);
+
+/** Whether there are more than PG_MOST_DESCRIBED parameters, by their numbers. */
+bool pg_has_many_params(const char *sql, size_t length);
 
 /** Whether a word (in lower case) stands in the text, in any case. */
 bool pg_mentions(const char *sql, size_t length, const char *word);

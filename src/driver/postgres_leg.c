@@ -19,6 +19,13 @@ bool pg_in_transaction(const pg_connection *connection)
              : status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
 }
 
+/* It runs as text does, and its columns are known with its rows. */
+static bool cannot_be_described(const covet_op *op)
+{
+  return op->param_count > PG_MOST_DESCRIBED &&
+         (op->flags & (COVET_QUERY_MANY | COVET_QUERY_DESCRIBE)) == 0;
+}
+
 static bool send_describe_leg(pg_request *request)
 {
   request->stage = PG_STAGE_DESCRIBE;
@@ -106,7 +113,8 @@ bool pg_send_run(pg_request *request)
   }
   if (!statement->prepared) {
     if (!pg_send_prepare(request) ||
-        (!statement->described && !pg_send_describe(request))) {
+        (!statement->described && !cannot_be_described(request->op) &&
+         !pg_send_describe(request))) {
       return false;
     }
   }
@@ -136,7 +144,8 @@ bool pg_runs_blind(const pg_request *request)
   const covet_op *op = request->op;
   unsigned known = COVET_QUERY_STREAM | COVET_QUERY_MANY | COVET_QUERY_DESCRIBE;
 
-  return op->param_count == 0 && (op->flags & known) == 0;
+  return cannot_be_described(op) ||
+         (op->param_count == 0 && (op->flags & known) == 0);
 }
 
 /* Send what has to be known before it can run. PG_LEG_RUN: nothing has; the

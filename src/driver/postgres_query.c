@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_PARAMS = 65535 };
-
 /* A statement that is asked to read only does so in a transaction of that kind,
  * unless one is open already. */
 static bool check_read_only(pg_request *request)
@@ -71,10 +69,17 @@ static bool check_op(pg_connection *connection, covet_op *op)
     return false;
   }
   if ((op->flags & COVET_QUERY_MANY ? op->width : op->param_count) >
-      MOST_PARAMS) {
+      PG_MOST_PARAMS) {
     pg_refuse(op, COVET_ERROR_USAGE,
               "a statement takes at most %d parameters, %u were given",
-              MOST_PARAMS, (unsigned) op->param_count);
+              PG_MOST_PARAMS, (unsigned) op->param_count);
+    return false;
+  }
+  if ((op->flags & (COVET_QUERY_DESCRIBE | COVET_QUERY_MANY)) &&
+      pg_has_many_params(op->sql, op->sql_length)) {
+    pg_refuse(op, COVET_ERROR_UNSUPPORTED,
+              "a statement of more than %d parameters cannot be described",
+              PG_MOST_DESCRIBED);
     return false;
   }
   if (memchr(op->sql, '\0', op->sql_length) != NULL) {

@@ -416,7 +416,7 @@ pg_statement *pg_statement_get(pg_connection *connection, const covet_op *op)
     return NULL;
   }
   statement->base.in_use = 1;
-  if (is_worth_keeping(statement) &&
+  if (is_worth_keeping(statement) && op->param_count <= PG_MOST_DESCRIBED &&
       covet_stmt_cache_add(cache, &statement->base, covet_now_us())) {
     statement->cached = true;
     statement->number = ++connection->statement_number;

@@ -3,6 +3,7 @@
 #include "postgres.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -95,6 +96,21 @@ bool pg_mentions(const char *sql, size_t length, const char *word)
   for (const char *at = sql; at + size <= sql + length; at++) {
     if (tolower((unsigned char) *at) == *word &&
         strncasecmp(at, word, size) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool pg_has_many_params(const char *sql, size_t length)
+{
+  const char *end = sql + length;
+
+  if (length < (size_t) PG_MOST_DESCRIBED * 4) {
+    return false;
+  }
+  for (; sql < end; sql++) {
+    if (*sql == '$' && strtoul(sql + 1, NULL, 10) > PG_MOST_DESCRIBED) {
       return true;
     }
   }
