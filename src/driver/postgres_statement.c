@@ -398,6 +398,13 @@ static void drop_stale(pg_connection *connection)
   }
 }
 
+/* What the server may still refuse is its first user's alone: the others would be
+ * told that there is no such statement. */
+static bool can_be_shared(const pg_statement *statement)
+{
+  return statement->base.in_use == 0 || statement->described;
+}
+
 pg_statement *pg_statement_get(pg_connection *connection, const covet_op *op)
 {
   covet_stmt_cache *cache = &connection->statements;
@@ -407,7 +414,7 @@ pg_statement *pg_statement_get(pg_connection *connection, const covet_op *op)
   drop_stale(connection);
   found = covet_stmt_cache_share(cache, op->sql, op->sql_length, op->sql_hash,
                                  covet_now_us());
-  if (found != NULL) {
+  if (found != NULL && can_be_shared((pg_statement *) (void *) found)) {
     found->in_use++;
     return (pg_statement *) (void *) found;
   }
