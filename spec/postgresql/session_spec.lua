@@ -148,7 +148,8 @@ postgresql.describe("a session of PostgreSQL", function()
     local write = "insert into t values (1, 'a')"
 
     local function check(session)
-      for _, call in ipairs { { write }, { "insert into t values ($1, 'a')", 1 }, { "create table u (a int)" },
+      for _, call in ipairs { { write }, { "insert into t values ($1, 'a')", 1 },
+        { "create table u (a int)" },
         { "with w as (delete from t returning *) select * from w" }, { "select nextval('s')" },
         { write .. "; select 1" } } do
         call.read_only = true
@@ -298,7 +299,8 @@ postgresql.describe("a session of PostgreSQL", function()
   end)
 
   it("describes a statement", function()
-    local statement = db:prepare "select id, name, id > $1 as more, $2::numeric(5, 2)[] from t where name = $3"
+    local statement = db:prepare("select id, name, id > $1 as more, $2::numeric(5, 2)[] from t "
+      .. "where name = $3")
     local function types(list)
       local names = {}
       for i, one in ipairs(list) do

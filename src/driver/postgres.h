@@ -225,6 +225,7 @@ struct pg_connection {
   uint64_t answered_sync;  /* and answered */
   bool cancel_timed;       /* the timer is the cancel's */
   uint64_t cancel_sync;    /* sent when the last cancel was; 0: none was */
+  uint64_t canceled_sync;  /* that was being answered then */
   uint64_t cancel_target;  /* what it is meant for ends with this one */
   bool was_in_transaction; /* when it answered last */
   uint32_t stale_seen;     /* of the adapter's `stale` */
@@ -334,6 +335,9 @@ void pg_cancel_drained(pg_connection *connection);
 
 /** What was sent for nobody has to be answered within the grace time. */
 void pg_guard(pg_connection *connection);
+
+/** The same, where what the server is at is wanted by nobody. */
+void pg_cancel_unwanted(pg_connection *connection);
 
 /** Whether a cancel is on its way, so that nothing may be sent. */
 bool pg_is_canceling(const pg_connection *connection);

@@ -106,6 +106,7 @@ static void on_done(covet_post *post)
   }
   connection->canceling = NULL;
   connection->cancel_sync = connection->sync_number; /* any of them was hit */
+  pg_cancel_unwanted(connection); /* the next one, while this was on its way */
   pg_cancel_settled(connection);
 }
 
@@ -202,6 +203,9 @@ void pg_cancel_drained(pg_connection *connection)
   if (pg_is_canceling(connection)) {
     return;
   }
+  if (first != NULL && first->request != NULL) {
+    connection->canceled_sync = first->request->sync;
+  }
   connection->cancel_sync = connection->sync_number;
   connection->cancel_timed = true;
   if (start_thread(connection)) {
@@ -211,16 +215,42 @@ void pg_cancel_drained(pg_connection *connection)
   }
 }
 
-/* Whether the server may be at it. What it answers to a caller's pipeline comes
- * with the Sync: which of its statements runs is not known, and all fail. */
+static bool is_unwanted(const pg_request *request)
+{
+  return request->statement != NULL &&
+         (request->op == NULL ||
+          covet_op_stop_reason(request->op) != COVET_STOP_NONE);
+}
+
+/* Once for each Sync: whose turn it is within is not known before. */
+void pg_cancel_unwanted(pg_connection *connection)
+{
+  const pg_command *first = pg_command_first(connection);
+  covet_node *node = queue_first(&connection->requests);
+
+  if (first == NULL || first->request == NULL ||
+      first->request->sync <= connection->canceled_sync) {
+    return;
+  }
+  for (; node != NULL; node = queue_after(&connection->requests, node)) {
+    const pg_request *request = COVET_CONTAINER(node, pg_request, node);
+
+    if (request->sync == first->request->sync && is_unwanted(request)) {
+      pg_cancel_drained(connection);
+      return;
+    }
+  }
+}
+
+/* Whether the server may be at it. Its answers come with the Sync: which of those
+ * that share one runs is not known. All of them fail; of different callers the
+ * others are sent once more. */
 static bool is_at(pg_connection *connection, const pg_request *request)
 {
   const pg_command *first = pg_command_first(connection);
 
   return first != NULL && first->request != NULL &&
-         (first->request == request ||
-          (request->together && first->request->together &&
-           first->request->sync == request->sync));
+         first->request->sync == request->sync;
 }
 
 void pg_cancel(covet_connection *base, covet_op *op)

@@ -74,9 +74,7 @@ static void begin(pg_connection *connection)
   if (command->request->single) {
     (void) PQsetSingleRowMode(connection->pq);
   }
-  if (command->request->op == NULL) {
-    pg_cancel_drained(connection);
-  }
+  pg_cancel_unwanted(connection);
 }
 
 void pg_command_done(pg_connection *connection)

@@ -58,7 +58,7 @@ static bool is_worth_another(const pg_request *request, bool group_failed)
       (pg_in_transaction(connection) && !request->wrapped)) {
     return false;
   }
-  if (request->canceled && !request->retried) {
+  if (request->canceled) {
     return true; /* the cancel was meant for a neighbour */
   }
   if (request->stale) {
