@@ -226,6 +226,7 @@ struct pg_connection {
   bool cancel_timed;       /* the timer is the cancel's */
   uint64_t cancel_sync;    /* sent when the last cancel was; 0: none was */
   uint64_t canceled_sync;  /* that was being answered then */
+  uint64_t looked_sync;    /* of which it is known whether somebody wants it */
   uint64_t cancel_target;  /* what it is meant for ends with this one */
   bool was_in_transaction; /* when it answered last */
   uint32_t stale_seen;     /* of the adapter's `stale` */

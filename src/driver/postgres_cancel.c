@@ -106,6 +106,7 @@ static void on_done(covet_post *post)
   }
   connection->canceling = NULL;
   connection->cancel_sync = connection->sync_number; /* any of them was hit */
+  connection->looked_sync = 0;
   pg_cancel_unwanted(connection); /* the next one, while this was on its way */
   pg_cancel_settled(connection);
 }
@@ -222,16 +223,19 @@ static bool is_unwanted(const pg_request *request)
           covet_op_stop_reason(request->op) != COVET_STOP_NONE);
 }
 
-/* Once for each Sync: whose turn it is within is not known before. */
+/* Looked at once for each Sync, and again when a cancel has ended: whose turn it
+ * is within is not known before. */
 void pg_cancel_unwanted(pg_connection *connection)
 {
   const pg_command *first = pg_command_first(connection);
   covet_node *node = queue_first(&connection->requests);
 
   if (first == NULL || first->request == NULL ||
-      first->request->sync <= connection->canceled_sync) {
+      first->request->sync <= connection->canceled_sync ||
+      first->request->sync == connection->looked_sync) {
     return;
   }
+  connection->looked_sync = first->request->sync;
   for (; node != NULL; node = queue_after(&connection->requests, node)) {
     const pg_request *request = COVET_CONTAINER(node, pg_request, node);
 
