@@ -31,6 +31,34 @@ endfunction()
 covet_optional_client(POSTGRESQL libpq PostgreSQL libpq)
 covet_optional_client(MYSQL libmariadb MySQL libmariadb)
 
+# libpq's internal headers, for src/driver/postgres_input.c. Debian's libpq-dev has
+# them but for one, which is not needed; they ask for those of Kerberos too.
+option(COVET_LIBPQ_BUFFER "Take rows from libpq's input buffer" ON)
+if(COVET_LIBPQ_BUFFER AND POSTGRESQL_FOUND)
+  include(CheckCSourceCompiles)
+  set(covet_libpq_internal "${CMAKE_SOURCE_DIR}/src/driver/libpq")
+  foreach(folder IN LISTS POSTGRESQL_INCLUDE_DIRS)
+    list(APPEND covet_libpq_internal "${folder}/internal" "${folder}")
+  endforeach()
+  set(CMAKE_REQUIRED_INCLUDES ${covet_libpq_internal})
+  set(CMAKE_REQUIRED_QUIET ON)
+  check_c_source_compiles("#include <c.h>
+    #include <libpq-int.h>
+    int main(void)
+    {
+      PGconn *pq = 0;
+      return pq->next_result == pq->result && pq->singleRowMode &&
+             pq->error_result && pq->asyncStatus == PGASYNC_BUSY;
+    }" COVET_LIBPQ_INTERNAL)
+  unset(CMAKE_REQUIRED_INCLUDES)
+  unset(CMAKE_REQUIRED_QUIET)
+  if(NOT COVET_LIBPQ_INTERNAL)
+    message(STATUS "covet: rows from libpq's buffer: left out, internal headers"
+      " not found (Debian: libpq-dev, libkrb5-dev)")
+    set(COVET_LIBPQ_BUFFER OFF)
+  endif()
+endif()
+
 if(COVET_HOST)
   pkg_check_modules(LIBEDIT REQUIRED IMPORTED_TARGET libedit)
   # luv is linked statically, so that `require "luv"` needs nothing installed

@@ -40,6 +40,11 @@ endfunction()
 covet_driver(sqlite PkgConfig::SQLITE driver/sqlite*.c)
 if(POSTGRESQL_FOUND)
   covet_driver(postgresql PkgConfig::POSTGRESQL driver/postgres*.c)
+  if(COVET_LIBPQ_BUFFER)
+    set_source_files_properties("${CMAKE_SOURCE_DIR}/src/driver/postgres_input.c"
+      PROPERTIES COMPILE_DEFINITIONS COVET_LIBPQ_BUFFER
+      INCLUDE_DIRECTORIES "${covet_libpq_internal}")
+  endif()
 endif()
 if(MYSQL_FOUND)
   covet_driver(mysql PkgConfig::MYSQL driver/mysql*.c)

@@ -202,6 +202,7 @@ struct pg_connection {
   bool dirty;           /* the session was changed: see postgres_reset.c */
   bool changed;         /* inside a transaction that is open, too */
   bool opened_writable; /* its server was no standby then */
+  bool knows_input;     /* rows can be taken from libpq's buffer */
   bool settled;         /* what `stepping` waits for has come */
   covet_op *stepping;   /* `execute` is at it */
   covet_step step;
@@ -408,6 +409,9 @@ bool pg_send_own(pg_connection *connection, const char *const *statements,
 /** A bare Sync. */
 bool pg_send_ping(pg_connection *connection);
 
+/** Take the rows that stand in libpq's buffer. */
+void pg_take_waiting(pg_connection *connection);
+
 /** The next result of the pipeline (*taken*), NULL: a command has ended. */
 void pg_take_result(pg_connection *connection, PGresult *result);
 
@@ -522,6 +526,10 @@ bool pg_mentions(const char *sql, size_t length, const char *word);
 /** Append the result's rows to the request's batch and deliver what is full.
  *  False: the request has failed. */
 bool pg_take_rows(pg_request *request, const PGresult *result);
+
+/** Take those of the request's rows that stand in libpq's buffer: its first one
+ *  was taken. */
+void pg_take_waiting_rows(pg_request *request);
 
 /** Keep a result whose types are not known yet (*taken*). */
 bool pg_hold_rows(pg_request *request, PGresult *result);

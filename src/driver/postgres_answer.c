@@ -252,6 +252,31 @@ static void on_rest(pg_connection *connection)
   }
 }
 
+/* Reading stands still: its operation goes to sleep. */
+static void tell_paused(pg_connection *connection, pg_request *request)
+{
+  covet_op *op = connection->base.running;
+
+  if (connection->paused) {
+    op->driver = request;
+    if (connection->stepping != op) {
+      covet_connection_report(&connection->base, op, COVET_STEP_SUSPENDED);
+    }
+  }
+}
+
+void pg_take_waiting(pg_connection *connection)
+{
+  const pg_command *command = pg_command_first(connection);
+
+  if (connection->knows_input && command->kind == PG_COMMAND_EXECUTE &&
+      command->request->single && command->request->rows > 0 &&
+      !command->request->holding) {
+    pg_take_waiting_rows(command->request);
+    tell_paused(connection, command->request);
+  }
+}
+
 void pg_take_result(pg_connection *connection, PGresult *result)
 {
   pg_command *command = pg_command_first(connection);
@@ -270,14 +295,7 @@ void pg_take_result(pg_connection *connection, PGresult *result)
   }
   if (result != NULL) {
     take_answer(connection, command, result);
-    if (connection->paused) {
-      covet_op *op = connection->base.running;
-
-      op->driver = command->request;
-      if (connection->stepping != op) {
-        covet_connection_report(&connection->base, op, COVET_STEP_SUSPENDED);
-      }
-    }
+    tell_paused(connection, command->request);
     return;
   }
   if (command->kind == PG_COMMAND_EXECUTE) {

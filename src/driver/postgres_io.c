@@ -187,9 +187,14 @@ static void take_results(pg_connection *connection)
          !connection->lost && expects_results(connection)) {
     if (connection->mode != PG_MODE_PIPELINE) {
       more = pg_take_simple(connection);
-    } else if (PQisBusy(connection->pq)) {
-      more = false;
-    } else {
+      continue;
+    }
+    pg_take_waiting(connection);
+    if (connection->paused || connection->lost || connection->closing) {
+      return;
+    }
+    more = !PQisBusy(connection->pq);
+    if (more) {
       pg_take_result(connection, PQgetResult(connection->pq));
     }
   }

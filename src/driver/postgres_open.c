@@ -2,6 +2,7 @@
  * blocking call, which a thread of its own makes. */
 #include "../core/error.h"
 #include "postgres.h"
+#include "postgres_input.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -169,6 +170,7 @@ static void set_up(pg_connection *connection, covet_error *error)
   connection->opened_writable = is_off(pq, "in_hot_standby") &&
                                 is_off(pq, "default_transaction_read_only");
   PQsetNoticeReceiver(pq, on_notice, connection);
+  connection->knows_input = pg_input_known(pq);
   if (PQserverVersion(pq) < 90600) {
     covet_error_set(error, COVET_ERROR_UNSUPPORTED,
                     "the server is PostgreSQL %d.%d; 9.6 is the oldest that "

@@ -2,6 +2,7 @@
 #include "../core/batch.h"
 #include "../core/error.h"
 #include "postgres.h"
+#include "postgres_input.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -122,33 +123,37 @@ static bool altered(pg_request *request, int column)
   return false;
 }
 
-static bool read_cell(pg_request *request, const PGresult *result, int row,
-                      int column, covet_batch *batch, covet_cell *cell)
+static bool read_cell(pg_request *request, int column, const char *bytes,
+                      int32_t length, covet_batch *batch, covet_cell *cell)
 {
   const pg_statement *statement = request->statement;
-  pg_read_status status;
+  pg_types *types = request->connection->adapter->types;
+  pg_read_status status = pg_value_read(
+      types, statement->types[statement->param_count + column], request->format,
+      bytes, length, batch, cell, &request->missing);
 
-  if (PQgetisnull(result, row, column)) {
-    cell->kind = COVET_NULL;
-    cell->length = -1;
-    cell->integer = 0;
-    return true;
-  }
-  status = pg_value_read(request->connection->adapter->types,
-                         statement->types[statement->param_count + column],
-                         request->format, PQgetvalue(result, row, column),
-                         PQgetlength(result, row, column), batch, cell,
-                         &request->missing);
   if (status == PG_READ_UNKNOWN) { /* a type that only a record has shown */
-    return pg_types_add_unknown(request->connection->adapter->types,
-                                request->missing) == 0
-               ? read_cell(request, result, row, column, batch, cell)
+    return pg_types_add_unknown(types, request->missing) == 0
+               ? read_cell(request, column, bytes, length, batch, cell)
                : read_failed(request, PG_READ_NO_MEMORY, column);
   }
   if (status == PG_READ_OUTDATED) {
     return altered(request, column);
   }
   return status == PG_READ_OK || read_failed(request, status, column);
+}
+
+/* A cell of a result. */
+static bool read_field(pg_request *request, const PGresult *result, int row,
+                       int column, covet_batch *batch, covet_cell *cell)
+{
+  int32_t length = PQgetlength(result, row, column);
+
+  if (length == 0 && PQgetisnull(result, row, column)) {
+    length = -1;
+  }
+  return read_cell(request, column, PQgetvalue(result, row, column), length,
+                   batch, cell);
 }
 
 static bool take_row(pg_request *request, const PGresult *result, int row,
@@ -162,7 +167,7 @@ static bool take_row(pg_request *request, const PGresult *result, int row,
     return fail(request, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
   }
   for (int i = 0; i < count; i++) {
-    if (!read_cell(request, result, row, i, batch, &cells[i])) {
+    if (!read_field(request, result, row, i, batch, &cells[i])) {
       batch->row_count--;
       return false;
     }
@@ -183,7 +188,7 @@ static void note_id(pg_request *request, const PGresult *result)
     return;
   }
   batch = covet_batch_new(request->statement->shape, 1);
-  if (batch != NULL && read_cell(request, result, 0, 0, batch, &cell) &&
+  if (batch != NULL && read_field(request, result, 0, 0, batch, &cell) &&
       cell.kind == COVET_INTEGER) {
     op->result.last_insert_id = cell.integer;
     op->result.has_insert_id = 1;
@@ -243,6 +248,69 @@ bool pg_take_rows(pg_request *request, const PGresult *result)
     }
   }
   return true;
+}
+
+/* --- Rows out of libpq's buffer --------------------------------------------------------- */
+
+/* False: the row is no row of this result, or the request has failed. */
+static bool take_fields(pg_request *request, pg_wire fields)
+{
+  covet_batch *batch = batch_of(request, 1);
+  covet_cell *cells = batch == NULL ? NULL : covet_batch_add_row(batch);
+  int count = (int) request->statement->column_count;
+  bool fine = true;
+
+  if (cells == NULL) {
+    return fail(request, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
+  }
+  for (int i = 0; i < count && fine; i++) {
+    const char *bytes;
+    int32_t length;
+
+    fine = pg_wire_field(&fields, &bytes, &length) &&
+           read_cell(request, i, bytes, length, batch, &cells[i]);
+  }
+  fine = fine && fields.at == fields.end;
+  if (!fine) {
+    batch->row_count--;
+  }
+  return fine;
+}
+
+/* Take a row, or see that nobody wants it. False: libpq is to tell what is wrong
+ * with it. */
+static bool take_waiting_row(pg_request *request, const pg_wire *fields)
+{
+  covet_op *op = request->op;
+
+  if (op == NULL || request->has_error || pg_is_stopped_stream(op)) {
+    return true;
+  }
+  if ((op->flags & COVET_QUERY_ROWS) && !(op->flags & COVET_QUERY_ONE) &&
+      !take_fields(request, *fields)) {
+    return request->has_error;
+  }
+  request->rows++;
+  return true;
+}
+
+void pg_take_waiting_rows(pg_request *request)
+{
+  pg_connection *connection = request->connection;
+  unsigned wanted = request->statement->column_count;
+  unsigned count;
+  pg_wire fields;
+
+  while (pg_input_row(connection->pq, &fields, &count) && count == wanted &&
+         take_waiting_row(request, &fields)) {
+    pg_input_pass(connection->pq, &fields);
+    if (request->batch != NULL && is_full(request)) {
+      deliver(request);
+      if (connection->paused) {
+        return;
+      }
+    }
+  }
 }
 
 /* --- Rows that wait for their types ----------------------------------------------------- */
