@@ -137,6 +137,7 @@ struct pg_request {
   bool stale;       /* its statement is to be prepared anew */
   bool outdated;    /* and so are those of all connections */
   bool retried;
+  unsigned overdue; /* ticks since its operation was to end */
   uint64_t rows;
   uint32_t executed; /* of a list's rows */
   covet_batch *batch;
@@ -224,11 +225,13 @@ struct pg_connection {
   pg_canceling *canceling;
   uint64_t sync_number;    /* the last one that was sent */
   uint64_t answered_sync;  /* and answered */
-  bool cancel_timed;       /* the timer is the cancel's */
   uint64_t cancel_sync;    /* sent when the last cancel was; 0: none was */
   uint64_t canceled_sync;  /* that was being answered then */
   uint64_t looked_sync;    /* of which it is known whether somebody wants it */
-  uint64_t cancel_target;  /* what it is meant for ends with this one */
+  uv_timer_t clock;        /* of what is to end: see postgres_cancel.c */
+  uint64_t watch_target;   /* all of that has ended with this one */
+  uint64_t watch_seen;     /* the last one that was seen to be answered */
+  unsigned watch_ticks;    /* since then */
   bool was_in_transaction; /* when it answered last */
   uint32_t stale_seen;     /* of the adapter's `stale` */
   uint64_t *unwanted;      /* numbers of statements to be dropped */
@@ -334,6 +337,9 @@ void pg_cancel(covet_connection *base, covet_op *op);
 /** Have the server stop what it is at: nobody waits for it any more, or not for
  *  long. */
 void pg_cancel_drained(pg_connection *connection);
+
+/** Set up the clock's handle. */
+void pg_watch_init(pg_connection *connection);
 
 /** What was sent for nobody has to be answered within the grace time. */
 void pg_guard(pg_connection *connection);

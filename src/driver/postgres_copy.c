@@ -27,7 +27,6 @@ typedef struct pg_copy {
   bool ended;        /* it was */
   bool done;         /* the server has said so */
   const char *abort; /* why it is to fail; of the operation */
-  char *reason;      /* the same, for a borrower who is gone */
   uint32_t *oids;    /* of copy_rows' columns */
   uint32_t column_count;
   const covet_shape *shape; /* of the pieces */
@@ -413,17 +412,14 @@ static void end_copy(pg_connection *connection)
   pg_copy_free(connection);
   pg_leave_mode(connection);
   op->driver = NULL;
-  if (op->type == COVET_OP_RELEASE && pg_needs_reset(connection)) {
-    (void) pg_reset(connection, op);
-    return;
-  }
+  pg_timer(connection, 0, NULL);
   if (pg_is_canceling(connection)) {
     pg_end_canceled(connection, op);
-  } else if (connection->base.state == COVET_CONNECTION_BUSY &&
+  } else if ((op->type == COVET_OP_RELEASE ||
+              connection->base.state == COVET_CONNECTION_BUSY) &&
              pg_needs_reset(connection)) {
     (void) pg_reset(connection, op);
   } else {
-    pg_timer(connection, 0, NULL);
     pg_settle(connection, op, COVET_STEP_DONE);
   }
 }
@@ -451,7 +447,6 @@ void pg_copy_result(pg_connection *connection, PGresult *result)
   case PGRES_COPY_OUT:
     if (connection->mode != PG_MODE_COPY_OUT) {
       pg_refuse(op, COVET_ERROR_USAGE, "the text is no COPY ... FROM STDIN");
-      connection->base.broken = true;
       pg_lose(connection);
     } else {
       connection->copy->begun = true;

@@ -25,14 +25,16 @@ static void on_handle_closed(uv_handle_t *handle)
 
 bool pg_io_init(pg_connection *connection, covet_runtime *runtime)
 {
-  if (uv_timer_init(runtime->loop, &connection->timer) != 0) {
+  if (uv_timer_init(runtime->loop, &connection->timer) != 0 ||
+      uv_timer_init(runtime->loop, &connection->clock) != 0) {
     return false;
   }
   connection->runtime = runtime;
   connection->timer.data = connection;
   uv_unref((uv_handle_t *) &connection->timer);
-  connection->handles = 1;
-  runtime->open_handles++;
+  pg_watch_init(connection);
+  connection->handles = 2;
+  runtime->open_handles += 2;
   return true;
 }
 
@@ -53,6 +55,7 @@ void pg_io_stop(pg_connection *connection)
     uv_close((uv_handle_t *) &connection->poll, on_handle_closed);
   }
   uv_close((uv_handle_t *) &connection->timer, on_handle_closed);
+  uv_close((uv_handle_t *) &connection->clock, on_handle_closed);
 }
 
 void pg_io_free(pg_connection *connection)
@@ -268,6 +271,7 @@ void pg_lose(pg_connection *connection)
   connection->paused = false;
   pg_io_unwatch(connection);
   pg_timer(connection, 0, NULL);
+  (void) uv_timer_stop(&connection->clock);
   if (node_queued(&connection->collecting)) {
     queue_remove(&connection->adapter->collecting, &connection->collecting);
     pg_error_lost(covet_op_fault(connection->base.running), connection->pq);

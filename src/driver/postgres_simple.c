@@ -49,9 +49,9 @@ void pg_leave_mode(pg_connection *connection)
 static void end(pg_connection *connection)
 {
   covet_op *op = connection->simple;
-
   bool is_script = connection->mode == PG_MODE_SCRIPT;
 
+  pg_timer(connection, 0, NULL);
   pg_leave_mode(connection);
   if (pg_is_canceling(connection)) {
     pg_end_canceled(connection, op);
@@ -59,7 +59,6 @@ static void end(pg_connection *connection)
              pg_needs_reset(connection)) {
     (void) pg_reset(connection, op); /* nobody leased it to change it */
   } else {
-    pg_timer(connection, 0, NULL);
     pg_settle(connection, op, COVET_STEP_DONE);
   }
 }
@@ -225,11 +224,12 @@ static void on_reset_overdue(uv_timer_t *timer)
 
 covet_step pg_reset(pg_connection *connection, covet_op *op)
 {
-  if (!pg_enter_mode(connection, PG_MODE_RESET, op, reset_text(connection))) {
+  if (pg_enter_mode(connection, PG_MODE_RESET, op, reset_text(connection))) {
+    pg_timer(connection, RESET_US, on_reset_overdue);
+    connection->dirty = false;
+  } else {
     pg_lose(connection);
   }
-  pg_timer(connection, RESET_US, on_reset_overdue);
-  connection->dirty = false;
   return COVET_STEP_PENDING;
 }
 
