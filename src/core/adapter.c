@@ -103,11 +103,37 @@ static bool run_now(covet_adapter *adapter, covet_op *op)
   return true;
 }
 
+/* Whether connections that are to be kept are still being opened. */
+static bool is_filling(const covet_adapter *adapter)
+{
+  for (unsigned i = 0; i < adapter->driver->lane_count; i++) {
+    if (adapter->lanes[i].pool != NULL &&
+        covet_pool_is_filling(adapter->lanes[i].pool)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* Connecting ends when the connections that are to be kept were opened. One that
+ * cannot be is tried again by the pool, and nobody waits for that. */
+static void connect_op(covet_adapter *adapter, covet_op *op)
+{
+  if (is_filling(adapter)) {
+    op->state = COVET_OP_QUEUED;
+    op->phase = COVET_PHASE_CONNECT;
+    queue_push(&adapter->waiting, &op->node);
+    covet_op_start_deadline(op);
+  } else {
+    covet_op_finish(op);
+  }
+}
+
 /* An operation for a connected adapter. */
 static void route(covet_adapter *adapter, covet_op *op)
 {
   if (op->type == COVET_OP_CONNECT) {
-    covet_op_finish(op);
+    connect_op(adapter, op);
     return;
   }
   if (op->lease != 0 || op->type == COVET_OP_RELEASE) {
@@ -130,6 +156,10 @@ static void disconnect(covet_adapter *adapter, covet_op *op)
     return;
   }
   adapter->disconnect = op;
+  if (adapter->state == COVET_ADAPTER_READY) {
+    adapter->state = COVET_ADAPTER_CLOSING;
+    covet_adapter_filled(adapter);
+  }
   adapter->state = COVET_ADAPTER_CLOSING;
   covet_op_start_deadline(op);
   covet_adapter_settle(adapter);
@@ -237,6 +267,27 @@ void covet_adapter_connected(covet_adapter *adapter, const covet_error *error)
     }
   }
   covet_adapter_settle(adapter);
+}
+
+void covet_adapter_filled(covet_adapter *adapter)
+{
+  covet_queue waiting;
+  covet_node *node;
+
+  if (queue_empty(&adapter->waiting) ||
+      adapter->state == COVET_ADAPTER_CONNECTING ||
+      (adapter->state == COVET_ADAPTER_READY && is_filling(adapter))) {
+    return;
+  }
+  queue_init(&waiting);
+  queue_move(&waiting, &adapter->waiting);
+  while ((node = queue_pop(&waiting)) != NULL) {
+    if (adapter->state == COVET_ADAPTER_READY) {
+      covet_op_finish(waiting_op(node));
+    } else {
+      fail_closed(waiting_op(node));
+    }
+  }
 }
 
 /* --- Disconnecting --------------------------------------------------------------------- */
@@ -360,6 +411,7 @@ void covet_adapter_abandon(covet_adapter *adapter)
   adapter->abandoned = true;
   if (adapter->state == COVET_ADAPTER_READY) {
     adapter->state = COVET_ADAPTER_CLOSING;
+    covet_adapter_filled(adapter);
   }
   covet_adapter_settle(adapter);
 }

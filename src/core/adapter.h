@@ -117,6 +117,9 @@ bool covet_adapter_awaits_turn_end(const covet_adapter *adapter);
 /** See whether a closing adapter is empty now, and finish it. */
 void covet_adapter_settle(covet_adapter *adapter);
 
+/** Connections were opened, or could not be: whoever connects may go on. */
+void covet_adapter_filled(covet_adapter *adapter);
+
 /** Have a message run on the loop's thread: at once where the caller's is it. */
 void covet_adapter_post(covet_adapter *adapter, covet_post *message);
 

@@ -146,6 +146,13 @@ static int take_config(covet_adapter *adapter, const covet_pool_config *config,
   return status;
 }
 
+/* What the driver has taken over when the adapter was made. */
+static bool is_drivers(const char *name)
+{
+  return strcmp(name, "connect_timeout") == 0 ||
+         strcmp(name, "pipeline_depth") == 0;
+}
+
 static int read_option(covet_pool_config *config, const covet_option *option,
                        covet_error *error)
 {
@@ -155,6 +162,12 @@ static int read_option(covet_pool_config *config, const covet_option *option,
   if (option->name == NULL || option->value == NULL) {
     covet_error_set(error, COVET_ERROR_USAGE,
                     "an option's name or value is missing");
+    return COVET_EUSAGE;
+  }
+  if (is_drivers(option->name)) {
+    covet_error_set(error, COVET_ERROR_USAGE,
+                    "%s cannot be changed while the adapter is in use",
+                    option->name);
     return COVET_EUSAGE;
   }
   status = covet_pool_option(config, option, &known, error);

@@ -249,6 +249,7 @@ void covet_connection_opened(covet_connection *connection,
 
   report_opened(connection, error);
   covet_lane_carry_out(lane);
+  covet_adapter_filled(adapter);
   covet_adapter_settle(adapter);
 }
 

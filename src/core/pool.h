@@ -354,6 +354,9 @@ typedef struct covet_pool_stats {
 void covet_pool_get_stats(const covet_pool *pool, uint64_t now_us,
                           covet_pool_stats *stats);
 
+/** Whether connections are being opened for the minimum. */
+bool covet_pool_is_filling(const covet_pool *pool);
+
 const covet_pool_config *covet_pool_get_config(const covet_pool *pool);
 
 /** Why connecting failed last; kind NONE if it did not. */

@@ -127,6 +127,13 @@ void covet_pool_get_stats(const covet_pool *pool, uint64_t now_us,
   }
 }
 
+bool covet_pool_is_filling(const covet_pool *pool)
+{
+  uint32_t opening = count_of(pool, COVET_SLOT_OPENING);
+
+  return opening > 0 && slots_kept(pool) - opening < pool->config.min_size;
+}
+
 const covet_error *covet_pool_last_error(const covet_pool *pool)
 {
   return &pool->last_error;

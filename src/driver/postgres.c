@@ -69,23 +69,21 @@ static int adapter_init(covet_adapter *base, const covet_url *url,
   return status;
 }
 
-static void on_no_memory(covet_adapter *base)
-{
-  pg_of(base)->connecting = false;
-  covet_adapter_connected(base, &base->runtime->out_of_memory);
-}
-
-/* The first connection tells whether the server can be used; the others are the
- * pool's business. */
+/* Where connections are kept the first one tells whether the server can be used. */
 static void connect_adapter(covet_adapter *base)
 {
+  pg_adapter *adapter = pg_of(base);
   covet_lane *lane = &base->lanes[PG_MAIN];
 
-  pg_of(base)->connecting = true;
+  adapter->connecting = true;
   covet_pool_warm(lane->pool, covet_now_us());
   covet_lane_carry_out(lane);
-  if (lane->count == 0) {
-    on_no_memory(base);
+  if (lane->count == 0 && adapter->connecting) {
+    bool wanted = covet_pool_get_config(lane->pool)->min_size > 0;
+
+    adapter->connecting = false;
+    covet_adapter_connected(base,
+                            wanted ? &base->runtime->out_of_memory : NULL);
   }
 }
 

@@ -33,7 +33,9 @@ typedef enum pg_pipeline {
 enum {
   PG_MAX_KEYWORDS = 64,
   PG_MOST_PARAMS = 65535,
-  PG_MOST_DESCRIBED = 7000 /* parameters: libpq loses its way behind 7,499 */
+  PG_MOST_DESCRIBED = 7000, /* parameters: libpq loses its way behind 7,499 */
+  /* of a message, but for what is sent beside the text or the values */
+  PG_MOST_BYTES = 0x3fffffff - 0x100000
 };
 
 typedef struct pg_options {
@@ -50,7 +52,7 @@ typedef struct pg_options {
   uint64_t connect_timeout_us;
   pg_pipeline pipeline;
   uint32_t pipeline_depth;
-  bool wants_primary;    /* target_session_attrs says so */
+  bool keeps_formats;    /* nothing asks for other texts than covet does */
   bool pgbouncer;        /* no session outlives a transaction */
   uint64_t busy_poll_us; /* the longest spin; 0: none */
 } pg_options;
@@ -200,8 +202,7 @@ struct pg_connection {
   bool paused;   /* a reader has to catch up */
   bool reading;  /* results are being taken */
   bool pinging;
-  bool dirty;           /* the session was changed: see postgres_reset.c */
-  bool changed;         /* inside a transaction that is open, too */
+  bool dirty;           /* the session was changed */
   bool opened_writable; /* its server was no standby then */
   bool knows_input;     /* rows can be taken from libpq's buffer */
   bool settled;         /* what `stepping` waits for has come */
@@ -311,8 +312,10 @@ void pg_error_open(covet_error *error, PGconn *pq, const char *said);
  *  language than English. */
 bool pg_is_foreign(const char *text);
 
-/** Set the operation's error from a result; noted for the transaction. */
-void pg_fault(pg_connection *connection, covet_op *op, const PGresult *result);
+/** Set the operation's error from a result; noted for the transaction. So many
+ *  characters were sent `before` the operation's own text. */
+void pg_fault(pg_connection *connection, covet_op *op, const PGresult *result,
+              size_t before);
 
 /** Say in the detail which row of a list, or of a COPY, is meant. */
 void pg_name_row(covet_error *error, uint64_t row);
@@ -459,6 +462,9 @@ bool pg_send_control(pg_request *request, const char *sql);
 /** DECLARE the request's cursor, with the parameters of pg_encode. */
 bool pg_send_declare(pg_request *request);
 
+/** Characters that stand before the text of a request where it is sent. */
+size_t pg_sent_before(const pg_request *request);
+
 /** Fetch `rows` rows of it. */
 bool pg_send_fetch(pg_request *request, uint32_t rows);
 bool pg_send_sync(pg_connection *connection);
@@ -495,6 +501,9 @@ bool pg_statement_fits(const pg_statement *statement, const PGresult *result);
 /** Shape and readers. Returns 0, COVET_ENOMEM, or 1: some types are not known,
  *  and `*oids` (to be freed) is what to ask for. */
 int pg_statement_resolve(pg_statement *statement, char **oids);
+
+/** It gives rows after all, of no columns. False: no memory. */
+bool pg_statement_has_no_columns(pg_statement *statement);
 
 /** Count a type that nobody knows as text. */
 void pg_statement_give_up(pg_statement *statement);

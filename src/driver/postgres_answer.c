@@ -77,7 +77,7 @@ static void take_error(pg_request *request, const PGresult *result)
     return;
   }
   doubt_statement(request, result);
-  pg_fault(request->connection, request->op, result);
+  pg_fault(request->connection, request->op, result, pg_sent_before(request));
   if (request->op->error != &request->op->runtime->out_of_memory) {
     name_row(request);
   }

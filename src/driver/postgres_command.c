@@ -71,7 +71,7 @@ static void begin(pg_connection *connection)
   if (command == NULL || command->kind != PG_COMMAND_EXECUTE) {
     return;
   }
-  if (command->request->single) {
+  if (command->request->single && !command->request->holding) {
     (void) PQsetSingleRowMode(connection->pq);
   }
   pg_cancel_unwanted(connection);
@@ -201,6 +201,22 @@ static bool make_room(pg_connection *connection, uint32_t count, uint32_t width)
   return true;
 }
 
+/* The server takes no message of 1 GB, it would close the connection; and libpq
+ * sends no more than 2 GB at a time. */
+static int check_size(pg_request *request)
+{
+  size_t length = request->connection->buffer.length;
+
+  if (length <= PG_MOST_BYTES) {
+    return 0;
+  }
+  pg_refuse(request->op, COVET_ERROR_INVALID_VALUE,
+            "the parameters take %llu bytes: PostgreSQL takes less than 1 GB "
+            "at a time",
+            (unsigned long long) length);
+  return COVET_EUSAGE;
+}
+
 int pg_encode(pg_request *request)
 {
   pg_connection *connection = request->connection;
@@ -218,7 +234,7 @@ int pg_encode(pg_request *request)
       return status;
     }
   }
-  return 0;
+  return check_size(request);
 }
 
 static bool send_row(pg_request *request, const char *name,
@@ -311,6 +327,16 @@ bool pg_send_control(pg_request *request, const char *sql)
       PG_COMMAND_CONTROL, request);
 }
 
+#define COVET_DECLARE "DECLARE covet_cursor_%llu NO SCROLL CURSOR FOR "
+
+size_t pg_sent_before(const pg_request *request)
+{
+  return request->cursor == 0
+             ? 0
+             : (size_t) snprintf(NULL, 0, COVET_DECLARE,
+                                 (unsigned long long) request->cursor);
+}
+
 bool pg_send_declare(pg_request *request)
 {
   pg_connection *connection = request->connection;
@@ -322,8 +348,7 @@ bool pg_send_declare(pg_request *request)
   if (text == NULL) {
     return false;
   }
-  (void) snprintf(text, size,
-                  "DECLARE covet_cursor_%llu NO SCROLL CURSOR FOR %s",
+  (void) snprintf(text, size, COVET_DECLARE "%s",
                   (unsigned long long) request->cursor, statement->base.sql);
   fine = sent(connection,
               PQsendPrepare(connection->pq, "", text,
@@ -379,5 +404,9 @@ bool pg_send_unwanted(pg_connection *connection)
       return false;
     }
   }
-  return pg_send_sync(connection);
+  if (!pg_send_sync(connection)) {
+    return false;
+  }
+  pg_guard(connection);
+  return true;
 }

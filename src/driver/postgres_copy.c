@@ -153,6 +153,21 @@ static bool put_end(pg_connection *connection)
   return copy->ended;
 }
 
+/* Whether the socket has taken all that libpq was given: it would grow without a
+ * bound else. */
+static bool flush(pg_connection *connection)
+{
+  int left = PQflush(connection->pq);
+
+  if (left < 0) {
+    pg_flush(connection);
+  } else if (left > 0) {
+    connection->flushing = true;
+    pg_poll(connection);
+  }
+  return left == 0;
+}
+
 /* Hand libpq what it takes, and the socket what libpq has. */
 static void push(pg_connection *connection)
 {
@@ -167,12 +182,10 @@ static void push(pg_connection *connection)
       pg_lose(connection);
       return;
     }
-    if (put == 0) {
-      connection->flushing = true;
-      pg_poll(connection);
-      return;
+    copy->offset += put > 0 ? (size_t) size : 0;
+    if (put == 0 || !flush(connection)) {
+      return; /* pg_copy_writable goes on */
     }
-    copy->offset += (size_t) size;
   }
   if (copy->ending && !copy->ended && !put_end(connection) &&
       connection->lost) {
@@ -209,7 +222,7 @@ static covet_step send_bytes(pg_connection *connection, covet_op *op,
 {
   pg_copy *copy = connection->copy;
 
-  copy->bytes = bytes;
+  copy->bytes = bytes == NULL ? "" : bytes;
   copy->length = length;
   copy->offset = 0;
   connection->simple = op;
@@ -321,6 +334,9 @@ covet_step pg_copy_rows(pg_connection *connection, covet_op *op)
       op->width > MOST_COLUMNS) {
     return refuse(op, "the rows are not complete");
   }
+  if (copy->binary && op->width != copy->column_count) {
+    return refuse(op, "the rows have other columns than COPY was begun with");
+  }
   if (encode_rows(connection, op) != 0) {
     return COVET_STEP_DONE;
   }
@@ -365,10 +381,16 @@ static covet_step finish(pg_connection *connection, covet_op *op,
 
 covet_step pg_copy_end(pg_connection *connection, covet_op *op)
 {
+  const char *why;
+
   if (!is_open(connection)) {
     return refuse(op, "no COPY is open on this connection");
   }
-  return finish(connection, op, text_param(op, 0));
+  if (op->param_count == 0) {
+    return finish(connection, op, NULL);
+  }
+  why = text_param(op, 0);
+  return finish(connection, op, why == NULL ? "its caller gave up" : why);
 }
 
 void pg_copy_abort(pg_connection *connection, covet_op *op)
@@ -397,7 +419,7 @@ static void take_end(pg_connection *connection, PGresult *result)
     if (covet_op_stop_reason(op) != COVET_STOP_NONE) {
       covet_op_fault_stopped(op);
     } else {
-      pg_fault(connection, op, result);
+      pg_fault(connection, op, result, 0);
       if (op->error != &op->runtime->out_of_memory) {
         pg_name_copied_row(op->error, result);
       }

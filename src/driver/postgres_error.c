@@ -227,23 +227,61 @@ bool pg_is_foreign(const char *text)
          open_kind(text) == COVET_ERROR_CONNECTION_FAILED;
 }
 
+/* libpq's message has a line for each attempt, and a question to some of them.
+ * What does not fit goes on in the detail. */
+static void set_attempts(covet_error *error, const char *text)
+{
+  size_t size = strlen(text);
+  char *lines = malloc(size + 1);
+  size_t length = 0;
+  size_t cut;
+
+  if (lines == NULL) {
+    covet_error_text(error->message, sizeof(error->message), text, size);
+    return;
+  }
+  while (*text != '\0') {
+    size_t line = strcspn(text, "\n") + 1;
+
+    line = line > strlen(text) ? strlen(text) : line;
+    if (strncmp(text, "\tIs the server running", 22) != 0) {
+      memcpy(lines + length, text, line);
+      length += line;
+    }
+    text += line;
+  }
+  while (length > 0 && lines[length - 1] == '\n') {
+    length--;
+  }
+  lines[length] = '\0';
+  cut = length;
+  while (cut >= sizeof(error->message) && cut > 0) {
+    cut--;
+    while (cut > 0 && lines[cut] != '\n') {
+      cut--;
+    }
+  }
+  cut = cut == 0 ? length : cut; /* one line, longer than the room */
+  covet_error_text(error->message, sizeof(error->message), lines, cut);
+  if (cut < length) {
+    covet_error_text(error->detail, sizeof(error->detail), lines + cut + 1,
+                     length - cut - 1);
+  }
+  free(lines);
+}
+
 void pg_error_open(covet_error *error, PGconn *pq, const char *said)
 {
   const char *text = pq == NULL ? "out of memory" : PQerrorMessage(pq);
   const char *state = said == NULL ? NULL : state_in(text);
-  size_t length;
 
   text = said == NULL ? text : said;
-  length = strlen(text);
-  while (length > 0 && text[length - 1] == '\n') {
-    length--;
-  }
   covet_error_set(error, open_kind(text), "%s", "");
   if (state != NULL) {
     covet_error_text(error->sqlstate, sizeof(error->sqlstate), state, 5);
     error->kind = kind_of(error->sqlstate);
   }
-  covet_error_text(error->message, sizeof(error->message), text, length);
+  set_attempts(error, text);
   error->phase = COVET_PHASE_CONNECT;
   error->retry = COVET_RETRY_SAFE;
 }
@@ -291,7 +329,8 @@ static int64_t byte_of(const covet_op *op, int64_t character)
   return (int64_t) at + 1;
 }
 
-void pg_fault(pg_connection *connection, covet_op *op, const PGresult *result)
+void pg_fault(pg_connection *connection, covet_op *op, const PGresult *result,
+              size_t before)
 {
   covet_error *error = covet_op_fault(op);
 
@@ -306,7 +345,9 @@ void pg_fault(pg_connection *connection, covet_op *op, const PGresult *result)
   }
   error->phase = op->phase;
   if (error->position > 0 && op->type == COVET_OP_QUERY) {
-    error->position = byte_of(op, error->position);
+    error->position = error->position > (int64_t) before
+                          ? byte_of(op, error->position - (int64_t) before)
+                          : 0;
   }
   note_for_transaction(connection, error);
   if (is_demoted(connection, error)) {

@@ -139,45 +139,85 @@ static bool check_counts(pg_request *request)
   return false;
 }
 
+/* Whether texts of values say all that their binary form does. */
+static bool has_exact_texts(const pg_connection *connection)
+{
+  const char *dates = PQparameterStatus(connection->pq, "DateStyle");
+  const char *intervals = PQparameterStatus(connection->pq, "IntervalStyle");
+
+  return connection->adapter->options.keeps_formats && dates != NULL &&
+         strncmp(dates, "ISO", 3) == 0 &&
+         (intervals == NULL || strcmp(intervals, "postgres") == 0);
+}
+
 bool pg_runs_blind(const pg_request *request)
 {
   const covet_op *op = request->op;
   unsigned known = COVET_QUERY_STREAM | COVET_QUERY_MANY | COVET_QUERY_DESCRIBE;
 
   return cannot_be_described(op) ||
-         (op->param_count == 0 && (op->flags & known) == 0);
+         (op->param_count == 0 && (op->flags & known) == 0 &&
+          (!(op->flags & COVET_QUERY_ROWS) ||
+           has_exact_texts(request->connection)));
 }
 
-/* Send what has to be known before it can run. PG_LEG_RUN: nothing has; the
- * parameters are encoded. PG_LEG_NONE: the description was all. PG_LEG_FAILED: its error
- * is set, or the connection is lost. */
+/* Its types: PG_LEG_RUN: all are known. */
+static pg_leg resolve(pg_request *request)
+{
+  char *oids = NULL;
+  int status = request->statement->described
+                   ? pg_statement_resolve(request->statement, &oids)
+                   : 0;
+
+  if (status == 1) {
+    return pg_send_types_leg(request, oids) ? PG_LEG_SENT : PG_LEG_FAILED;
+  }
+  if (status != 0) {
+    pg_refuse(request->op, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
+    return PG_LEG_FAILED;
+  }
+  return PG_LEG_RUN;
+}
+
 pg_leg pg_send_first(pg_request *request)
 {
-  pg_statement *statement = request->statement;
   covet_op *op = request->op;
-  char *oids = NULL;
-  int status;
+  pg_leg next;
 
-  if (!pg_statement_known(statement, op) && !pg_runs_blind(request)) {
+  if (!pg_statement_known(request->statement, op) && !pg_runs_blind(request)) {
     return send_describe_leg(request) ? PG_LEG_SENT : PG_LEG_FAILED;
   }
   if (!check_counts(request)) {
     return PG_LEG_FAILED;
   }
-  if (statement->described) {
-    status = pg_statement_resolve(statement, &oids);
-    if (status == 1) {
-      return pg_send_types_leg(request, oids) ? PG_LEG_SENT : PG_LEG_FAILED;
-    }
-    if (status != 0) {
-      pg_refuse(op, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
-      return PG_LEG_FAILED;
-    }
+  next = resolve(request);
+  if (next != PG_LEG_RUN) {
+    return next;
   }
   if (op->flags & COVET_QUERY_DESCRIBE) {
     return PG_LEG_NONE;
   }
   return pg_encode(request) == 0 ? PG_LEG_RUN : PG_LEG_FAILED;
+}
+
+bool pg_check_run(pg_request *request)
+{
+  char *oids = NULL;
+  int status = 0;
+
+  if (!check_counts(request)) {
+    return false;
+  }
+  if (request->statement->described) {
+    status = pg_statement_resolve(request->statement, &oids);
+    free(oids);
+  }
+  if (status != 0) {
+    pg_refuse(request->op, COVET_ERROR_UNSUPPORTED,
+              "a statement of a pipeline has types that are not known yet");
+    return false;
+  }
+  return pg_encode(request) == 0;
 }
 
 static const covet_shape *parameter_shape(const pg_statement *statement)

@@ -26,7 +26,7 @@ typedef struct pg_listener {
   bool talking; /* statements are under way */
   bool was_lost;
   bool has_timer;
-  uv_timer_t timer; /* of the next attempt */
+  uv_timer_t timer; /* of the next attempt, or of the next check */
   unsigned backoff_ms;
   covet_queue channels;
   covet_queue calls;
@@ -204,7 +204,6 @@ static bool is_closed(const covet_adapter *base)
 static void give_up(pg_listener *listener)
 {
   covet_error error;
-
   covet_node *node;
 
   while ((node = queue_pop(&listener->channels)) != NULL) {
@@ -232,9 +231,55 @@ static void open_connection(pg_listener *listener)
   }
 }
 
-static void on_retry(uv_timer_t *timer)
+/* Nothing else would tell that the server, or the way to it, is gone. */
+static void check_connection(pg_listener *listener)
 {
-  open_connection(timer->data);
+  pg_connection *connection = listener->connection;
+
+  if (!listener->talking && !pg_send_ping(connection)) {
+    pg_lose(connection);
+  } else if (!listener->talking) {
+    pg_guard(connection);
+  }
+}
+
+static uint64_t check_interval(const pg_listener *listener)
+{
+  const covet_pool *pool = listener->adapter->base->lanes[PG_MAIN].pool;
+
+  return covet_pool_get_config(pool)->health_check_interval_us;
+}
+
+static void on_time(uv_timer_t *timer)
+{
+  pg_listener *listener = timer->data;
+
+  if (listener->connection == NULL) {
+    open_connection(listener);
+  } else {
+    check_connection(listener);
+  }
+}
+
+static bool has_timer(pg_listener *listener)
+{
+  uv_loop_t *loop = listener->adapter->base->runtime->loop;
+
+  if (!listener->has_timer && uv_timer_init(loop, &listener->timer) == 0) {
+    listener->timer.data = listener;
+    uv_unref((uv_handle_t *) &listener->timer);
+    listener->has_timer = true;
+  }
+  return listener->has_timer;
+}
+
+static void check_from_now_on(pg_listener *listener)
+{
+  uint64_t ms = check_interval(listener) / 1000;
+
+  if (ms > 0 && has_timer(listener)) {
+    (void) uv_timer_start(&listener->timer, on_time, ms, ms);
+  }
 }
 
 static void open_later(pg_listener *listener)
@@ -248,20 +293,15 @@ static void open_later(pg_listener *listener)
   if (queue_empty(&listener->channels)) {
     return;
   }
-  if (!listener->has_timer) {
-    if (uv_timer_init(base->runtime->loop, &listener->timer) != 0) {
-      return;
-    }
-    listener->timer.data = listener;
-    uv_unref((uv_handle_t *) &listener->timer);
-    listener->has_timer = true;
+  if (!has_timer(listener)) {
+    return;
   }
   listener->backoff_ms =
       listener->backoff_ms == 0 ? FIRST_BACKOFF_MS : listener->backoff_ms * 2;
   if (listener->backoff_ms > LONGEST_BACKOFF_MS) {
     listener->backoff_ms = LONGEST_BACKOFF_MS;
   }
-  (void) uv_timer_start(&listener->timer, on_retry, listener->backoff_ms, 0);
+  (void) uv_timer_start(&listener->timer, on_time, listener->backoff_ms, 0);
 }
 
 /* Tell the server what it does not know yet. */
@@ -310,7 +350,7 @@ void pg_listener_opened(pg_connection *connection)
   }
   listener->opening = false;
   listener->connection = connection;
-  listener->backoff_ms = 0;
+  check_from_now_on(listener);
   for (node = queue_first(&listener->channels); node != NULL;
        node = queue_after(&listener->channels, node)) {
     channel_at(node)->told = false;
@@ -373,6 +413,11 @@ void pg_listener_rest(pg_connection *connection)
   }
   listener->talking = false;
   failed = listener->error.kind != COVET_ERROR_NONE;
+  if (failed && listener->was_lost) {
+    pg_lose(connection); /* a standby, perhaps: the channels are kept */
+    return;
+  }
+  listener->backoff_ms = 0;
   node = queue_first(&listener->channels);
   while (node != NULL) {
     channel *one = channel_at(node);

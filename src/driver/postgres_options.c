@@ -35,6 +35,14 @@ static const char *const renamed[][2] = {
     {"ssl_cert", "sslcert"}, {"ssl_key", "sslkey"}, {"ssl_crl", "sslcrl"},
 };
 
+#define NOT_GIVEN UINT64_MAX
+
+enum {
+  CONNECT_US = 10000000,
+  LEAST_CONNECT_US = 2000000,
+  HOSTS_OF_SERVICE = 4
+};
+
 typedef struct reader {
   pg_options *options;
   covet_arena *arena;
@@ -221,13 +229,6 @@ static int read_depth(reader *r, const covet_option *option)
   return status;
 }
 
-static int read_attrs(reader *r, const covet_option *option)
-{
-  r->options->wants_primary = strcmp(option->value, "read-write") == 0 ||
-                              strcmp(option->value, "primary") == 0;
-  return set_keyword(r, option->name, option->value);
-}
-
 /* These are the driver's to set. */
 static bool is_ours(const char *keyword)
 {
@@ -283,7 +284,7 @@ static int read_own(reader *r, const covet_option *option, bool *known)
     return set_settings(r, option->value);
   }
   if (strcmp(name, "target_session_attrs") == 0) {
-    return read_attrs(r, option);
+    return set_keyword(r, name, option->value);
   }
   if (strcmp(name, "connect_timeout") == 0) {
     return covet_option_seconds(option, &options->connect_timeout_us, r->error);
@@ -354,13 +355,42 @@ static int read_url(reader *r, const covet_url *url)
   return read_all(r, url->options, url->option_count);
 }
 
-static unsigned count_hosts(const pg_options *options)
+/* What libpq takes for a keyword that it is not given: of the environment, or of
+ * the service that this names. NULL: nothing. */
+static const char *default_of(reader *r, const char *keyword)
 {
-  const char *hosts = keyword_value(options, "host");
+  PQconninfoOption *all = PQconndefaults();
+  const char *value = NULL;
+
+  for (PQconninfoOption *one = all; one != NULL && one->keyword != NULL;
+       one++) {
+    if (strcmp(one->keyword, keyword) == 0 && one->val != NULL &&
+        one->val[0] != '\0') {
+      value = covet_arena_copy(r->arena, one->val, strlen(one->val));
+    }
+  }
+  PQconninfoFree(all);
+  return value;
+}
+
+static const char *value_of(reader *r, const char *keyword)
+{
+  const char *given = keyword_value(r->options, keyword);
+
+  return given == NULL ? default_of(r, keyword) : given;
+}
+
+/* Of a service that is named here libpq alone knows the hosts. */
+static unsigned count_hosts(reader *r)
+{
+  const char *hosts = value_of(r, "host");
   unsigned count = 1;
 
   if (hosts == NULL) {
-    hosts = keyword_value(options, "hostaddr");
+    hosts = value_of(r, "hostaddr");
+  }
+  if (hosts == NULL && keyword_value(r->options, "service") != NULL) {
+    return HOSTS_OF_SERVICE;
   }
   for (; hosts != NULL && *hosts != '\0'; hosts++) {
     count += *hosts == ',';
@@ -368,25 +398,38 @@ static unsigned count_hosts(const pg_options *options)
   return count;
 }
 
+/* Whether texts come in the forms that are asked for in add_fixed. */
+static bool keeps_formats(const char *words)
+{
+  size_t length = strlen(words);
+
+  return !pg_mentions(words, length, "datestyle") &&
+         !pg_mentions(words, length, "intervalstyle") &&
+         !pg_mentions(words, length, "extra_float_digits");
+}
+
 /* What every connection has, whatever was asked for. */
 static int add_fixed(reader *r)
 {
   pg_options *options = r->options;
-  const char *given = keyword_value(options, "options");
+  const char *given = value_of(r, "options");
   const char *formats =
       "-c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=1";
-  size_t length = strlen(formats) + (given == NULL ? 0 : strlen(given)) +
-                  (options->settings == NULL ? 0 : strlen(options->settings));
-  char *words = covet_arena_alloc(r->arena, length + 4);
+  const char *settings = options->settings == NULL ? "" : options->settings;
+  size_t length;
+  char *words;
   int status;
 
+  given = given == NULL ? "" : given;
+  length = strlen(formats) + strlen(given) + strlen(settings);
+  words = covet_arena_alloc(r->arena, length + 4);
   if (words == NULL) {
     return fail_memory(r->error);
   }
+  options->keeps_formats = keeps_formats(given) && keeps_formats(settings);
   (void) sprintf(words, "%s%s%s%s%s", options->pgbouncer ? "" : formats,
-                 given == NULL ? "" : " ", given == NULL ? "" : given,
-                 options->settings == NULL ? "" : " ",
-                 options->settings == NULL ? "" : options->settings);
+                 given[0] == '\0' ? "" : " ", given,
+                 settings[0] == '\0' ? "" : " ", settings);
   status = set_keyword(r, "client_encoding", "UTF8");
   if (status == 0 && words[0] != '\0') {
     status = set_keyword(r, "options", words);
@@ -401,11 +444,18 @@ static int add_fixed(reader *r)
   return status;
 }
 
+/* For each host, in libpq's whole seconds; it waits for two at least. */
 static int add_timeout(reader *r)
 {
   char seconds[32];
+  const char *usual = default_of(r, "connect_timeout");
   uint64_t us = r->options->connect_timeout_us;
 
+  if (us == NOT_GIVEN) {
+    us = usual == NULL ? CONNECT_US : strtoull(usual, NULL, 10) * 1000000;
+  }
+  us = us > 0 && us < LEAST_CONNECT_US ? LEAST_CONNECT_US : us;
+  r->options->connect_timeout_us = us;
   (void) snprintf(seconds, sizeof(seconds), "%llu",
                   (unsigned long long) ((us + 999999) / 1000000));
   return set_keyword(r, "connect_timeout", seconds);
@@ -419,7 +469,7 @@ static void set_defaults(pg_options *options)
   options->cache_size = 100;
   options->cache_max_length = 15360;
   options->cache_lifetime_us = 300000000;
-  options->connect_timeout_us = 10000000;
+  options->connect_timeout_us = NOT_GIVEN;
   options->pipeline = PG_PIPELINE_GROUP;
   options->pipeline_depth = 16;
   options->busy_poll_us = AUTO_SPIN_US;
@@ -446,7 +496,7 @@ int pg_options_read(pg_options *options, covet_arena *arena,
   if (status == 0 && options->pgbouncer) {
     options->cache_size = 0;
   }
-  options->host_count = count_hosts(options);
+  options->host_count = count_hosts(&r);
   options->pool.connect_timeout_us = 0; /* the driver sees to it */
   return status == 0 ? covet_pool_config_check(&options->pool, error) : status;
 }

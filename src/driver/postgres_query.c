@@ -82,6 +82,12 @@ static bool check_op(pg_connection *connection, covet_op *op)
               PG_MOST_DESCRIBED);
     return false;
   }
+  if (op->sql_length > PG_MOST_BYTES) {
+    pg_refuse(op, COVET_ERROR_USAGE,
+              "the SQL takes %llu bytes: PostgreSQL takes less than 1 GB",
+              (unsigned long long) op->sql_length);
+    return false;
+  }
   if (memchr(op->sql, '\0', op->sql_length) != NULL) {
     pg_refuse(op, COVET_ERROR_USAGE, "the SQL holds a NUL byte");
     return false;
@@ -147,6 +153,18 @@ static bool send_one(pg_request *request, pg_pipeline how, bool *open)
   return next == PG_LEG_SENT;
 }
 
+/* The connection was lost before its turn came. */
+static void tell_unsent(pg_connection *connection, covet_op *op)
+{
+  covet_error *error = covet_op_fault(op);
+
+  if (error != &op->runtime->out_of_memory) {
+    pg_error_lost(error, connection->pq);
+    error->phase = op->phase;
+    error->retry = COVET_RETRY_SAFE;
+  }
+}
+
 /* Send the operations, those that can share it with one Sync at the end. What
  * ends at once is told when all are sent: with the last the connection may go. */
 static void send_all(pg_connection *connection, covet_queue *ops,
@@ -176,7 +194,7 @@ static void send_all(pg_connection *connection, covet_queue *ops,
       queue_remove(&connection->requests, &request->node);
       pg_request_drop(request);
     } else if (op->error == NULL) {
-      pg_error_lost(covet_op_fault(op), connection->pq);
+      tell_unsent(connection, op);
     }
     queue_push(&ended, &op->node);
   }
@@ -188,12 +206,66 @@ static void send_all(pg_connection *connection, covet_queue *ops,
   }
 }
 
+/* --- All or nothing ----------------------------------------------------------------- */
+
+/* Whether it could be sent in the middle of others: what has to be asked first
+ * would take them apart. */
+static bool is_ready(pg_request *request)
+{
+  if (!pg_statement_known(request->statement, request->op) &&
+      !pg_runs_blind(request)) {
+    pg_refuse(request->op, COVET_ERROR_UNSUPPORTED,
+              "a statement of a pipeline has to be described before it runs");
+    return false;
+  }
+  return pg_check_run(request);
+}
+
+/* Whether all can be sent. Else the first that cannot has its error. */
+static bool are_ready(pg_connection *connection, const covet_queue *ops)
+{
+  covet_node *node = queue_first(ops);
+
+  for (; node != NULL; node = queue_after(ops, node)) {
+    covet_op *op = COVET_CONTAINER(node, covet_op, node);
+    pg_request *request = request_for(connection, op);
+    bool ready = request != NULL && is_ready(request);
+
+    if (request != NULL) {
+      pg_request_drop(request);
+    }
+    if (!ready) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/* None of them was sent. */
+static void refuse_all(pg_connection *connection, covet_queue *ops)
+{
+  covet_node *node;
+
+  while ((node = queue_pop(ops)) != NULL) {
+    covet_op *op = COVET_CONTAINER(node, covet_op, node);
+
+    if (op->error == NULL) {
+      pg_refuse(op, COVET_ERROR_TRANSACTION_ABORTED,
+                "not run: a statement of the pipeline was refused");
+    }
+    pg_conclude(connection, op);
+  }
+}
+
 void pg_send_ops(pg_connection *connection, covet_queue *ops, pg_pipeline how,
                  bool together)
 {
-  if (!pg_send_unwanted(connection)) {
-    pg_lose(connection);
+  if (together && !pg_in_transaction(connection) &&
+      !are_ready(connection, ops)) {
+    refuse_all(connection, ops);
+    return;
   }
+  (void) pg_send_unwanted(connection); /* what fails in it fails again below */
   connection->sent_us = covet_now_us();
   send_all(connection, ops, how, together);
   if (!connection->lost && connection->command_count > 0) {

@@ -173,9 +173,7 @@ bool pg_send_own(pg_connection *connection, const char *const *statements,
   fine = fine && pg_send_sync(connection);
   if (fine) {
     pg_flush(connection);
-    if (connection->base.lane->index == PG_MAIN) {
-      pg_guard(connection);
-    }
+    pg_guard(connection);
   }
   return fine;
 }

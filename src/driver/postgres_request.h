@@ -33,6 +33,10 @@ typedef enum pg_leg {
 /** Send what has to be known first, with its Sync. */
 pg_leg pg_send_first(pg_request *request);
 
+/** Whether a statement that is known can run with what was given, as far as can be
+ *  told here; else its operation's error is set. Nothing is sent. */
+bool pg_check_run(pg_request *request);
+
 /** Send everything of the leg that runs the statement but its Sync. */
 bool pg_send_run(pg_request *request);
 

@@ -101,8 +101,22 @@ static bool only_reads_rows(const pg_request *request)
   return request->rows == 0 && request->statement->verb == PG_VERB_SELECT;
 }
 
-/* The type was altered since it was asked for. If nothing was handed over yet, the
+/* What was known is not true any more. If nothing was handed over yet, the
  * statement runs once more with what the server says now. */
+static bool once_more(pg_request *request)
+{
+  bool reads = only_reads_rows(request);
+
+  if (request->op->error != &request->op->runtime->out_of_memory) {
+    request->op->error->retry = reads ? COVET_RETRY_SAFE : COVET_RETRY_NO;
+  }
+  request->stale = reads;
+  request->outdated = reads;
+  request->has_error = true;
+  return false;
+}
+
+/* The type was altered since it was asked for. */
 static bool altered(pg_request *request, int column)
 {
   pg_adapter *adapter = request->connection->adapter;
@@ -114,13 +128,7 @@ static bool altered(pg_request *request, int column)
             "column %.60s: its type %.60s was altered meanwhile",
             statement->names[column],
             statement->types[statement->param_count + column]->name);
-  if (request->op->error != &request->op->runtime->out_of_memory) {
-    request->op->error->retry = COVET_RETRY_SAFE;
-  }
-  request->stale = only_reads_rows(request);
-  request->outdated = request->stale;
-  request->has_error = true;
-  return false;
+  return once_more(request);
 }
 
 static bool read_cell(pg_request *request, int column, const char *bytes,
@@ -133,7 +141,10 @@ static bool read_cell(pg_request *request, int column, const char *bytes,
       bytes, length, batch, cell, &request->missing);
 
   if (status == PG_READ_UNKNOWN) { /* a type that only a record has shown */
-    return pg_types_add_unknown(types, request->missing) == 0
+    if (pg_types_find(types, request->missing) != NULL) {
+      return read_failed(request, PG_READ_TOO_DEEP, column); /* its domains */
+    }
+    return pg_types_guess(types, request->missing) == 0
                ? read_cell(request, column, bytes, length, batch, cell)
                : read_failed(request, PG_READ_NO_MEMORY, column);
   }
@@ -196,25 +207,36 @@ static void note_id(pg_request *request, const PGresult *result)
   covet_batch_free(batch);
 }
 
-/* The columns are not the expected ones: the table was changed since. */
+/* Whether the statement has the result's columns. The table may have been changed
+ * since it was asked: then it is asked again, unless the new columns are known
+ * well enough to be read in the format that was asked for. */
 static bool fit(pg_request *request, const PGresult *result)
 {
   pg_statement *statement = request->statement;
+  bool described = statement->described;
   char *oids = NULL;
+  int status;
 
-  if (pg_statement_fits(statement, result)) {
-    return true;
-  }
-  if (!pg_statement_describe(statement, result, true)) {
+  if (!pg_statement_fits(statement, result) &&
+      !pg_statement_describe(statement, result, true)) {
     return fail(request, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
   }
-  if (pg_statement_resolve(statement, &oids) == 1) {
-    free(oids);
+  status = pg_statement_resolve(statement, &oids);
+  free(oids);
+  if (status == 1 && !described) { /* nor can it be */
     pg_statement_give_up(statement);
-    (void) pg_statement_resolve(statement, &oids);
+    status = pg_statement_resolve(statement, &oids);
   }
-  return statement->resolved ||
-         fail(request, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
+  if (status == COVET_ENOMEM) {
+    return fail(request, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
+  }
+  if (status == 0 && (statement->binary || request->format == PG_FORMAT_TEXT)) {
+    return statement->shape != NULL || pg_statement_has_no_columns(statement) ||
+           fail(request, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
+  }
+  pg_refuse(request->op, COVET_ERROR_DATATYPE_MISMATCH,
+            "the result has other columns than before: a table was altered");
+  return once_more(request);
 }
 
 bool pg_take_rows(pg_request *request, const PGresult *result)
@@ -337,6 +359,7 @@ bool pg_take_held(pg_request *request)
   bool fine = true;
 
   request->rows = 0;
+  request->greedy = true; /* all of it is here already */
   for (size_t i = 0; i < request->held_count; i++) {
     fine = fine && pg_take_rows(request, request->held[i]);
     PQclear(request->held[i]);

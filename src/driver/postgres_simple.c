@@ -105,15 +105,6 @@ covet_step pg_script(pg_connection *connection, covet_op *op)
   return COVET_STEP_PENDING;
 }
 
-static void fix_position(const covet_op *op)
-{
-  int64_t before = sizeof(only_reads) - 1;
-
-  if ((op->flags & COVET_QUERY_READ_ONLY) && op->error->position > before) {
-    op->error->position -= before;
-  }
-}
-
 static void take_error(pg_connection *connection, covet_op *op,
                        const PGresult *result)
 {
@@ -127,8 +118,8 @@ static void take_error(pg_connection *connection, covet_op *op,
     covet_op_fault_stopped(op);
     return;
   }
-  pg_fault(connection, op, result);
-  fix_position(op);
+  pg_fault(connection, op, result,
+           op->flags & COVET_QUERY_READ_ONLY ? sizeof(only_reads) - 1 : 0);
 }
 
 static void take_script(pg_connection *connection, covet_op *op,
@@ -169,12 +160,14 @@ static bool in_transaction(const pg_connection *connection)
 
 static bool is_wanted(const pg_connection *connection)
 {
-  const pg_options *options = &connection->adapter->options;
+  const covet_pool *pool = connection->base.lane->pool;
+  covet_pool_reset_mode mode = covet_pool_get_config(pool)->reset;
 
-  if (options->pgbouncer || options->pool.reset == COVET_POOL_RESET_NEVER) {
+  if (connection->adapter->options.pgbouncer ||
+      mode == COVET_POOL_RESET_NEVER) {
     return false;
   }
-  return connection->dirty || options->pool.reset == COVET_POOL_RESET_ALWAYS;
+  return connection->dirty || mode == COVET_POOL_RESET_ALWAYS;
 }
 
 bool pg_needs_reset(const pg_connection *connection)

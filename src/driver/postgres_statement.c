@@ -200,6 +200,15 @@ int pg_statement_resolve(pg_statement *statement, char **oids)
   return 0;
 }
 
+bool pg_statement_has_no_columns(pg_statement *statement)
+{
+  covet_shape_table *table =
+      &statement->connection->base.adapter->runtime->shapes;
+
+  statement->shape = covet_shape_intern(table, NULL, 0);
+  return statement->shape != NULL;
+}
+
 void pg_statement_give_up(pg_statement *statement)
 {
   pg_types *types = statement->connection->adapter->types;

@@ -184,7 +184,7 @@ int pg_types_insert(pg_types *types, pg_loaded *loaded)
   return 0;
 }
 
-int pg_types_add_unknown(pg_types *types, uint32_t oid)
+static int add_nameless(pg_types *types, uint32_t oid, pg_form form)
 {
   pg_loaded *loaded;
 
@@ -197,11 +197,21 @@ int pg_types_add_unknown(pg_types *types, uint32_t oid)
   }
   memset(loaded, 0, sizeof(*loaded));
   loaded->type.oid = oid;
-  loaded->type.form = PG_FORM_TEXT_ONLY;
+  loaded->type.form = form;
   loaded->type.kind = COVET_TEXT;
   loaded->type.name = "???"; /* as format_type() has it */
   loaded->catalog = "???";
   return pg_types_insert(types, loaded);
+}
+
+int pg_types_add_unknown(pg_types *types, uint32_t oid)
+{
+  return add_nameless(types, oid, PG_FORM_TEXT_ONLY);
+}
+
+int pg_types_guess(pg_types *types, uint32_t oid)
+{
+  return add_nameless(types, oid, PG_FORM_GUESSED);
 }
 
 /* --- Codecs of the user's -------------------------------------------------------- */

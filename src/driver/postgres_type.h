@@ -14,6 +14,8 @@
  *  and, but for TEXT_ONLY, for the binary form. */
 typedef enum pg_form {
   PG_FORM_TEXT_ONLY, /* no binary reader: what no other form covers */
+  PG_FORM_GUESSED,   /* the same of a type that the server was not asked for:
+                        but for its values it counts as not known */
   PG_FORM_TEXT,      /* both forms are the text: text, json, enum, xml... */
   PG_FORM_BOOL,
   PG_FORM_INT2,
@@ -110,6 +112,9 @@ int pg_types_add(pg_types *types, const char *const *fields,
 
 /** A type that the server does not know (any more): its values are text. */
 int pg_types_add_unknown(pg_types *types, uint32_t oid);
+
+/** One that the server was not asked for: the same, until it is. */
+int pg_types_guess(pg_types *types, uint32_t oid);
 
 /** Values of the types of this name (as format_type() or, without the schema,
  *  pg_type.typname has it) are left to a codec of the user's; also of types that are

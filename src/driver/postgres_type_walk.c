@@ -78,12 +78,12 @@ static bool all_are(const pg_types *types, uint32_t oid,
 
 static bool is_known(const pg_type *type)
 {
-  return type != NULL;
+  return type != NULL && type->form != PG_FORM_GUESSED;
 }
 
 static bool has_binary(const pg_type *type)
 {
-  return type != NULL && type->form != PG_FORM_TEXT_ONLY &&
+  return is_known(type) && type->form != PG_FORM_TEXT_ONLY &&
          type->form != PG_FORM_CUSTOM_TEXT;
 }
 

@@ -13,6 +13,7 @@ typedef struct form_readers {
 
 static const form_readers readers[] = {
     [PG_FORM_TEXT_ONLY] = {pg_plain_text, pg_plain_blob, false},
+    [PG_FORM_GUESSED] = {pg_plain_text, pg_plain_blob, false},
     [PG_FORM_TEXT] = {pg_plain_text, pg_plain_text, false},
     [PG_FORM_BOOL] = {pg_bool_text, pg_bool_binary, false},
     [PG_FORM_INT2] = {pg_integer_text, pg_int2_binary, false},

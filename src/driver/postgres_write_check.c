@@ -39,6 +39,7 @@ pg_takes pg_write_takes(const pg_type *type)
   }
   switch (type->form) {
   case PG_FORM_TEXT_ONLY:
+  case PG_FORM_GUESSED:
     return PG_TAKES_ANYTHING;
   case PG_FORM_TEXT:
     return type->kind == COVET_JSON ? PG_TAKES_JSON : PG_TAKES_TEXT;

@@ -347,6 +347,11 @@ local function generate_single(info, form, plan, batch)
   return compile(concat(parts), plan, info.Record)
 end
 
+-- The first column of rows that have none.
+local function no_value()
+  return nil
+end
+
 local SINGLE_COLUMNS = 40
 
 --- Make a reader of single rows.
@@ -356,6 +361,9 @@ local SINGLE_COLUMNS = 40
 -- @tparam cdata batch a batch with a row, to see what kinds of cells come
 -- @treturn function `read(batch)`: the first row
 function M.single(info, form, plan, batch)
+  if form == "value" and info.count == 0 then
+    return no_value
+  end
   if form == "value" or info.count <= SINGLE_COLUMNS
       and info.bytes <= MAX_NAME_BYTES then
     return generate_single(info, form, plan, batch)
@@ -374,6 +382,11 @@ end
 -- @tparam table plan
 -- @treturn function `reader(batch, out, n)`
 function M.new(info, form, plan)
+  if form == "value" and info.count == 0 then
+    return function(batch, _, n)
+      return n + batch.row_count
+    end
+  end
   if form ~= "value"
       and (info.count > MAX_COLUMNS or info.bytes > MAX_NAME_BYTES) then
     return wide_reader(info, form, plan)
