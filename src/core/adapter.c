@@ -282,7 +282,7 @@ void covet_adapter_filled(covet_adapter *adapter)
   queue_init(&waiting);
   queue_move(&waiting, &adapter->waiting);
   while ((node = queue_pop(&waiting)) != NULL) {
-    if (adapter->state == COVET_ADAPTER_READY) {
+    if (adapter->state == COVET_ADAPTER_READY || adapter->draining) {
       covet_op_finish(waiting_op(node));
     } else {
       fail_closed(waiting_op(node));
