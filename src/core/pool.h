@@ -354,6 +354,9 @@ typedef struct covet_pool_stats {
 void covet_pool_get_stats(const covet_pool *pool, uint64_t now_us,
                           covet_pool_stats *stats);
 
+/** How many wait. */
+uint32_t covet_pool_waiting(const covet_pool *pool);
+
 /** Whether connections are being opened for the minimum. */
 bool covet_pool_is_filling(const covet_pool *pool);
 

@@ -127,6 +127,11 @@ void covet_pool_get_stats(const covet_pool *pool, uint64_t now_us,
   }
 }
 
+uint32_t covet_pool_waiting(const covet_pool *pool)
+{
+  return (uint32_t) pool->waiters.count;
+}
+
 bool covet_pool_is_filling(const covet_pool *pool)
 {
   uint32_t opening = count_of(pool, COVET_SLOT_OPENING);

@@ -61,6 +61,7 @@ typedef struct pg_options {
  *  first. */
 typedef struct pg_habit {
   covet_stmt base;
+  bool shareable; /* of its text: see pg_is_shareable */
   uint32_t stale; /* the adapter's count when it was described */
   uint32_t param_count;
   uint32_t column_count;
@@ -97,6 +98,7 @@ typedef struct pg_statement {
   bool text;      /* and as well as text */
   bool few_rows;  /* the last run gave only some */
   bool changes;   /* it may leave the session changed */
+  bool reads;     /* it changes nothing, as far as its text tells */
   uint32_t epoch;
   uint32_t param_count;
   uint32_t column_count;
@@ -138,7 +140,7 @@ struct pg_request {
   bool canceled;    /* the server says that it was cancelled */
   bool stale;       /* its statement is to be prepared anew */
   bool outdated;    /* and so are those of all connections */
-  bool retried;
+  bool retried;     /* because it was stale */
   unsigned overdue; /* ticks since its operation was to end */
   uint64_t rows;
   uint32_t executed; /* of a list's rows */
@@ -407,7 +409,12 @@ void pg_settle(pg_connection *connection, covet_op *op, covet_step step);
 /** Run an operation of the kind QUERY, or go on with it. */
 covet_step pg_query(pg_connection *connection, covet_op *op);
 
-/** Send the pipelines that callers have made in this turn. */
+/** Set the error of an operation of which nothing was sent: the connection was
+ *  lost before. */
+void pg_fault_unsent(pg_connection *connection, covet_op *op);
+
+/** Send what was collected in this turn: callers that wait for a connection go
+ *  with one that has it, and what a caller wants to go together. */
 void pg_turn_end(covet_adapter *base);
 bool pg_awaits_turn_end(const covet_adapter *base);
 
@@ -516,6 +523,9 @@ void pg_habit_note(pg_adapter *adapter, const covet_op *op,
                    const pg_statement *statement);
 void pg_habit_destroy(covet_stmt *stmt);
 
+/** Whether the operation's text may be sent behind another caller's. */
+bool pg_habit_shareable(pg_adapter *adapter, const covet_op *op);
+
 /** What was learnt of a text is not true any more. */
 void pg_habit_forget(pg_adapter *adapter, const covet_op *op);
 
@@ -526,6 +536,13 @@ void pg_statements_note(pg_connection *connection, const char *tag);
 /* --- postgres_verb.c -------------------------------------------------------------- */
 
 pg_verb pg_verb_of(const char *sql, size_t length);
+
+/** Whether a statement changes nothing. */
+bool pg_text_reads(const char *sql, size_t length, pg_verb verb);
+
+/** Whether it can be sent behind another caller's: it leaves no lock and no change
+ *  of the session, and does not wait. */
+bool pg_text_shares(const char *sql, size_t length);
 
 /** Whether the text may leave the session changed. */
 bool pg_changes_session(const char *sql, size_t length, pg_verb verb);

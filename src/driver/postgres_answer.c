@@ -117,7 +117,7 @@ static void take_description(pg_request *request, const PGresult *result)
   }
   pg_habit_note(request->connection->adapter, request->op, statement);
   if (pg_statement_resolve(statement, &oids) == 1 ||
-      (statement->binary && !statement->text && pg_only_reads(statement))) {
+      (statement->binary && !statement->text && statement->reads)) {
     request->holding = request->stage == PG_STAGE_RUN;
     free(oids);
   }

@@ -22,7 +22,7 @@ static void send_again(pg_request *request)
   request->has_error = false;
   request->refused = false;
   request->canceled = false;
-  request->retried = true;
+  request->retried |= request->stale;
   request->holding = false;
   request->executed = 0;
   pg_drop_rows(request);
@@ -123,7 +123,7 @@ static bool has_to_reread(pg_request *request)
 
   return !request->reread && request->format == PG_FORMAT_TEXT &&
          (request->op->flags & COVET_QUERY_ROWS) && statement->resolved &&
-         statement->binary && !statement->text && pg_only_reads(statement);
+         statement->binary && !statement->text && statement->reads;
 }
 
 static void reread(pg_request *request)

@@ -274,7 +274,7 @@ void pg_lose(pg_connection *connection)
   (void) uv_timer_stop(&connection->clock);
   if (node_queued(&connection->collecting)) {
     queue_remove(&connection->adapter->collecting, &connection->collecting);
-    pg_error_lost(covet_op_fault(connection->base.running), connection->pq);
+    pg_fault_unsent(connection, connection->base.running);
   }
   pg_cancel_forget(connection);
   pg_requests_lost(connection);

@@ -56,25 +56,6 @@ static bool wants_rows_singly(const pg_request *request)
          !request->statement->few_rows && !request->shared;
 }
 
-bool pg_only_reads(const pg_statement *statement)
-{
-  const covet_stmt *text = &statement->base;
-
-  switch (statement->verb) {
-  case PG_VERB_SELECT:
-  case PG_VERB_SHOW:
-  case PG_VERB_EXPLAIN:
-    return true;
-  case PG_VERB_WITH:
-    return !pg_mentions(text->sql, text->length, "insert") &&
-           !pg_mentions(text->sql, text->length, "update") &&
-           !pg_mentions(text->sql, text->length, "delete") &&
-           !pg_mentions(text->sql, text->length, "merge");
-  default:
-    return false;
-  }
-}
-
 /* In a transaction a stream that ends early must not end it, which a cancel would:
  * its rows come from a cursor, chunk by chunk. */
 static bool wants_cursor(const pg_request *request)
@@ -83,7 +64,7 @@ static bool wants_cursor(const pg_request *request)
          PQtransactionStatus(request->connection->pq) == PQTRANS_INTRANS &&
          (request->statement->verb == PG_VERB_SELECT ||
           (request->statement->verb == PG_VERB_WITH &&
-           pg_only_reads(request->statement)));
+           request->statement->reads));
 }
 
 uint32_t pg_rows_of_fetch(const pg_request *request)

@@ -5,44 +5,15 @@
 
 enum { MOST_SPINS = 8, SPIN_AGAIN = 64 };
 
-/* Whether an operation may be sent behind another caller's. */
 bool pg_is_shareable(const covet_op *op)
 {
   const unsigned alone = COVET_QUERY_SCRIPT | COVET_QUERY_DESCRIBE |
                          COVET_QUERY_STREAM | COVET_QUERY_MANY |
                          COVET_QUERY_READ_ONLY | COVET_QUERY_TRANSACTION |
                          COVET_QUERY_INSIDE;
-  pg_verb verb;
 
-  if (op->type != COVET_OP_QUERY || op->lease != 0 || (op->flags & alone)) {
-    return false;
-  }
-  verb = pg_verb_of(op->sql, op->sql_length);
-  return (verb == PG_VERB_SELECT || verb == PG_VERB_WITH ||
-          verb == PG_VERB_CHANGE) &&
-         !pg_changes_session(op->sql, op->sql_length, verb) &&
-         !pg_mentions(op->sql, op->sql_length, "for update") &&
-         !pg_mentions(op->sql, op->sql_length, "for share") &&
-         !pg_mentions(op->sql, op->sql_length, "for no key") &&
-         !pg_mentions(op->sql, op->sql_length, "pg_sleep");
-}
-
-/* Those that wait for a connection come along. */
-void pg_take_others(pg_connection *connection, covet_queue *ops)
-{
-  uint32_t depth = connection->adapter->options.pipeline_depth;
-
-  while (ops->count < depth) {
-    covet_op *other = covet_lane_take(connection->base.lane, pg_is_shareable);
-
-    if (other == NULL) {
-      return;
-    }
-    other->state = COVET_OP_RUNNING;
-    other->phase = COVET_PHASE_QUERY;
-    other->connection = &connection->base;
-    queue_push(ops, &other->node);
-  }
+  return op->type == COVET_OP_QUERY && op->lease == 0 &&
+         (op->flags & alone) == 0 && pg_habit_shareable(pg_of(op->adapter), op);
 }
 
 /* Look for the answer without sleeping, where that has paid lately, and try again
@@ -82,14 +53,11 @@ void pg_spin_end(pg_connection *connection)
 }
 
 /* What the caller has put behind this operation goes with it. */
-static void send_collected(pg_connection *connection)
+static void take_caller(pg_connection *connection, covet_queue *ops)
 {
   covet_connection *base = &connection->base;
-  covet_queue ops;
   covet_node *node = queue_first(&base->queue);
 
-  queue_init(&ops);
-  queue_push(&ops, &base->running->node);
   while (node != NULL) {
     covet_op *op = COVET_CONTAINER(node, covet_op, node);
 
@@ -99,10 +67,69 @@ static void send_collected(pg_connection *connection)
     queue_remove(&base->queue, node);
     op->state = COVET_OP_RUNNING;
     op->phase = COVET_PHASE_QUERY;
-    queue_push(&ops, node);
+    queue_push(ops, node);
     node = queue_first(&base->queue);
   }
-  pg_send_ops(connection, &ops, PG_PIPELINE_GROUP, true);
+}
+
+/* Callers that wait for a connection come along: as many as are this one's, of
+ * `connections` that go now. */
+static void take_others(pg_connection *connection, covet_queue *ops,
+                        size_t connections)
+{
+  covet_lane *lane = connection->base.lane;
+  size_t share =
+      (covet_pool_waiting(lane->pool) + connections - 1) / connections;
+  size_t depth = connection->adapter->options.pipeline_depth;
+
+  share = share + 1 < depth ? share + 1 : depth;
+  while (ops->count < share) {
+    covet_op *other = covet_lane_take(lane, pg_is_shareable);
+
+    if (other == NULL) {
+      return;
+    }
+    other->state = COVET_OP_RUNNING;
+    other->phase = COVET_PHASE_QUERY;
+    other->connection = &connection->base;
+    queue_push(ops, &other->node);
+  }
+}
+
+/* The operation that the connection was lent for, and those that go with it. */
+static void send_collected(pg_connection *connection, size_t connections)
+{
+  covet_op *running = connection->base.running;
+  pg_pipeline how = connection->adapter->options.pipeline;
+  bool together =
+      (running->flags & COVET_QUERY_PIPELINE) && running->lease != 0;
+  covet_queue ops;
+
+  queue_init(&ops);
+  queue_push(&ops, &running->node);
+  if (together) {
+    take_caller(connection, &ops);
+  } else {
+    take_others(connection, &ops, connections);
+  }
+  if (together || ops.count > 1) {
+    pg_send_ops(connection, &ops, together ? PG_PIPELINE_GROUP : how, together);
+  } else {
+    pg_send_ops(connection, &ops, PG_PIPELINE_EACH, false);
+  }
+}
+
+bool pg_collect(pg_connection *connection, const covet_op *op)
+{
+  pg_adapter *adapter = connection->adapter;
+  bool together = (op->flags & COVET_QUERY_PIPELINE) && op->lease != 0;
+
+  if (!together && (adapter->options.pipeline == PG_PIPELINE_OFF ||
+                    adapter->base->ops.count < 2 || !pg_is_shareable(op))) {
+    return false;
+  }
+  queue_push(&adapter->collecting, &connection->collecting);
+  return true;
 }
 
 void pg_turn_end(covet_adapter *base)
@@ -111,7 +138,8 @@ void pg_turn_end(covet_adapter *base)
   covet_node *node;
 
   while ((node = queue_pop(&adapter->collecting)) != NULL) {
-    send_collected(COVET_CONTAINER(node, pg_connection, collecting));
+    send_collected(COVET_CONTAINER(node, pg_connection, collecting),
+                   adapter->collecting.count + 1);
   }
 }
 

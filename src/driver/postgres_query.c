@@ -21,7 +21,7 @@ static bool check_read_only(pg_request *request)
     request->wrapped = true;
     return true;
   }
-  if (connection->read_only || pg_only_reads(request->statement)) {
+  if (connection->read_only || request->statement->reads) {
     return true;
   }
   pg_refuse(op, COVET_ERROR_READ_ONLY, "the statement may write");
@@ -131,7 +131,7 @@ static bool send_one(pg_request *request, pg_pipeline how, bool *open)
 {
   pg_connection *connection = request->connection;
   bool shares = request->together ||
-                (how == PG_PIPELINE_GROUP && pg_only_reads(request->statement));
+                (how == PG_PIPELINE_GROUP && request->statement->reads);
   bool ready = pg_statement_known(request->statement, request->op) ||
                pg_runs_blind(request);
   pg_leg next;
@@ -153,8 +153,7 @@ static bool send_one(pg_request *request, pg_pipeline how, bool *open)
   return next == PG_LEG_SENT;
 }
 
-/* The connection was lost before its turn came. */
-static void tell_unsent(pg_connection *connection, covet_op *op)
+void pg_fault_unsent(pg_connection *connection, covet_op *op)
 {
   covet_error *error = covet_op_fault(op);
 
@@ -194,7 +193,7 @@ static void send_all(pg_connection *connection, covet_queue *ops,
       queue_remove(&connection->requests, &request->node);
       pg_request_drop(request);
     } else if (op->error == NULL) {
-      tell_unsent(connection, op);
+      pg_fault_unsent(connection, op);
     }
     queue_push(&ended, &op->node);
   }
@@ -274,20 +273,13 @@ void pg_send_ops(pg_connection *connection, covet_queue *ops, pg_pipeline how,
   }
 }
 
-static covet_step start(pg_connection *connection, covet_op *op)
+static void send_alone(pg_connection *connection, covet_op *op)
 {
-  const pg_options *options = &connection->adapter->options;
   covet_queue ops;
 
   queue_init(&ops);
   queue_push(&ops, &op->node);
-  if (op->lease == 0 && options->pipeline != PG_PIPELINE_OFF &&
-      pg_is_shareable(op)) {
-    pg_take_others(connection, &ops);
-  }
-  pg_send_ops(connection, &ops,
-              ops.count > 1 ? options->pipeline : PG_PIPELINE_EACH, false);
-  return COVET_STEP_PENDING;
+  pg_send_ops(connection, &ops, PG_PIPELINE_EACH, false);
 }
 
 /* A stream that nobody reads any more leaves its cursor. */
@@ -363,9 +355,8 @@ covet_step pg_query(pg_connection *connection, covet_op *op)
   if (op->flags & COVET_QUERY_SCRIPT) {
     return pg_script(connection, op);
   }
-  if ((op->flags & COVET_QUERY_PIPELINE) && op->lease != 0) {
-    queue_push(&connection->adapter->collecting, &connection->collecting);
-    return COVET_STEP_PENDING;
+  if (!pg_collect(connection, op)) {
+    send_alone(connection, op);
   }
-  return start(connection, op);
+  return COVET_STEP_PENDING;
 }

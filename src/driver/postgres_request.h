@@ -51,9 +51,6 @@ void pg_tell_description(pg_request *request);
 
 bool pg_in_transaction(const pg_connection *connection);
 
-/** Whether the statement changes nothing, as far as its text tells. */
-bool pg_only_reads(const pg_statement *statement);
-
 /** Whether it can be sent although nothing is known of it. */
 bool pg_runs_blind(const pg_request *request);
 
@@ -74,8 +71,8 @@ void pg_close_cursor(pg_request *request);
 /** Whether an operation may be sent behind another caller's. */
 bool pg_is_shareable(const covet_op *op);
 
-/** Those that wait for a connection come along. */
-void pg_take_others(pg_connection *connection, covet_queue *ops);
+/** Let the operation wait for the end of the turn, if others may go with it. */
+bool pg_collect(pg_connection *connection, const covet_op *op);
 
 /** Look for the answer without sleeping, where that has paid lately. */
 void pg_spin_start(pg_connection *connection);

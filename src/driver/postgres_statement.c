@@ -285,9 +285,18 @@ void pg_habit_note(pg_adapter *adapter, const covet_op *op,
   habit->base.length = op->sql_length;
   habit->base.hash = op->sql_hash;
   habit->stale = adapter->stale;
+  habit->shareable = pg_text_shares(op->sql, op->sql_length);
   if (!covet_stmt_cache_add(&adapter->habits, &habit->base, covet_now_us())) {
     pg_habit_destroy(&habit->base);
   }
+}
+
+bool pg_habit_shareable(pg_adapter *adapter, const covet_op *op)
+{
+  const pg_habit *habit = find_habit(adapter, op);
+
+  return habit == NULL ? pg_text_shares(op->sql, op->sql_length)
+                       : habit->shareable;
 }
 
 bool pg_statement_known(pg_statement *statement, const covet_op *op)
@@ -382,6 +391,7 @@ static pg_statement *new_statement(pg_connection *connection,
   statement->verb = pg_verb_of(op->sql, op->sql_length);
   statement->changes =
       pg_changes_session(op->sql, op->sql_length, statement->verb);
+  statement->reads = pg_text_reads(op->sql, op->sql_length, statement->verb);
   return statement;
 }
 

@@ -102,6 +102,44 @@ bool pg_mentions(const char *sql, size_t length, const char *word)
   return false;
 }
 
+static bool mentions_any(const char *sql, size_t length,
+                         const char *const *list)
+{
+  while (*list != NULL && !pg_mentions(sql, length, *list)) {
+    list++;
+  }
+  return *list != NULL;
+}
+
+bool pg_text_reads(const char *sql, size_t length, pg_verb verb)
+{
+  static const char *const changes[] = {"insert", "update", "delete", "merge",
+                                        NULL};
+
+  switch (verb) {
+  case PG_VERB_SELECT:
+  case PG_VERB_SHOW:
+  case PG_VERB_EXPLAIN:
+    return true;
+  case PG_VERB_WITH:
+    return !mentions_any(sql, length, changes);
+  default:
+    return false;
+  }
+}
+
+bool pg_text_shares(const char *sql, size_t length)
+{
+  static const char *const waits[] = {"for update", "for share", "for no key",
+                                      "pg_sleep", NULL};
+  pg_verb verb = pg_verb_of(sql, length);
+
+  return (verb == PG_VERB_SELECT || verb == PG_VERB_WITH ||
+          verb == PG_VERB_CHANGE) &&
+         !pg_changes_session(sql, length, verb) &&
+         !mentions_any(sql, length, waits);
+}
+
 bool pg_has_many_params(const char *sql, size_t length)
 {
   const char *end = sql + length;

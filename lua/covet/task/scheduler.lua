@@ -32,7 +32,7 @@ local PARK, REFUSED = {}, {}
 
 -- A turn runs tasks no longer than this, seconds, looking at the clock after
 -- every few of them, and no more rounds than make so many resumes.
-local SLICE, CLOCK_EVERY, RESUMES = 0.001, 4, 64
+local SLICE, CLOCK_EVERY, RESUMES = 0.001, 4, 256
 
 local M = {
   PARK = PARK,
