@@ -22,12 +22,12 @@ typedef struct pg_copy {
   size_t length;
   size_t offset;
   bool binary;
-  bool begun;        /* the binary header has been sent */
-  bool ending;       /* its end is to be sent when `bytes` are */
-  bool ended;        /* it was */
-  bool done;         /* the server has said so */
-  const char *abort; /* why it is to fail; of the operation */
-  uint32_t *oids;    /* of copy_rows' columns */
+  bool begun;            /* the binary header has been sent */
+  bool ending;           /* its end is to be sent when `bytes` are */
+  bool ended;            /* it was */
+  bool done;             /* the server has said so */
+  const char *abort;     /* why it is to fail; of the operation */
+  const pg_type **types; /* of copy_rows' columns; NULL: not known */
   uint32_t column_count;
   const covet_shape *shape; /* of the pieces */
 } pg_copy;
@@ -39,7 +39,7 @@ void pg_copy_free(pg_connection *connection)
   if (copy != NULL) {
     pg_buffer_deinit(&copy->buffer);
     covet_shape_release(copy->shape);
-    free(copy->oids);
+    free(copy->types);
     free(copy);
     connection->copy = NULL;
   }
@@ -75,21 +75,23 @@ static covet_step fail_memory(covet_op *op)
 
 /* --- Beginning -------------------------------------------------------------------------- */
 
-/* "23,25" */
-static bool read_oids(pg_copy *copy, const char *text)
+/* "23,25". A binary COPY has to know them. */
+static bool read_types(pg_copy *copy, const pg_types *types, const char *text)
 {
-  copy->oids = calloc(MOST_COLUMNS, sizeof(*copy->oids));
-  while (copy->oids != NULL && *text != '\0') {
+  copy->types = calloc(MOST_COLUMNS, sizeof(*copy->types));
+  while (copy->types != NULL && *text != '\0') {
     char *end;
     unsigned long oid = strtoul(text, &end, 10);
+    const pg_type *type = pg_types_find(types, (uint32_t) oid);
 
-    if (end == text || copy->column_count == MOST_COLUMNS) {
+    if (end == text || copy->column_count == MOST_COLUMNS ||
+        (type == NULL && copy->binary)) {
       return false;
     }
-    copy->oids[copy->column_count++] = (uint32_t) oid;
+    copy->types[copy->column_count++] = type;
     text = *end == ',' ? end + 1 : end;
   }
-  return copy->oids != NULL;
+  return copy->types != NULL;
 }
 
 static covet_step begin(pg_connection *connection, covet_op *op, pg_mode mode)
@@ -114,9 +116,10 @@ static covet_step begin(pg_connection *connection, covet_op *op, pg_mode mode)
   }
   connection->copy = copy;
   copy->binary = format != NULL && strcmp(format, "binary") == 0;
-  if (oids != NULL && !read_oids(copy, oids)) {
+  if (oids != NULL && !read_types(copy, connection->adapter->types, oids)) {
     pg_copy_free(connection);
-    return refuse(op, "the list of types cannot be read");
+    return refuse(op, "the list of types cannot be read, or names one that is "
+                      "not known");
   }
   if (!pg_enter_mode(connection, mode, op, sql)) {
     pg_lose(connection);
@@ -260,14 +263,11 @@ static int add_int16(pg_buffer *buffer, int value)
   return pg_buffer_add(buffer, bytes, sizeof(bytes));
 }
 
-static int add_field(pg_connection *connection, const covet_cell *cell,
-                     uint32_t column, covet_error *error)
+static int add_field(pg_copy *copy, const covet_cell *cell, uint32_t column,
+                     covet_error *error)
 {
-  pg_copy *copy = connection->copy;
   const pg_type *type =
-      column < copy->column_count
-          ? pg_types_find(connection->adapter->types, copy->oids[column])
-          : NULL;
+      column < copy->column_count ? copy->types[column] : NULL;
   int status = 0;
 
   if (copy->binary) {
@@ -281,15 +281,14 @@ static int add_field(pg_connection *connection, const covet_cell *cell,
              : status;
 }
 
-static int add_row(pg_connection *connection, const covet_op *op, uint32_t row,
+static int add_row(pg_copy *copy, const covet_op *op, uint32_t row,
                    uint32_t *column, covet_error *error)
 {
-  pg_copy *copy = connection->copy;
   int status = copy->binary ? add_int16(&copy->buffer, (int) op->width) : 0;
 
   for (*column = 0; status == 0 && *column < op->width; (*column)++) {
-    status = add_field(connection, &op->params[row * op->width + *column],
-                       *column, error);
+    status =
+        add_field(copy, &op->params[row * op->width + *column], *column, error);
     if (status != 0) {
       return status;
     }
@@ -311,7 +310,7 @@ static int encode_rows(pg_connection *connection, covet_op *op)
   }
   for (uint32_t row = 0; status == 0 && row < op->param_count / op->width;
        row++) {
-    status = add_row(connection, op, row, &column, &error);
+    status = add_row(copy, op, row, &column, &error);
     if (status == COVET_EUSAGE) {
       pg_refuse(op, COVET_ERROR_INVALID_VALUE, "row %u, column %u: %s",
                 (unsigned) row + 1, (unsigned) column + 1, error.message);
@@ -369,7 +368,7 @@ static covet_step finish(pg_connection *connection, covet_op *op,
     pg_timer(connection, ABORT_US, on_abort_overdue);
   }
   copy->buffer.length = 0;
-  if (copy->binary && why == NULL && copy->oids != NULL) {
+  if (copy->binary && why == NULL && copy->types != NULL) {
     if ((!copy->begun && pg_buffer_add(&copy->buffer, header, 19) != 0) ||
         pg_buffer_add(&copy->buffer, trailer, 2) != 0) {
       copy->abort = "out of memory";
