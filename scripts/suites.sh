@@ -272,11 +272,20 @@ run_fuzzers()
   done
 }
 
+# Rows that do not come out of libpq's buffer: what a libpq of another version gets.
+check_plain_libpq()
+{
+  build_gate libpq build/libpq -DCOVET_LIBPQ_BUFFER=OFF -DCOVET_TESTS=OFF || return
+  run_specs libpq build/libpq spec/postgresql/results_spec.lua \
+    spec/postgresql/cancel_spec.lua spec/db/stream_spec.lua spec/db/rows_spec.lua
+}
+
 other_checks_lane()
 {
   local wrapper
   trap 'stop_children; exit 143' TERM
   run_lint
+  check_plain_libpq
   simulate plain build 1 100000
   simulate plain build fresh 30000
   catch_mutants build

@@ -606,7 +606,7 @@ bool pg_take_simple(pg_connection *connection);
 /** Fail the operation of such a mode: the connection is lost. */
 void pg_simple_lost(pg_connection *connection);
 
-/* --- postgres_copy.c -------------------------------------------------------------- */
+/* --- postgres_copy*.c ------------------------------------------------------------- */
 
 covet_step pg_copy_begin(pg_connection *connection, covet_op *op);
 covet_step pg_copy_data(pg_connection *connection, covet_op *op);
@@ -633,6 +633,14 @@ void pg_copy_free(pg_connection *connection);
 /* --- postgres_call.c, postgres_listen.c --------------------------------------------- */
 
 covet_step pg_call(pg_connection *connection, covet_op *op);
+
+/** A parameter as a string in the operation's arena, NULL: it is none, or holds a
+ *  NUL byte. */
+const char *pg_text_param(covet_op *op, uint32_t index);
+
+/** The call ends: it was made wrongly, or memory is out. */
+covet_step pg_misused(covet_op *op, const char *text);
+covet_step pg_no_memory(covet_op *op);
 
 /** A call that needs no connection of the pool: see covet_driver.call. */
 covet_step pg_call_apart(covet_adapter *base, covet_op *op);

@@ -35,31 +35,36 @@ covet_step pg_call(pg_connection *connection, covet_op *op)
 
 /* --- Without a connection -------------------------------------------------------------- */
 
-/* A parameter as a string in the operation's arena, NULL: it is none. */
-static const char *text_param(covet_op *op, uint32_t index)
+const char *pg_text_param(covet_op *op, uint32_t index)
 {
-  const covet_cell *cell = &op->params[index];
+  const covet_cell *cell = index < op->param_count ? &op->params[index] : NULL;
 
-  if (index >= op->param_count || cell->kind != COVET_TEXT ||
+  if (cell == NULL || cell->kind != COVET_TEXT ||
       memchr(cell->bytes, '\0', (size_t) cell->length) != NULL) {
     return NULL;
   }
   return covet_arena_copy(&op->arena, cell->bytes, (size_t) cell->length);
 }
 
-static covet_step refuse(covet_op *op, const char *text)
+covet_step pg_misused(covet_op *op, const char *text)
 {
   pg_refuse(op, COVET_ERROR_USAGE, "%s", text);
   return COVET_STEP_DONE;
 }
 
+covet_step pg_no_memory(covet_op *op)
+{
+  pg_refuse(op, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
+  return COVET_STEP_DONE;
+}
+
 static covet_step set_password(pg_adapter *adapter, covet_op *op)
 {
-  const char *text = text_param(op, 0);
+  const char *text = pg_text_param(op, 0);
   char *copy = text == NULL ? NULL : strdup(text);
 
   if (copy == NULL) {
-    return refuse(op, "the password must be a string without NUL bytes");
+    return pg_misused(op, "the password must be a string without NUL bytes");
   }
   free(adapter->password);
   adapter->password = copy;
@@ -68,16 +73,15 @@ static covet_step set_password(pg_adapter *adapter, covet_op *op)
 
 static covet_step set_codec(pg_adapter *adapter, covet_op *op)
 {
-  const char *name = text_param(op, 0);
-  const char *format = text_param(op, 1);
+  const char *name = pg_text_param(op, 0);
+  const char *format = pg_text_param(op, 1);
 
   if (name == NULL || format == NULL) {
-    return refuse(op, "a codec has the name of a type, and a format");
+    return pg_misused(op, "a codec has the name of a type, and a format");
   }
   if (pg_types_set_custom(adapter->types, name,
                           strcmp(format, "binary") == 0) != 0) {
-    pg_refuse(op, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
-    return COVET_STEP_DONE;
+    return pg_no_memory(op);
   }
   adapter->epoch++;
   return COVET_STEP_DONE;
@@ -105,11 +109,11 @@ covet_step pg_call_apart(covet_adapter *base, covet_op *op)
     return forget_types(adapter);
   }
   if (strcmp(name, "listen") == 0) {
-    return pg_listen(adapter, op, text_param(op, 0));
+    return pg_listen(adapter, op, pg_text_param(op, 0));
   }
   if (strcmp(name, "unlisten") == 0) {
     return pg_unlisten(adapter, op,
-                       op->param_count == 0 ? "*" : text_param(op, 0));
+                       op->param_count == 0 ? "*" : pg_text_param(op, 0));
   }
   if (strcmp(name, "notifications") == 0) {
     return pg_notifications(adapter, op);

@@ -479,12 +479,6 @@ static char *statement(const char *verb, const char *name)
   return text;
 }
 
-static covet_step fail_memory(covet_op *op)
-{
-  pg_refuse(op, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
-  return COVET_STEP_DONE;
-}
-
 static covet_step wait(pg_listener *listener, covet_op *op)
 {
   op->phase = COVET_PHASE_CONNECT;
@@ -507,13 +501,13 @@ covet_step pg_listen(pg_adapter *adapter, covet_op *op, const char *name)
     return COVET_STEP_DONE;
   }
   if (listener == NULL) {
-    return fail_memory(op);
+    return pg_no_memory(op);
   }
   one = find_channel(listener, name);
   if (one == NULL) {
     one = calloc(1, sizeof(*one));
     if (one == NULL) {
-      return fail_memory(op);
+      return pg_no_memory(op);
     }
     queue_push(&listener->channels, &one->node);
     one->name = strdup(name);
@@ -526,7 +520,7 @@ covet_step pg_listen(pg_adapter *adapter, covet_op *op, const char *name)
   if (one->name == NULL || one->text == NULL) {
     queue_remove(&listener->channels, &one->node);
     free_channel(one);
-    return fail_memory(op);
+    return pg_no_memory(op);
   }
   return wait(listener, op);
 }
@@ -547,7 +541,7 @@ covet_step pg_unlisten(pg_adapter *adapter, covet_op *op, const char *name)
       char *text = statement("UNLISTEN", one->name);
 
       if (text == NULL) {
-        return fail_memory(op);
+        return pg_no_memory(op);
       }
       free(one->text);
       one->text = text;
@@ -566,7 +560,7 @@ covet_step pg_notifications(pg_adapter *adapter, covet_op *op)
   pg_listener *listener = listener_of(adapter);
 
   if (listener == NULL) {
-    return fail_memory(op);
+    return pg_no_memory(op);
   }
   if (listener->stream != NULL) {
     pg_refuse(op, COVET_ERROR_USAGE, "notifications are being read already");
