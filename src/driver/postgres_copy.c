@@ -23,7 +23,7 @@ void pg_copy_free(pg_connection *connection)
 /* "23,25". A binary COPY has to know them. */
 static bool read_types(pg_copy *copy, const pg_types *types, const char *text)
 {
-  copy->types = calloc(PG_COPY_MOST_COLUMNS, sizeof(*copy->types));
+  copy->types = calloc(PG_COPY_MOST_COLUMNS, sizeof(pg_type *));
   while (copy->types != NULL && *text != '\0') {
     char *end;
     unsigned long oid = strtoul(text, &end, 10);

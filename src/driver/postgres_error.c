@@ -227,45 +227,60 @@ bool pg_is_foreign(const char *text)
          open_kind(text) == COVET_ERROR_CONNECTION_FAILED;
 }
 
-/* libpq's message has a line for each attempt, and a question to some of them.
- * What does not fit goes on in the detail. */
+/* Copy a message of libpq's but for the question that follows some of its lines.
+ * Returns the length. */
+static size_t copy_lines(char *to, const char *text)
+{
+  char *start = to;
+
+  while (*text != '\0') {
+    size_t length = strcspn(text, "\n");
+
+    length += text[length] == '\n';
+    if (strncmp(text, "\tIs the server running", 22) != 0) {
+      memcpy(to, text, length);
+      to += length;
+    }
+    text += length;
+  }
+  while (to > start && to[-1] == '\n') {
+    to--;
+  }
+  *to = '\0';
+  return (size_t) (to - start);
+}
+
+/* The length of the whole lines that fit into so many bytes; all of a first line
+ * that does not. */
+static size_t whole_lines(const char *text, size_t length, size_t room)
+{
+  while (length >= room) {
+    const char *end = memrchr(text, '\n', length);
+
+    if (end == NULL) {
+      return length;
+    }
+    length = (size_t) (end - text);
+  }
+  return length;
+}
+
+/* libpq has a line for each attempt. Those that do not fit go on in the detail. */
 static void set_attempts(covet_error *error, const char *text)
 {
-  size_t size = strlen(text);
-  char *lines = malloc(size + 1);
-  size_t length = 0;
-  size_t cut;
+  char *lines = malloc(strlen(text) + 1);
+  size_t length;
+  size_t first;
 
   if (lines == NULL) {
-    covet_error_text(error->message, sizeof(error->message), text, size);
     return;
   }
-  while (*text != '\0') {
-    size_t line = strcspn(text, "\n") + 1;
-
-    line = line > strlen(text) ? strlen(text) : line;
-    if (strncmp(text, "\tIs the server running", 22) != 0) {
-      memcpy(lines + length, text, line);
-      length += line;
-    }
-    text += line;
-  }
-  while (length > 0 && lines[length - 1] == '\n') {
-    length--;
-  }
-  lines[length] = '\0';
-  cut = length;
-  while (cut >= sizeof(error->message) && cut > 0) {
-    cut--;
-    while (cut > 0 && lines[cut] != '\n') {
-      cut--;
-    }
-  }
-  cut = cut == 0 ? length : cut; /* one line, longer than the room */
-  covet_error_text(error->message, sizeof(error->message), lines, cut);
-  if (cut < length) {
-    covet_error_text(error->detail, sizeof(error->detail), lines + cut + 1,
-                     length - cut - 1);
+  length = copy_lines(lines, text);
+  first = whole_lines(lines, length, sizeof(error->message));
+  covet_error_text(error->message, sizeof(error->message), lines, first);
+  if (first < length) {
+    covet_error_text(error->detail, sizeof(error->detail), lines + first + 1,
+                     length - first - 1);
   }
   free(lines);
 }
@@ -276,7 +291,7 @@ void pg_error_open(covet_error *error, PGconn *pq, const char *said)
   const char *state = said == NULL ? NULL : state_in(text);
 
   text = said == NULL ? text : said;
-  covet_error_set(error, open_kind(text), "%s", "");
+  covet_error_set(error, open_kind(text), "%s", "the connection failed");
   if (state != NULL) {
     covet_error_text(error->sqlstate, sizeof(error->sqlstate), state, 5);
     error->kind = kind_of(error->sqlstate);
