@@ -630,7 +630,7 @@ bool pg_copy_take(pg_connection *connection);
 void pg_copy_writable(pg_connection *connection);
 void pg_copy_free(pg_connection *connection);
 
-/* --- postgres_call.c, postgres_listen.c --------------------------------------------- */
+/* --- postgres_call.c, postgres_listen*.c --------------------------------------------- */
 
 covet_step pg_call(pg_connection *connection, covet_op *op);
 
