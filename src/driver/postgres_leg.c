@@ -181,26 +181,6 @@ pg_leg pg_send_first(pg_request *request)
   return pg_encode(request) == 0 ? PG_LEG_RUN : PG_LEG_FAILED;
 }
 
-bool pg_check_run(pg_request *request)
-{
-  char *oids = NULL;
-  int status = 0;
-
-  if (!check_counts(request)) {
-    return false;
-  }
-  if (request->statement->described) {
-    status = pg_statement_resolve(request->statement, &oids);
-    free(oids);
-  }
-  if (status != 0) {
-    pg_refuse(request->op, COVET_ERROR_UNSUPPORTED,
-              "a statement of a pipeline has types that are not known yet");
-    return false;
-  }
-  return pg_encode(request) == 0;
-}
-
 static const covet_shape *parameter_shape(const pg_statement *statement)
 {
   covet_shape_table *table =

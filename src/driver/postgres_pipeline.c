@@ -109,14 +109,11 @@ static void send_collected(pg_connection *connection, size_t connections)
   queue_push(&ops, &running->node);
   if (together) {
     take_caller(connection, &ops);
-  } else {
-    take_others(connection, &ops, connections);
+    pg_send_whole(connection, &ops);
+    return;
   }
-  if (together || ops.count > 1) {
-    pg_send_ops(connection, &ops, together ? PG_PIPELINE_GROUP : how, together);
-  } else {
-    pg_send_ops(connection, &ops, PG_PIPELINE_EACH, false);
-  }
+  take_others(connection, &ops, connections);
+  pg_send_ops(connection, &ops, ops.count > 1 ? how : PG_PIPELINE_EACH);
 }
 
 bool pg_collect(pg_connection *connection, const covet_op *op)

@@ -98,8 +98,7 @@ static bool check_op(pg_connection *connection, covet_op *op)
   return true;
 }
 
-/* The request of an operation, or NULL: its error is set. */
-static pg_request *request_for(pg_connection *connection, covet_op *op)
+pg_request *pg_request_for(pg_connection *connection, covet_op *op)
 {
   pg_request *request;
 
@@ -130,8 +129,7 @@ static pg_request *request_for(pg_connection *connection, covet_op *op)
 static bool send_one(pg_request *request, pg_pipeline how, bool *open)
 {
   pg_connection *connection = request->connection;
-  bool shares = request->together ||
-                (how == PG_PIPELINE_GROUP && request->statement->reads);
+  bool shares = how == PG_PIPELINE_GROUP && request->statement->reads;
   bool ready = pg_statement_known(request->statement, request->op) ||
                pg_runs_blind(request);
   pg_leg next;
@@ -167,20 +165,20 @@ void pg_fault_unsent(pg_connection *connection, covet_op *op)
 /* Send the operations, those that can share it with one Sync at the end. What
  * ends at once is told when all are sent: with the last the connection may go. */
 static void send_all(pg_connection *connection, covet_queue *ops,
-                     pg_pipeline how, bool together)
+                     pg_pipeline how)
 {
   covet_queue ended;
   covet_node *node;
-  bool shared = together || ops->count > 1;
+  bool shared = ops->count > 1;
   bool open = false;
 
   queue_init(&ended);
   while ((node = queue_pop(ops)) != NULL) {
     covet_op *op = COVET_CONTAINER(node, covet_op, node);
-    pg_request *request = connection->lost ? NULL : request_for(connection, op);
+    pg_request *request =
+        connection->lost ? NULL : pg_request_for(connection, op);
 
     if (request != NULL) {
-      request->together = together;
       request->shared = shared;
       queue_push(&connection->requests, &request->node);
       if (send_one(request, how, &open)) {
@@ -205,68 +203,11 @@ static void send_all(pg_connection *connection, covet_queue *ops,
   }
 }
 
-/* --- All or nothing ----------------------------------------------------------------- */
-
-/* Whether it could be sent in the middle of others: what has to be asked first
- * would take them apart. */
-static bool is_ready(pg_request *request)
+void pg_send_ops(pg_connection *connection, covet_queue *ops, pg_pipeline how)
 {
-  if (!pg_statement_known(request->statement, request->op) &&
-      !pg_runs_blind(request)) {
-    pg_refuse(request->op, COVET_ERROR_UNSUPPORTED,
-              "a statement of a pipeline has to be described before it runs");
-    return false;
-  }
-  return pg_check_run(request);
-}
-
-/* Whether all can be sent. Else the first that cannot has its error. */
-static bool are_ready(pg_connection *connection, const covet_queue *ops)
-{
-  covet_node *node = queue_first(ops);
-
-  for (; node != NULL; node = queue_after(ops, node)) {
-    covet_op *op = COVET_CONTAINER(node, covet_op, node);
-    pg_request *request = request_for(connection, op);
-    bool ready = request != NULL && is_ready(request);
-
-    if (request != NULL) {
-      pg_request_drop(request);
-    }
-    if (!ready) {
-      return false;
-    }
-  }
-  return true;
-}
-
-/* None of them was sent. */
-static void refuse_all(pg_connection *connection, covet_queue *ops)
-{
-  covet_node *node;
-
-  while ((node = queue_pop(ops)) != NULL) {
-    covet_op *op = COVET_CONTAINER(node, covet_op, node);
-
-    if (op->error == NULL) {
-      pg_refuse(op, COVET_ERROR_TRANSACTION_ABORTED,
-                "not run: a statement of the pipeline was refused");
-    }
-    pg_conclude(connection, op);
-  }
-}
-
-void pg_send_ops(pg_connection *connection, covet_queue *ops, pg_pipeline how,
-                 bool together)
-{
-  if (together && !pg_in_transaction(connection) &&
-      !are_ready(connection, ops)) {
-    refuse_all(connection, ops);
-    return;
-  }
   (void) pg_send_unwanted(connection); /* what fails in it fails again below */
   connection->sent_us = covet_now_us();
-  send_all(connection, ops, how, together);
+  send_all(connection, ops, how);
   if (!connection->lost && connection->command_count > 0) {
     pg_flush(connection);
     pg_spin_start(connection);
@@ -279,7 +220,7 @@ static void send_alone(pg_connection *connection, covet_op *op)
 
   queue_init(&ops);
   queue_push(&ops, &op->node);
-  pg_send_ops(connection, &ops, PG_PIPELINE_EACH, false);
+  pg_send_ops(connection, &ops, PG_PIPELINE_EACH);
 }
 
 /* A stream that nobody reads any more leaves its cursor. */

@@ -1,6 +1,6 @@
 /** What the files about requests have in common: postgres_request.c,
- *  postgres_leg.c, postgres_query.c, postgres_pipeline.c, postgres_answer.c and
- *  postgres_end.c. */
+ *  postgres_leg.c, postgres_query.c, postgres_pipeline.c, postgres_whole.c,
+ *  postgres_answer.c and postgres_end.c. */
 #ifndef COVET_DRIVER_POSTGRES_REQUEST_H
 #define COVET_DRIVER_POSTGRES_REQUEST_H
 
@@ -33,10 +33,6 @@ typedef enum pg_leg {
 /** Send what has to be known first, with its Sync. */
 pg_leg pg_send_first(pg_request *request);
 
-/** Whether a statement that is known can run with what was given, as far as can be
- *  told here; else its operation's error is set. Nothing is sent. */
-bool pg_check_run(pg_request *request);
-
 /** Send everything of the leg that runs the statement but its Sync. */
 bool pg_send_run(pg_request *request);
 
@@ -59,9 +55,11 @@ uint32_t pg_rows_of_fetch(const pg_request *request);
 
 /* --- postgres_query.c ------------------------------------------------------------- */
 
-/** Send operations; together, as `how` says, or all or nothing. */
-void pg_send_ops(pg_connection *connection, covet_queue *ops, pg_pipeline how,
-                 bool together);
+/** The request of an operation. NULL: the operation's error is set. */
+pg_request *pg_request_for(pg_connection *connection, covet_op *op);
+
+/** Send operations, together as far as `how` allows. */
+void pg_send_ops(pg_connection *connection, covet_queue *ops, pg_pipeline how);
 
 /** A stream that nobody reads any more leaves its cursor. */
 void pg_close_cursor(pg_request *request);
@@ -77,6 +75,17 @@ bool pg_collect(pg_connection *connection, const covet_op *op);
 /** Look for the answer without sleeping, where that has paid lately. */
 void pg_spin_start(pg_connection *connection);
 void pg_spin_end(pg_connection *connection);
+
+/* --- postgres_whole.c ------------------------------------------------------------- */
+
+/** Codes of errors: nothing was sent, since the server has to be asked about one
+ *  of the statements or its types first. NOT_ONE: no transaction is open that would
+ *  make one of them when each is sent by itself. */
+enum { PG_CODE_NOT_ONE = -101, PG_CODE_NOT_KNOWN = -102 };
+
+/** Send the operations of one caller with one Sync behind all of them. One that is
+ *  not ready is refused, and the others with it. */
+void pg_send_whole(pg_connection *connection, covet_queue *ops);
 
 /* --- postgres_end.c --------------------------------------------------------------- */
 
