@@ -277,6 +277,26 @@ function M.needs_encoding(adapter, fields)
         or fields.message:find "^parameter %d+: expected time") ~= nil
 end
 
+--- Whether only the types of a statement's parameters can tell how to write some
+-- of their values.
+-- @tparam table session
+-- @tparam table list the values
+-- @tparam number n how many
+-- @treturn boolean
+function M.wants_types(session, list, n)
+  if session.adapter.encodes_all and not session.is_inner then
+    return n > 0
+  end
+  for i = 1, n do
+    local value = list[i]
+    if type(value) == "cdata"
+      or type(value) == "table" and not tagged.is(value) then
+      return true
+    end
+  end
+  return false
+end
+
 --- What makes the parameters of a statement such that the binding can read them.
 -- @tparam table session
 -- @tparam table parsed

@@ -1,7 +1,9 @@
 --- Several statements in one go: `db:pipeline(function(p) ... end)`.
 --
 -- The function notes statements. When it returns all of them are sent together,
--- with one answer of the server for all: outside of a transaction they are one.
+-- with one answer of the server for all, which makes them one outside of a
+-- transaction. The driver sends them so when it knows what each is like; else it
+-- sends none, and they run one by one in a transaction.
 -- @module covet.adapter.postgresql.pipeline
 
 local call = require "covet.call"
@@ -10,7 +12,6 @@ local core = require "covet.core"
 local decode = require "covet.decode"
 local events = require "covet.events"
 local json = require "covet.json"
-local statement = require "covet.statement"
 local task = require "covet.task"
 local waits = require "covet.wait"
 
@@ -89,7 +90,7 @@ end
 local Pipeline = {}
 local class = { __name = "covet.pipeline", __index = Pipeline }
 
--- The parsed call, with parameters that the binding can read.
+-- The parsed call: its statement, options, parameters and how many they are.
 local function read_call(session, text, ...)
   local parsed, given, list, n
   if type(text) == "table" then
@@ -107,7 +108,7 @@ local function read_call(session, text, ...)
   if parsed.control then
     caller.usage("%s cannot be part of a pipeline", parsed.control)
   end
-  return parsed, given, call.encode_list(session, parsed, list, n), n
+  return parsed, given, list, n
 end
 
 for name, kind in pairs(KINDS) do
@@ -125,32 +126,25 @@ end
 
 -- --- Running -----------------------------------------------------------------------------
 
-local function submit(session, handle)
-  local flags = bit.bor(handle.kind.flags, session.inside, PIPELINE)
+local function submit(session, handle, flags, list)
+  flags = bit.bor(handle.kind.flags, session.inside, flags)
   if handle.given.read_only then
     flags = bit.bor(flags, READ_ONLY)
   end
-  return core.query_list(session.adapter.handle, session.lease, flags,
-    handle.given.timeout or session.adapter.command_timeout, 0,
-    handle.parsed.text, handle.list, handle.n)
-end
-
--- All of them in one turn of the loop: nothing here waits.
-local function submit_all(pipeline)
-  for i = 1, #pipeline do
-    local handle = pipeline[i]
-    local function submitted(token, ...)
-      handle.token = token
-      handle.completion = token == nil and { ... } or nil
-    end
-    submitted(submit(pipeline.session, handle))
+  local function submitted(token, ...)
+    handle.token = token
+    handle.completion = token == nil and { ... } or nil
   end
+  submitted(core.query_list(session.adapter.handle, session.lease, flags,
+    handle.given.timeout or session.adapter.command_timeout, 0,
+    handle.parsed.text, list, handle.n))
 end
 
--- Keep its first error: those behind it were not run.
+-- Keep the error that tells why: of the others it says that they were not run.
 local function keep_error(pipeline, handle, fields)
   local known = pipeline.fault
-  if not known or known.kind == "transaction_aborted" then
+  if not known or known.kind == "transaction_aborted"
+    and fields.kind ~= "transaction_aborted" then
     pipeline.fault, pipeline.fault_of = fields, handle
   end
 end
@@ -169,15 +163,15 @@ local function take(pipeline, handle, token, ok, more, batch, affected)
 end
 
 -- While one waits the operation is not the handle's: it ends with the wait.
-local function wait_for(pipeline, handle)
+local function wait_for(pipeline, session, handle)
   local token = handle.token
   handle.token = nil
   if not token then
     take(pipeline, handle, nil, unpack(handle.completion, 1, 4))
     return
   end
-  local more = take(pipeline, handle, token, waits.wait(pipeline.session,
-    handle.parsed, false, token))
+  local more = take(pipeline, handle, token, waits.wait(session, handle.parsed,
+    false, token))
   while more do
     handle.token = nil
     more = take(pipeline, handle, token, task.finish(core.next(token)))
@@ -198,13 +192,7 @@ local function drop(pipeline)
   end
 end
 
-local function take_all(pipeline)
-  for i = 1, #pipeline do
-    wait_for(pipeline, pipeline[i])
-  end
-  if pipeline.fault then
-    pipeline.session:fail(pipeline.fault, pipeline.fault_of.parsed)
-  end
+local function read_all(pipeline)
   for i = 1, #pipeline do
     local handle = pipeline[i]
     handle.value = handle.kind.read(handle, handle.given)
@@ -212,46 +200,91 @@ local function take_all(pipeline)
   end
 end
 
-local PLAIN = { SELECT = true, VALUES = true, WITH = true, INSERT = true,
-  UPDATE = true, DELETE = true, MERGE = true }
+-- --- Together, or one by one ---------------------------------------------------------------
 
--- Statements that the adapter does not know, unless one may change what others
--- mean.
-local function new_statements(pipeline, known)
-  local list = {}
+-- The driver's words for statements that cannot go together, since the server has
+-- to be asked about one of them first; nothing was sent. NOT_ONE: there is no
+-- transaction that would make them one in turns.
+local NOT_ONE, NOT_KNOWN = -101, -102
+
+local function check(pipeline, session)
+  if pipeline.fault then
+    session:fail(pipeline.fault, pipeline.fault_of.parsed)
+  end
+end
+
+local function encode(session, handle)
+  return call.encode_list(session, handle.parsed, handle.list, handle.n)
+end
+
+local function run_alone(pipeline, session, handle)
+  local encodes = call.wants_types(session, handle.list, handle.n)
+  submit(session, handle, 0, encodes and encode(session, handle) or handle.list)
+  wait_for(pipeline, session, handle)
+  if not encodes and pipeline.fault
+    and call.needs_encoding(session.adapter, pipeline.fault) then
+    pipeline.fault = nil
+    submit(session, handle, 0, encode(session, handle))
+    wait_for(pipeline, session, handle)
+  end
+  check(pipeline, session)
+end
+
+local function run_in_turns(pipeline, session)
+  pipeline.fault = nil
   for i = 1, #pipeline do
-    local parsed = pipeline[i].parsed
-    if not PLAIN[parsed.verb or parsed.keyword] then
-      return {}
-    elseif not known[parsed] and pipeline[i].n > 0 then
-      list[#list + 1] = parsed
-    end
-  end
-  return list
-end
-
--- The server is asked what a new statement is like before it runs. In the middle
--- of the others that would take them apart: outside of a transaction they would
--- not be one.
-local function describe_new(pipeline)
-  local session = pipeline.session
-  local adapter = session.adapter
-  adapter.pipelined = adapter.pipelined or setmetatable({}, { __mode = "k" })
-  if session.inside ~= 0 or #pipeline == 1 then
-    return
-  end
-  for _, parsed in ipairs(new_statements(pipeline, adapter.pipelined)) do
-    if not adapter.pipelined[parsed] then
-      statement.describe(session, parsed)
-      adapter.pipelined[parsed] = true
-    end
+    run_alone(pipeline, session, pipeline[i])
   end
 end
 
-local function send(pipeline)
-  describe_new(pipeline)
-  submit_all(pipeline)
-  take_all(pipeline)
+-- The parameters of all statements as the binding can read them; nil when the
+-- server would have to be asked for their types.
+local function encode_known(pipeline, session)
+  local lists = {}
+  for i = 1, #pipeline do
+    local handle = pipeline[i]
+    lists[i] = handle.list
+    if handle.parsed.parameter_types then
+      lists[i] = encode(session, handle)
+    elseif call.wants_types(session, handle.list, handle.n) then
+      return nil
+    end
+  end
+  return lists
+end
+
+-- Send all in one turn of the loop, and wait for their answer. The code of what
+-- stands against that, before anything was sent.
+local function run_together(pipeline, session)
+  local lists = encode_known(pipeline, session)
+  if not lists then
+    return NOT_ONE
+  end
+  for i = 1, #pipeline do
+    submit(session, pipeline[i], PIPELINE, lists[i])
+  end
+  for i = 1, #pipeline do
+    wait_for(pipeline, session, pipeline[i])
+  end
+  local fault = pipeline.fault
+  if fault and call.needs_encoding(session.adapter, fault) then
+    return NOT_ONE
+  end
+  return fault and fault.code
+end
+
+local function run_all(pipeline, session)
+  local code = run_together(pipeline, session)
+  if code == NOT_ONE and #pipeline > 1 and session.inside == 0 then
+    session:transaction(function(tx)
+      run_in_turns(pipeline, tx)
+    end)
+  elseif code == NOT_ONE or code == NOT_KNOWN then
+    run_in_turns(pipeline, session)
+  else
+    check(pipeline, session)
+  end
+  read_all(pipeline)
 end
 
 local function run(session, fn)
@@ -263,7 +296,7 @@ local function run(session, fn)
   keep(fn(pipeline))
   pipeline.ended = true
   local started = events.begin(session)
-  local fine, err = pcall(send, pipeline)
+  local fine, err = pcall(run_all, pipeline, session)
   if not fine then
     drop(pipeline)
     error(err, 0)
@@ -273,7 +306,8 @@ local function run(session, fn)
   return unpack(results, 1, results.n)
 end
 
---- Run the statements that `fn(p)` notes, in one round trip.
+--- Run the statements that `fn(p)` notes, in one round trip; one by one in a
+-- transaction where the server has to be asked about some of them first.
 -- `p` has execute, fetch_all, fetch_one, fetch_value and fetch_column; each answers
 -- an object whose `result()` is there when the pipeline has run. All or nothing:
 -- outside of a transaction the statements are one.
