@@ -4,6 +4,10 @@
 
 #include "../covet.h"
 
+/** A code of covet's own: the value is of a kind that cannot be written as it is,
+ *  and whoever gave it may be able to say it otherwise. Nothing was sent. */
+enum { COVET_CODE_NEEDS_ENCODING = -100 };
+
 /** Clear `error` and set its kind and message (printf's format). */
 void covet_error_set(covet_error *error, covet_error_kind kind,
                      const char *format, ...)

@@ -125,6 +125,9 @@ static int refuse_value(pg_request *request, uint32_t number,
     pg_refuse(op, why->kind, "parameter %u: %s", (unsigned) number,
               why->message);
   }
+  if (op->error != &op->runtime->out_of_memory) {
+    op->error->code = why->code;
+  }
   return COVET_EUSAGE;
 }
 

@@ -97,7 +97,9 @@ static int refuse_kind(const pg_type *type, const covet_cell *cell,
   default:
     break;
   }
-  return pg_write_refuse(type, COVET_ERROR_USAGE, what, error);
+  (void) pg_write_refuse(type, COVET_ERROR_USAGE, what, error);
+  error->code = COVET_CODE_NEEDS_ENCODING;
+  return COVET_EUSAGE;
 }
 
 static int refuse_value(const pg_type *type, const char *what,

@@ -1,5 +1,7 @@
 #include "binding.h"
 
+#include "../core/error.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +13,7 @@ enum {
   TAG_BLOB = 2,
   TAG_TEXT = 3,
   TAG_UINT64 = 4,
-  LUA_CDATA = 10,
-  NEEDS_ENCODING = -100
+  LUA_CDATA = 10
 };
 
 static const double EXACT = 9007199254740992.0; /* 2^53 */
@@ -296,7 +297,7 @@ static int add_tagged(lua_State *L, binding *state, covet_op *op, int index,
   if (status == COVET_EUSAGE) {
     set_usage(error, number,
               "a plain table cannot be bound; use covet.json or covet.bytes");
-    error->code = NEEDS_ENCODING;
+    error->code = COVET_CODE_NEEDS_ENCODING;
   }
   return status;
 }
@@ -342,7 +343,7 @@ int covetL_add_param(lua_State *L, binding *state, covet_op *op, int index,
                     luaL_typename(L, index));
     set_usage(error, number, text);
     if (lua_type(L, index) == LUA_CDATA) {
-      error->code = NEEDS_ENCODING;
+      error->code = COVET_CODE_NEEDS_ENCODING;
     }
     return COVET_EUSAGE;
   }
