@@ -21,33 +21,13 @@ local M = {
 
 -- --- Batches of one transaction -----------------------------------------------------
 
--- Replace what the binding cannot read in the rows of a batch; nil, and the
--- fields of an error, when that is not possible.
-local function encode_rows(load, rows, n)
-  local encoded, width = {}, load.parsed.count
-  load.encode = load.encode or call.encoder(load.session, load.parsed)
-  for i = 1, n do
-    local row = {}
-    for column = 1, width do
-      local value, fault = load.encode(column, rows[i][column])
-      if fault then
-        local fields = call.value_fault(column, fault)
-        fields.detail = ("in row %d of the list"):format(i)
-        return nil, fields
-      end
-      row[column] = value
-    end
-    encoded[i] = row
-  end
-  return encoded
-end
-
 -- A *load* is one call: its session, its statement (`parsed`), `timeout` of each
 -- batch (nil: the session's), `started` of covet.events.begin, how many rows were sent
 -- (`before`) and inserted (`total`), `gather(load)`, which gives the next rows, and
--- by number what is under way. `submit(load, rows, n)` sends rows, and `encode`
--- makes values such that the binding can read them, by default as parameters of
--- the statement.
+-- by number what is under way. `submit(load, rows, n)` sends rows; `encode` makes
+-- values such that the binding can read them, by default as parameters of the
+-- statement; `numbers` are the columns whose numbers it has to write, and
+-- `encodes` tells that every value has to go through it.
 
 local function submit(load, rows, n)
   local session, parsed = load.session, load.parsed
@@ -93,26 +73,58 @@ local function settle(load, before, ok, _, fields, affected)
   load.total = load.total + affected
 end
 
--- Make the values of a batch such that the binding can read them.
-local function encode(load, batch)
-  local encoded, fault = encode_rows(load, batch.rows, batch.n)
+-- --- Values ------------------------------------------------------------------------
+
+-- One value; raises what is wrong with it.
+local function encode_value(load, batch, number, column, value)
+  local encoded, fault = load.encode(column, value)
   if fault then
-    settle(load, batch.before, false, false, fault)
+    local fields = call.value_fault(column, fault)
+    fields.detail = ("in row %d of the list"):format(number)
+    settle(load, batch.before, false, false, fields)
   end
-  batch.rows, batch.encoded = encoded, true
+  return encoded
 end
 
-local send
-
--- A batch has ended, or is to be sent once more. What was refused had no effect.
-local function ended(load, batch, ok, more, fields, affected)
-  if not ok and not batch.encoded
-    and call.needs_encoding(load.session.adapter, fields) then
-    encode(load, batch)
-    return send(load, batch)
+local function encode_row(load, batch, number)
+  local row, encoded = batch.rows[number], {}
+  for column = 1, load.parsed.count do
+    encoded[column] = encode_value(load, batch, number, column, row[column])
   end
-  settle(load, batch.before, ok, more, fields, affected)
+  return encoded
 end
+
+local function copy_row(row, width)
+  local copy = {}
+  for i = 1, width do
+    copy[i] = row[i]
+  end
+  return copy
+end
+
+-- The row with numbers written where the driver takes none: itself if it has none
+-- there.
+local function write_numbers(load, batch, number)
+  local row, copy = batch.rows[number], nil
+  for _, column in ipairs(load.numbers) do
+    local value = row[column]
+    if type(value) == "number" then
+      copy = copy or copy_row(row, load.parsed.count)
+      copy[column] = encode_value(load, batch, number, column, value)
+    end
+  end
+  return copy or row
+end
+
+local function map_rows(load, batch, fn)
+  local rows = {}
+  for i = 1, batch.n do
+    rows[i] = fn(load, batch, i)
+  end
+  return rows
+end
+
+-- --- Batches under way ---------------------------------------------------------------
 
 -- A batch that is under way stands in the load until its end.
 local function begun(load, batch, token, ...)
@@ -120,30 +132,40 @@ local function begun(load, batch, token, ...)
     batch.token = token
     load[#load + 1] = batch
   else
-    ended(load, batch, ...)
+    settle(load, batch.before, ...)
   end
 end
 
-function send(load, batch)
-  begun(load, batch, load.submit(load, batch.rows, batch.n))
+-- What the binding refuses was not sent: once it has, this load's values are all
+-- written before.
+local function send(load, batch)
+  if not load.encodes then
+    if load.numbers[1] then
+      batch.rows = map_rows(load, batch, write_numbers)
+    end
+    local token, ok, more, fields, affected = load.submit(load, batch.rows,
+      batch.n)
+    if token or ok or not call.needs_encoding(fields) then
+      return begun(load, batch, token, ok, more, fields, affected)
+    end
+    load.encodes = true
+  end
+  begun(load, batch, load.submit(load, map_rows(load, batch, encode_row),
+    batch.n))
 end
 
 local function wait_for_oldest(load)
   local batch = table.remove(load, 1)
-  ended(load, batch, waits.wait(load.session, load.parsed, load.started,
+  settle(load, batch.before, waits.wait(load.session, load.parsed, load.started,
     batch.token))
 end
 
 -- Insert what `gather(load)` gives, batch after batch.
 local function insert_all(load)
-  local all = load.session.adapter.encodes_all
   local n, rows = load.gather(load)
   while n > 0 do
     local batch = { rows = rows, n = n, before = load.before }
     load.before = load.before + n
-    if all then
-      encode(load, batch)
-    end
     send(load, batch)
     while #load >= UNDER_WAY do
       wait_for_oldest(load)
@@ -171,6 +193,9 @@ end
 function M.pump(load)
   load.total, load.before = 0, 0
   load.submit = load.submit or submit
+  load.encode = load.encode or call.encoder(load.session, load.parsed)
+  load.numbers = load.numbers or call.numbers(load.session, load.parsed)
+  load.encodes = load.session.adapter.encodes_all
   load.timeout = load.timeout or load.session.defaults.timeout
     or load.session.adapter.command_timeout
   local fine, err = pcall(insert_all, load)

@@ -261,20 +261,16 @@ local function encode_alike(_, value)
   return M.encode_value(value)
 end
 
--- The binding's word for a parameter that it cannot read.
+-- The core's word for a parameter of a kind that it cannot write.
 local NEEDS_ENCODING = -100
 
---- Whether a call failed, before anything was sent, of values that an encoder can
--- write: those that the binding cannot read, and numbers where the database wants
--- a date or time.
--- @tparam table adapter
+--- Whether a call failed, before anything was sent, of values that an encoder may
+-- be able to write: the binding cannot read them, or the driver takes none of their
+-- kind for the parameter's type.
 -- @tparam table fields of the error
 -- @treturn boolean
-function M.needs_encoding(adapter, fields)
+function M.needs_encoding(fields)
   return fields.code == NEEDS_ENCODING
-    or adapter.encoder ~= nil and fields.kind == "usage"
-      and (fields.message:find "^parameter %d+: expected date"
-        or fields.message:find "^parameter %d+: expected time") ~= nil
 end
 
 --- Whether only the types of a statement's parameters can tell how to write some
@@ -305,6 +301,15 @@ end
 function M.encoder(session, parsed)
   local make = session.adapter.encoder
   return make and make(session, parsed) or encode_alike
+end
+
+--- The parameters of a statement whose numbers only the encoder can write.
+-- @tparam table session
+-- @tparam table parsed
+-- @treturn table a list of their numbers
+function M.numbers(session, parsed)
+  local find = session.adapter.find_numbers
+  return find and find(session, parsed) or {}
 end
 
 --- The fields of the error for a value that cannot be bound.

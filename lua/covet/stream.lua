@@ -293,7 +293,7 @@ local function open(kind, session, submit, text, ...)
     parsed, given, token, ok, more, batch =
       wait(submit(session, STREAM, adapter.query_timeout, text, ...))
   end
-  if encodes or not ok and call.needs_encoding(adapter, batch) then
+  if encodes or not ok and call.needs_encoding(batch) then
     parsed, given, token, ok, more, batch = wait(submit(session, STREAM,
       adapter.query_timeout, call.encode(session, text, ...)))
   end

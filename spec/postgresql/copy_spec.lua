@@ -57,6 +57,19 @@ postgresql.describe("COPY", function()
     assert.is_nil(next(got[2]))
   end)
 
+  it("records of types that were not seen before", function()
+    db:execute [[create type mood as enum ('sad', 'ok'); create domain words as text[];
+      create table new_types (a inet[], b int4range, c mood[], d words)]]
+    db:disconnect(2)
+    db:connect()
+    assert.equal(2, db:copy_records_to_table("new_types", {
+      { { "10.0.0.1" }, { lower = 1, upper = 5 }, { "ok", "sad" }, { "a", "b" } },
+      { {}, { empty = true }, { "ok" }, {} },
+    }))
+    assert.same({ { a = { "10.0.0.1" }, b = { lower = 1, upper = 5, bounds = "[)" }, c = { "ok", "sad" },
+      d = { "a", "b" } } }, db:fetch_all "select * from new_types limit 1")
+  end)
+
   it("records with tables and texts that need escapes", function()
     local rows = {
       { 1, 'a "b"\t\\N', "1.5", { "x", 'q"', "\\", null, "NULL", "" }, "2024-01-01 00:00:00+00" },

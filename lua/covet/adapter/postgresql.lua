@@ -311,7 +311,8 @@ end
 local function complete(self, checked, url)
   self.options, self.types = checked, {}
   self.codecs, self.encodes_all = codec.new(), false
-  self.encoder, self.copy_records = parameters.encoder, copy.copy_records
+  self.encoder, self.find_numbers = parameters.encoder, parameters.find_numbers
+  self.copy_records = copy.copy_records
   self.insert_returns = true
   self.lanes = { [true] = 0, [false] = 0 }
   self.defaults = call.resolve({}, { types = decode.plan({}, 2, self.codecs) })

@@ -87,7 +87,7 @@ function run(session, flags, timeout, text, ...)
   if token then
     ok, more, a, b, c = wait(session, parsed, started, token)
   end
-  if not ok and call.needs_encoding(session.adapter, a) then
+  if not ok and call.needs_encoding(a) then
     return run_encoded(session, flags, timeout, started, text, ...)
   elseif not ok and can_connect_now(session, a) then
     return run(session, flags, timeout, text, ...)

@@ -286,9 +286,6 @@ for _, oid in ipairs { 16, 17, 19, 20, 21, 23, 25, 26, 114, 700, 701, 1042, 1043
   BINARY[oid] = true
 end
 
-local MOMENTS = { [1082] = true, [1083] = true, [1114] = true, [1184] = true,
-  [1266] = true }
-
 -- The columns of the records, and the ids of their types.
 local function describe(load)
   local tx = load.session
@@ -304,51 +301,17 @@ local function describe(load)
     table.concat(names, ", "), place) }, load.started).columns
 end
 
--- The ids as text, the format, and which columns hold dates and times.
+-- The ids of the columns' types as text, and the format.
 local function plan_of(columns)
-  local oids, format, moments = {}, "binary", {}
+  local oids, format = {}, "binary"
   for i, column in ipairs(columns) do
     oids[i] = ("%d"):format(column.type_id)
     format = BINARY[column.type_id] and format or "text"
-    moments[#moments + 1] = MOMENTS[column.type_id] and i or nil
   end
-  return table.concat(oids, ","), format, moments
-end
-
--- Values by the types of their columns.
-local function encoder(tx, columns)
-  local kinds
-  return function(index, value)
-    return parameters.encode(function()
-      kinds = kinds or parameters.kinds(tx, columns)
-      return kinds[index]
-    end, value, tx.adapter.encodes_all)
-  end
-end
-
-local function copy_row(row, width)
-  local copy = {}
-  for i = 1, width do
-    copy[i] = row[i]
-  end
-  return copy
-end
-
--- Numbers in columns of dates and times as text: the driver takes none there.
-local function write_moments(load, rows, n)
-  for _, column in ipairs(load.moments) do
-    for i = 1, n do
-      local value = rows[i][column]
-      if type(value) == "number" then
-        rows[i] = copy_row(rows[i], load.parsed.count)
-        rows[i][column] = load.encode(column, value) or value
-      end
-    end
-  end
+  return table.concat(oids, ","), format
 end
 
 local function submit(load, rows, n)
-  write_moments(load, rows, n)
   return core.call_list(load.session.adapter.handle, load.session.lease, MANY,
     load.timeout, 0, "copy_rows", rows, n, load.parsed.count)
 end
@@ -360,12 +323,18 @@ function M.copy_records(load)
   local tx = load.session
   load.timeout = deadline(tx, load)
   local columns = describe(load)
-  local oids, format
-  oids, format, load.moments = plan_of(columns)
+  local kinds = parameters.kinds(tx, columns) -- once COPY runs nothing can be asked
+  local oids, format = plan_of(columns)
   load.parsed = { count = #load.names, columns = load.names,
     text = texts.into(load.name, { schema = load.schema, columns = load.names,
       format = format }) }
-  load.encode, load.submit = encoder(tx, columns), submit
+  load.numbers, load.submit = parameters.places_of_numbers(kinds), submit
+  local function types_of()
+    return kinds
+  end
+  function load.encode(index, value)
+    return parameters.encode(types_of, index, value, tx.adapter.encodes_all)
+  end
   return copy_in(tx, { text = load.parsed.text, started = load.started }, format,
     oids, load.timeout, function()
       bulk.pump(load)

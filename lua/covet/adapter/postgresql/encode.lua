@@ -167,7 +167,9 @@ local function moment_fault(value)
       return format("field %s: expected integer, got %s", key, describe(field))
     end
   end
-  if value.year and not (value.month and value.day) then
+  if value.usec and (value.usec < 0 or value.usec > 999999) then
+    return "usec: expected 0 to 999999, got a number out of that range"
+  elseif value.year and not (value.month and value.day) then
     return "year without month and day"
   elseif not value.year and not value.hour then
     return "neither year nor hour"
@@ -189,8 +191,9 @@ local function write_moment(kind, value)
   for key, field in pairs(value) do
     fields[key] = field
   end
-  if ZONED[kind.oid] then
-    fields.offset = fields.offset or 0 -- as everywhere: UTC
+  if ZONED[kind.oid] then -- as everywhere: UTC, and a date is its midnight
+    fields.offset = fields.offset or 0
+    fields.hour = fields.hour or fields.year and 0
   end
   if kind.oid == DATE then
     fields.hour = nil
@@ -288,12 +291,17 @@ local IS_ELEMENT = {
   end,
 }
 
-local function base_of(kind)
+--- What a type is but for the domains over it.
+-- @tparam table kind
+-- @treturn table
+function M.base_of(kind)
   while kind.form == "domain" do
     kind = kind.element
   end
   return kind
 end
+
+local base_of = M.base_of
 
 local function is_element(kind, value)
   if kind.codec then

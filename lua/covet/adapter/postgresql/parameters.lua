@@ -27,13 +27,18 @@ function M.kinds(session, described)
   return types.find(session, oids)
 end
 
+-- More parameters than the statement has: it will be refused.
+local UNKNOWN = { __index = function()
+  return { name = "unknown", form = "other" }
+end }
+
 -- The types of a statement's parameters. They are asked for once.
 local function parameter_types(session, parsed)
   if not parsed.parameter_types then
     local inner = session:with_options {}
     inner.is_inner = true
-    parsed.parameter_types = M.kinds(session,
-      statement.describe(inner, parsed).parameter_types)
+    parsed.parameter_types = setmetatable(M.kinds(session,
+      statement.describe(inner, parsed).parameter_types), UNKNOWN)
   end
   return parsed.parameter_types
 end
@@ -44,36 +49,65 @@ local function is_int64(value)
     or ffi.istype(uint64, value) and value <= UINT64_SIGN
 end
 
---- A value as a parameter of a type.
--- @tparam function kind_of answers the type
+-- Dates and times, and domains over them: the driver takes no numbers there.
+local function is_moment(kind)
+  return encode.base_of(kind).form == "moment"
+end
+
+-- What can be written without knowing the parameter's type, codecs aside.
+local function is_plain(value)
+  return type(value) == "string" or type(value) == "boolean" or is_int64(value)
+end
+
+--- A value as a parameter.
+-- @tparam function types_of answers the types of all parameters, a list
+-- @tparam number index which it is
 -- @param value
 -- @tparam boolean all whether plain values may have a codec
 -- @return what the binding can read; nil and what is wrong
-function M.encode(kind_of, value, all)
+function M.encode(types_of, index, value, all)
   if value == nil or value == null or tagged.is(value) then
     return value
-  elseif all and kind_of().codec then
-    local text, fault = kind_of().codec(value)
-    return text and tagged.new(kind_of().codec_tag, text), fault
+  end
+  local kind = (all or not is_plain(value)) and types_of()[index] or nil
+  if all and kind.codec then
+    local text, fault = kind.codec(value)
+    return text and tagged.new(kind.codec_tag, text), fault
   elseif is_int64(value) then
     return tagged.new(tagged.INTEGER, number.exact(value))
   elseif type(value) == "table" or type(value) == "cdata" then
-    local text, fault = encode.text(kind_of(), value)
+    local text, fault = encode.text(kind, value)
     return text and tagged.new(tagged.TEXT, text), fault
-  elseif type(value) == "number" and kind_of().form == "moment" then
-    return encode.text(kind_of(), value)
+  elseif type(value) == "number" and is_moment(kind) then
+    return encode.text(kind, value)
   end
   return value
+end
+
+--- Which of a list of types take numbers that only this module can write.
+-- @tparam table kinds
+-- @treturn table a list of their places
+function M.places_of_numbers(kinds)
+  local places = {}
+  for i, kind in ipairs(kinds) do
+    places[#places + 1] = is_moment(kind) and i or nil
+  end
+  return places
+end
+
+--- See covet.call.numbers.
+function M.find_numbers(session, parsed)
+  return M.places_of_numbers(parameter_types(session, parsed))
 end
 
 --- See covet.call.encoder.
 function M.encoder(session, parsed)
   local all = session.adapter.encodes_all and not session.is_inner
+  local function types_of()
+    return parameter_types(session, parsed)
+  end
   return function(index, value)
-    return M.encode(function()
-      return parameter_types(session, parsed)[index]
-        or { name = "unknown", form = "other" }
-    end, value, all)
+    return M.encode(types_of, index, value, all)
   end
 end
 

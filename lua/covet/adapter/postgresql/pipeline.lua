@@ -222,7 +222,7 @@ local function run_alone(pipeline, session, handle)
   submit(session, handle, 0, encodes and encode(session, handle) or handle.list)
   wait_for(pipeline, session, handle)
   if not encodes and pipeline.fault
-    and call.needs_encoding(session.adapter, pipeline.fault) then
+    and call.needs_encoding(pipeline.fault) then
     pipeline.fault = nil
     submit(session, handle, 0, encode(session, handle))
     wait_for(pipeline, session, handle)
@@ -267,7 +267,7 @@ local function run_together(pipeline, session)
     wait_for(pipeline, session, pipeline[i])
   end
   local fault = pipeline.fault
-  if fault and call.needs_encoding(session.adapter, fault) then
+  if fault and call.needs_encoding(fault) then
     return NOT_ONE
   end
   return fault and fault.code
