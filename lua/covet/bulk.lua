@@ -195,7 +195,7 @@ function M.pump(load)
   load.submit = load.submit or submit
   load.encode = load.encode or call.encoder(load.session, load.parsed)
   load.numbers = load.numbers or call.numbers(load.session, load.parsed)
-  load.encodes = load.session.adapter.encodes_all
+  load.encodes = call.encodes(load.session, load.parsed)
   load.timeout = load.timeout or load.session.defaults.timeout
     or load.session.adapter.command_timeout
   local fine, err = pcall(insert_all, load)

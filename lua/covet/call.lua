@@ -273,15 +273,35 @@ function M.needs_encoding(fields)
   return fields.code == NEEDS_ENCODING
 end
 
+--- Whether all values of a statement go through the encoder: the adapter has
+-- codecs, and it is not known that none is for one of its parameters.
+-- @tparam table session
+-- @tparam table parsed
+-- @treturn boolean
+function M.encodes(session, parsed)
+  return session.adapter.encodes_all and not session.is_inner
+    and parsed.count > 0 and parsed.has_codec ~= false
+end
+
+--- The same, of a call in either form.
+-- @tparam table session
+-- @tparam string|table given
+-- @treturn boolean
+function M.encodes_call(session, given)
+  return session.adapter.encodes_all and M.encodes(session,
+    M.parse(session.adapter, M.text_of(given)))
+end
+
 --- Whether only the types of a statement's parameters can tell how to write some
 -- of their values.
 -- @tparam table session
+-- @tparam table parsed
 -- @tparam table list the values
 -- @tparam number n how many
 -- @treturn boolean
-function M.wants_types(session, list, n)
-  if session.adapter.encodes_all and not session.is_inner then
-    return n > 0
+function M.wants_types(session, parsed, list, n)
+  if M.encodes(session, parsed) then
+    return true
   end
   for i = 1, n do
     local value = list[i]
@@ -387,7 +407,7 @@ end
 -- told: they may have changed.
 -- @tparam table parsed
 function M.forget_types(parsed)
-  parsed.parameter_types = nil
+  parsed.parameter_types, parsed.has_codec = nil, nil
 end
 
 return M

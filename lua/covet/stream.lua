@@ -288,7 +288,7 @@ local function open(kind, session, submit, text, ...)
       waits.finish(session, parsed, started, token, ...)
   end
   local parsed, given, token, ok, more, batch
-  local encodes = adapter.encodes_all and not session.is_inner
+  local encodes = call.encodes_call(session, text)
   if not encodes then
     parsed, given, token, ok, more, batch =
       wait(submit(session, STREAM, adapter.query_timeout, text, ...))

@@ -1,4 +1,4 @@
--- Tables as parameters of every nested type, and back; codecs.
+-- Tables as parameters of every nested type, and back.
 local covet = require "covet"
 local decode_nested = require "covet.decode.nested"
 local fails = require "spec.support.fails"
@@ -225,38 +225,45 @@ postgresql.describe("tables as parameters", function()
     fails("usage", db, "fetch_value", "select $1::bigint", 18446744073709551615ULL)
   end)
 
-  it("codecs read and write values of a type, inside of others too", function()
-    db:set_type_codec("mood", {
-      encode = function(value) return value.mood end,
-      decode = function(text) return { mood = text } end,
-    })
-    local ok = { mood = "ok" }
-    assert.same(ok, db:fetch_value("select $1::mood", ok))
-    assert.same({ ok, { mood = "sad" } }, db:fetch_value "select array['ok', 'sad']::mood[]")
-    assert.same({ ok, null }, db:fetch_value("select $1::mood[]", { ok, null }))
-    assert.same({ name = "a", feels = ok }, db:fetch_value("select $1::person", { name = "a", feels = ok }))
-    assert.same({ ok }, db:fetch_column "select 'ok'::mood")
-    db:execute "create table moods (id int, feels mood)"
-    assert.equal(2, db:copy_records_to_table("moods", { { 1, ok }, { 2 } }))
-    assert.same({ { id = 1, feels = ok }, { id = 2 } }, db:fetch_all "select * from moods order by id")
-    assert.equal(1, db:execute_many("insert into moods values ($1, $2)", { { 3, { mood = "sad" } } }))
-    local err = fails("usage", db, "fetch_value", "select $1::mood", {})
-    assert.matches("the codec of mood gave a nil", err.message)
-    assert.equal("ok", db:with_options({ rows = "array" }):fetch_one("select 'ok'::mood")[1].mood)
+  it("arrays whose parts are not of one length are refused", function()
+    local err = fails("usage", db, "fetch_value", "select $1::int[]", { {}, { 1, 2 } })
+    assert.matches("element 2: expected a list of 0 as the others, got one of 2", err.message)
+    fails("usage", db, "fetch_value", "select $1::int[]", { { {} }, { { 1 } } })
+    fails("usage", db, "fetch_value", "select $1::int[]", { {}, null })
+    assert.same({}, db:fetch_value("select $1::int[]", { {}, {} }))
   end)
 
-  it("codecs in binary", function()
-    db:set_type_codec("int4", { format = "binary",
-      decode = function(bytes) return "bytes " .. #bytes end,
-      encode = function(value) return ("\0\0\0%c"):format(value) end })
-    assert.equal("5", db:fetch_value("select ($1::int4)::text", 5))
-    assert.equal("bytes 4", db:fetch_value("select $1::int4", 7))
+  it("arrays of composites whose first attribute is NULL", function()
+    db:execute "create type pair as (a int, b text)"
+    local got = db:fetch_value("select $1::pair[]", { { nil, "x" }, { 1, "y" }, { null, "z" } })
+    assert.same({ { b = "x" }, { a = 1, b = "y" }, { b = "z" } }, got)
   end)
 
-  it("codecs of types that are none are refused", function()
-    fails("usage", db, "set_type_codec", "nonsense", {})
-    fails("usage", db, "set_type_codec", "mood", { decod = print })
-    fails("usage", db, "set_type_codec", "mood", { format = "hex" })
-    assert.equal("ok", db:fetch_value "select 'ok'::mood")
+  it("ranges of what may be false", function()
+    db:execute "create type boolrange as range (subtype = boolean)"
+    assert.same({ lower = false, upper = true, bounds = "[]" },
+      db:fetch_value "select '[false,true]'::boolrange")
+    local range = { lower = false, upper = false, bounds = "[]" }
+    assert.same(range, db:fetch_value("select $1::boolrange", range))
+  end)
+
+  it("nested values as the server's text, single precision too", function()
+    db:execute "create type measures as (a real, b float8, c real[])"
+    local text = "select '(0.1,0.1,\"{0.1,1e-07}\")'::measures"
+    local types = { composite = "string" }
+    assert.equal(db:fetch_value(text .. "::text"), db:fetch_value { text, types = types })
+    assert.equal("{0.1,1e-07}", db:fetch_value { "select '{0.1,1e-07}'::real[]",
+      types = { array = "string" } })
+  end)
+
+  it("tables of a prepared statement are values where it takes some", function()
+    db:execute "create table documents (body jsonb)"
+    local insert = db:prepare "insert into documents values ($1)"
+    insert:execute { timeout = 30 }
+    insert:execute { rows = 30 }
+    insert:execute { { timeout = 5 }, timeout = 30 }
+    assert.same({ { timeout = 30 }, { rows = 30 }, { timeout = 5 } },
+      db:fetch_column "select body from documents")
+    assert.same({ { 7 } }, db:prepare "select 7 as a":fetch_all { rows = "array" })
   end)
 end)

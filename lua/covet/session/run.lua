@@ -76,7 +76,7 @@ end
 local run
 function run(session, flags, timeout, text, ...)
   local started = begin(session)
-  if session.adapter.encodes_all and not session.is_inner then
+  if session.adapter.encodes_all and call.encodes_call(session, text) then
     return run_encoded(session, flags, timeout, started, text, ...)
   end
   local parsed, given, token, ok, more, a, b, c =

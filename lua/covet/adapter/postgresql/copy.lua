@@ -326,6 +326,7 @@ function M.copy_records(load)
   local kinds = parameters.kinds(tx, columns) -- once COPY runs nothing can be asked
   local oids, format = plan_of(columns)
   load.parsed = { count = #load.names, columns = load.names,
+    has_codec = parameters.have_codec(kinds),
     text = texts.into(load.name, { schema = load.schema, columns = load.names,
       format = format }) }
   load.numbers, load.submit = parameters.places_of_numbers(kinds), submit

@@ -27,6 +27,27 @@ function M.kinds(session, described)
   return types.find(session, oids)
 end
 
+-- The type that a value of a type is written as: behind domains without a codec of
+-- their own.
+local function written_as(kind)
+  while kind.form == "domain" and not kind.codec do
+    kind = kind.element
+  end
+  return kind
+end
+
+--- Whether plain values of one of these types are written by a codec.
+-- @tparam table kinds
+-- @treturn boolean
+function M.have_codec(kinds)
+  for _, kind in ipairs(kinds) do
+    if written_as(kind).codec then
+      return true
+    end
+  end
+  return false
+end
+
 -- More parameters than the statement has: it will be refused.
 local UNKNOWN = { __index = function()
   return { name = "unknown", form = "other" }
@@ -39,6 +60,7 @@ local function parameter_types(session, parsed)
     inner.is_inner = true
     parsed.parameter_types = setmetatable(M.kinds(session,
       statement.describe(inner, parsed).parameter_types), UNKNOWN)
+    parsed.has_codec = M.have_codec(parsed.parameter_types)
   end
   return parsed.parameter_types
 end
@@ -69,7 +91,7 @@ function M.encode(types_of, index, value, all)
   if value == nil or value == null or tagged.is(value) then
     return value
   end
-  local kind = (all or not is_plain(value)) and types_of()[index] or nil
+  local kind = (all or not is_plain(value)) and written_as(types_of()[index])
   if all and kind.codec then
     local text, fault = kind.codec(value)
     return text and tagged.new(kind.codec_tag, text), fault

@@ -218,7 +218,8 @@ local function encode(session, handle)
 end
 
 local function run_alone(pipeline, session, handle)
-  local encodes = call.wants_types(session, handle.list, handle.n)
+  local encodes = call.wants_types(session, handle.parsed, handle.list,
+    handle.n)
   submit(session, handle, 0, encodes and encode(session, handle) or handle.list)
   wait_for(pipeline, session, handle)
   if not encodes and pipeline.fault
@@ -246,7 +247,8 @@ local function encode_known(pipeline, session)
     lists[i] = handle.list
     if handle.parsed.parameter_types then
       lists[i] = encode(session, handle)
-    elseif call.wants_types(session, handle.list, handle.n) then
+    elseif call.wants_types(session, handle.parsed, handle.list,
+    handle.n) then
       return nil
     end
   end

@@ -9,8 +9,6 @@
 -- other.
 -- @module covet.adapter.postgresql.types
 
-local caller = require "covet.caller"
-
 local M = {}
 
 local SCALARS = {
@@ -192,17 +190,28 @@ from pg_catalog.pg_attribute a
 join pg_catalog.pg_type t on t.typrelid = a.attrelid and t.typtype = 'c'
 where a.atttypid = $1::oid and a.attnum > 0 and not a.attisdropped]]
 
+local function find_oid(session, name)
+  return ask(session, "select to_regtype($1)::oid::int8 as oid", name)[1].oid
+end
+
+--- Whether there is a type of that name.
+-- @tparam table session
+-- @tparam string name
+-- @treturn boolean
+function M.exists(session, name)
+  return find_oid(session, name) ~= nil
+end
+
 --- Where values of a type occur.
 -- @tparam table session
 -- @tparam string name
 -- @treturn number|nil its id; nil when there is none such
--- @treturn table of `{ oid =, position = }`: a type that is it or is made of it;
--- `position` counts attributes from 0, -1 for all there are
+-- @treturn table|nil of `{ oid =, position = }`: a type that is it or is made of
+-- it; `position` counts attributes from 0, -1 for all there are
 function M.owners(session, name)
-  local oid = ask(session, "select to_regtype($1)::oid::int8 as oid",
-    name)[1].oid
+  local oid = find_oid(session, name)
   if not oid then
-    caller.usage("there is no type %q", name)
+    return nil
   end
   return oid, ask(session, OWNERS, ("%d"):format(oid))
 end
