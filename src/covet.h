@@ -99,7 +99,8 @@ typedef struct covet_cell {
     const char *bytes;          /* borrowed from the batch */
     const covet_nested *nested; /* the same */
   };
-  int32_t length; /* bytes of TEXT and BLOB, -1 for NULL, else 0 */
+  int32_t length; /* bytes of TEXT and BLOB, -1 for NULL, 4 for a FLOAT that is
+                     of single precision in the database, else 0 */
   uint32_t kind;  /* covet_kind */
 } covet_cell;
 

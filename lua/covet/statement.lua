@@ -22,11 +22,13 @@ for _, option in ipairs(call.OPTIONS) do
   OPTION[option[1]] = true
 end
 
--- Whether the only argument of a call is `{ values..., option = }`: a plain
--- table with the name of an option.
-local function is_table_form(first, ...)
+-- Whether the only argument of a call is `{ values..., option = }`: a plain table
+-- with the name of an option. Without values it is one itself, to a statement that
+-- takes some.
+local function is_table_form(self, first, ...)
   if type(first) ~= "table" or getmetatable(first) ~= nil
-    or select("#", ...) > 0 then
+    or select("#", ...) > 0
+    or self.count > 0 and first[1] == nil and first.params == nil then
     return false
   end
   for key in pairs(first) do
@@ -44,7 +46,7 @@ for _, name in ipairs {
 } do
   Statement[name] = function(self, ...)
     local session = self.session
-    if not is_table_form(...) then
+    if not is_table_form(self, ...) then
       return session[name](session, self.sql, ...)
     end
     local given = { self.sql }

@@ -228,8 +228,8 @@ describe("nested values", function()
     assert.equal("0.1", literal.float(0.10000000149011612, true))
     assert.equal("1e+06", literal.float(1000000, true))
     assert.equal("123456", literal.float(123456, true))
-    assert.equal("{0.1}", text("array", nested("array", { type_id = 1021,
-      cells = { cell("float", 0.10000000149011612) } })))
+    assert.equal("{0.1}", text("array", nested("array", {
+      cells = { cell("float", 0.10000000149011612, 4) } })))
   end)
 
   it("leaves what has no codec as it is", function()

@@ -55,9 +55,10 @@ function M.shape(columns)
 end
 
 --- A cell that is not what its Lua value suggests, for instance
--- `cell("blob", "x")` or `cell("boolean", 1)`.
-function M.cell(kind, value)
-  return { kind = M.KINDS[kind], value = value }
+-- `cell("blob", "x")`, `cell("boolean", 1)` or `cell("float", 0.5, 4)`, of single
+-- precision.
+function M.cell(kind, value, length)
+  return { kind = M.KINDS[kind], value = value, length = length }
 end
 
 M.NULL = M.cell "null"
@@ -108,7 +109,7 @@ function fill(batch, cell, value)
   if value.nested then
     return fill_nested(batch, cell, value.kind, value.nested)
   end
-  cell.kind, value = value.kind, value.value
+  cell.kind, cell.length, value = value.kind, value.length or 0, value.value
   if type(value) == "string" then
     cell.bytes, cell.length = keep(batch, value), #value
   elseif cell.kind == M.KINDS.float then

@@ -13,10 +13,10 @@ static pg_read_status set_integer(covet_cell *cell, int64_t value)
   return PG_READ_OK;
 }
 
-static pg_read_status set_number(covet_cell *cell, double value)
+static pg_read_status set_number(covet_cell *cell, double value, bool single)
 {
   cell->number = value;
-  cell->length = 0;
+  cell->length = single ? 4 : 0;
   cell->kind = COVET_FLOAT;
   return PG_READ_OK;
 }
@@ -137,7 +137,7 @@ pg_read_status pg_float4_binary(pg_reader *reader, const pg_type *type,
   }
   bits = pg_get32(bytes);
   memcpy(&value, &bits, sizeof(value));
-  return set_number(cell, (double) value);
+  return set_number(cell, (double) value, true);
 }
 
 pg_read_status pg_float8_binary(pg_reader *reader, const pg_type *type,
@@ -154,7 +154,7 @@ pg_read_status pg_float8_binary(pg_reader *reader, const pg_type *type,
   }
   bits = pg_get64(bytes);
   memcpy(&value, &bits, sizeof(value));
-  return set_number(cell, value);
+  return set_number(cell, value, false);
 }
 
 static pg_read_status read_float(const pg_reader *reader, bool single,
@@ -164,7 +164,7 @@ static pg_read_status read_float(const pg_reader *reader, bool single,
   double value;
 
   return pg_text_float(bytes, length, single, &value)
-             ? set_number(cell, value)
+             ? set_number(cell, value, single)
              : pg_read_as_text(reader, bytes, length, cell);
 }
 

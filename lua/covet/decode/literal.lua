@@ -12,11 +12,13 @@ local gsub, str, tonumber = string.gsub, ffi.string, tonumber
 -- covet_kind
 local NULL, INTEGER, FLOAT, BLOB, BOOLEAN = 0, 1, 2, 4, 5
 local ARRAY, COMPOSITE, RANGE, MULTIRANGE, MAP = 12, 13, 14, 15, 16
+-- The length of a cell whose FLOAT has four bytes in the database, and so fewer
+-- digits.
+local SINGLE = 4
 -- covet_range_flags
 local EMPTY, LOWER_INCLUSIVE, UPPER_INCLUSIVE = 1, 2, 4
--- Ids of types: the elements of an array of boxes are separated by semicolons,
--- and floats of four bytes have fewer digits.
-local BOX_ARRAY, FLOAT4_ARRAY = 1020, 1021
+-- Id of a type: the elements of an array of boxes are separated by semicolons.
+local BOX_ARRAY = 1020
 
 local M = {}
 
@@ -136,7 +138,7 @@ local function write_dimension(nested, out, dimension, at)
     else
       local cell = nested.cells[at]
       out[#out + 1] = cell.kind == NULL and "NULL"
-        or M.element(write(cell, nested.type_id == FLOAT4_ARRAY), delimiter)
+        or M.element(write(cell), delimiter)
       at = at + 1
     end
   end
@@ -206,7 +208,7 @@ local WRITERS = {
   [MULTIRANGE] = write_multirange, [MAP] = write_map,
 }
 
-function write(cell, single)
+function write(cell)
   local kind = cell.kind
   local writer = WRITERS[kind]
   if writer then
@@ -214,7 +216,7 @@ function write(cell, single)
   elseif kind == INTEGER then
     return (gsub(tostring(cell.integer), "LL$", ""))
   elseif kind == FLOAT then
-    return M.float(cell.number, single)
+    return M.float(cell.number, cell.length == SINGLE)
   elseif kind == BOOLEAN then
     return tonumber(cell.integer) ~= 0 and "t" or "f"
   end
@@ -223,10 +225,9 @@ function write(cell, single)
 end
 
 --- A cell as text.
+-- @function write
 -- @tparam cdata cell not NULL
 -- @treturn string
-function M.write(cell)
-  return write(cell)
-end
+M.write = write
 
 return M

@@ -138,12 +138,17 @@ local function read_range(nested, read)
     return { empty = true }
   end
   local lower, upper = nested.cells[0], nested.cells[1]
-  return {
-    lower = lower.kind ~= NULL and read(lower, nested, 0) or nil,
-    upper = upper.kind ~= NULL and read(upper, nested, 1) or nil,
+  local range = {
     bounds = (band(flags, LOWER_INCLUSIVE) ~= 0 and "[" or "(")
       .. (band(flags, UPPER_INCLUSIVE) ~= 0 and "]" or ")"),
   }
+  if lower.kind ~= NULL then
+    range.lower = read(lower, nested, 0)
+  end
+  if upper.kind ~= NULL then
+    range.upper = read(upper, nested, 1)
+  end
+  return range
 end
 
 local function read_list(nested, read)
@@ -158,8 +163,12 @@ local function read_map(nested, read)
   local map = {}
   for i = 0, nested.count - 2, 2 do
     local value = nested.cells[i + 1]
-    map[str(nested.cells[i].bytes, nested.cells[i].length)] =
-      value.kind == NULL and null or read(value, nested, i + 1)
+    local key = str(nested.cells[i].bytes, nested.cells[i].length)
+    if value.kind == NULL then
+      map[key] = null
+    else
+      map[key] = read(value, nested, i + 1)
+    end
   end
   return map
 end

@@ -312,11 +312,13 @@ local function is_element(kind, value)
   return test ~= nil and test(value)
 end
 
--- Of its attributes, or a list of their values.
+-- Of its attributes, or a list of their values, of which the first may be NULL.
 function IS_ELEMENT.composite(value)
   local first = value[1]
-  return rows.is_row(value) or has_names(value)
-    or first ~= nil and (type(first) ~= "table" or is_tagged(first))
+  if first == nil then
+    return rows.is_row(value) or next(value) ~= nil
+  end
+  return rows.is_row(value) or type(first) ~= "table" or is_tagged(first)
 end
 
 function IS_ELEMENT.multirange(value)
@@ -416,15 +418,13 @@ function FORMS.array(kind, value, depth)
   local lengths, bounds = measure(kind, value)
   if not lengths then
     return nil, bounds
-  elseif lengths[#lengths] == 0 then
-    return "{}"
   end
   local out = { bounds_text(bounds, lengths) }
   local fault = write_dimension(kind, value, lengths, 1, out, depth)
   if fault then
     return nil, fault
   end
-  return concat(out)
+  return lengths[#lengths] == 0 and "{}" or concat(out)
 end
 
 -- --- Composites, ranges, maps ----------------------------------------------------------------
