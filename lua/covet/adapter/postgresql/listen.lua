@@ -22,8 +22,9 @@ local methods = M.methods
 
 local array_mode = decode.mode "array"
 
--- An adapter's `listening`: its listeners by channel (lists), how many there are,
--- and the token of the notifications that are read.
+-- An adapter's `listening`: its listeners by `channels` (lists), their `count`; the
+-- `token` of the notifications and the task that reads them (`reader`), as long as
+-- they are read; `stopping`, when that has been told to end.
 
 local function report(channel, err)
   io.stderr:write(("covet: in a listener of channel %s: %s\n"):format(channel,
@@ -90,21 +91,34 @@ local function read(adapter, listening, token)
     end
     ok, more, batch = task.finish(core.next(token))
   end
-  listening.token = nil
-  if not ok and listening.count > 0 and not adapter.ended then
+  local is_told = listening.stopping or adapter.ended
+  listening.token, listening.reader, listening.stopping = nil, nil, nil
+  if not ok and not is_told then
     report("*", errors.new(batch))
   end
 end
 
+-- Without a reader the driver drops what comes: one that is told to end has to
+-- have ended before the next begins.
 local function start(adapter)
   local listening = adapter.listening
+  while listening.stopping do
+    listening.reader:join()
+  end
   if listening.token then
     return
   end
   local token = core.call(adapter.handle, 0, STREAM, nil, 0, "notifications")
   if token then
     listening.token = token
-    task.spawn(read, adapter, listening, token)
+    listening.reader = task.spawn(read, adapter, listening, token)
+  end
+end
+
+local function stop_reading(listening)
+  if listening.token and not listening.stopping then
+    listening.stopping = true
+    core.cancel(listening.token)
   end
 end
 
@@ -141,8 +155,8 @@ end
 local function forget_channel(adapter, channel)
   invoke.call(adapter, "unlisten", nil, adapter.command_timeout, channel)
   local listening = adapter.listening
-  if listening.count == 0 and listening.token then
-    core.cancel(listening.token)
+  if listening.count == 0 then
+    stop_reading(listening)
   end
 end
 
@@ -174,9 +188,10 @@ function methods:listen(channel, fn)
   local list = listening.channels[channel] or {}
   listening.channels[channel] = list
   list[#list + 1], listening.count = listener, listening.count + 1
-  start(adapter)
-  local fine, err = pcall(invoke.call, adapter, "listen", nil,
-    adapter.acquire_timeout, channel)
+  local fine, err = pcall(function()
+    start(adapter)
+    invoke.call(adapter, "listen", nil, adapter.acquire_timeout, channel)
+  end)
   if not fine then
     if remove(adapter, listener) then
       pcall(forget_channel, adapter, channel)
@@ -200,7 +215,7 @@ function methods:unlisten(channel)
     end
   end
   for _, name in ipairs(names) do
-    for _, listener in ipairs { unpack(listening.channels[name]) } do
+    for _, listener in ipairs { unpack(listening.channels[name] or {}) } do
       remove(self.adapter, listener)
     end
     forget_channel(self.adapter, name)
@@ -225,9 +240,7 @@ function M.stop(adapter)
       end
     end
     listening.channels, listening.count = {}, 0
-    if listening.token then
-      core.cancel(listening.token)
-    end
+    stop_reading(listening)
   end
 end
 
