@@ -329,19 +329,37 @@ static void note_for_transaction(pg_connection *connection, covet_error *error)
 }
 
 /* The server counts characters. */
-static int64_t byte_of(const covet_op *op, int64_t character)
+static int64_t byte_of(const char *sql, size_t length, int64_t character)
 {
   size_t at = 0;
 
-  while (character > 1 && at < op->sql_length) {
+  while (character > 1 && at < length) {
     at++;
-    while (at < op->sql_length &&
-           ((unsigned char) op->sql[at] & 0xc0) == 0x80) {
+    while (at < length && ((unsigned char) sql[at] & 0xc0) == 0x80) {
       at++;
     }
     character--;
   }
   return (int64_t) at + 1;
+}
+
+/* `before`: characters that were sent in front. Of a COPY the SQL is its first
+ * parameter. */
+static void place(const covet_op *op, size_t before, covet_error *error)
+{
+  int64_t position = error->position - (int64_t) before;
+
+  if (error->position == 0) {
+    return;
+  }
+  if (op->type == COVET_OP_QUERY) {
+    error->position =
+        position > 0 ? byte_of(op->sql, op->sql_length, position) : 0;
+  } else if (op->type == COVET_OP_CALL && op->param_count > 0 &&
+             op->params[0].kind == COVET_TEXT) {
+    error->position =
+        byte_of(op->params[0].bytes, (size_t) op->params[0].length, position);
+  }
 }
 
 void pg_fault(pg_connection *connection, covet_op *op, const PGresult *result,
@@ -359,11 +377,7 @@ void pg_fault(pg_connection *connection, covet_op *op, const PGresult *result,
     pg_error_fill(error, result);
   }
   error->phase = op->phase;
-  if (error->position > 0 && op->type == COVET_OP_QUERY) {
-    error->position = error->position > (int64_t) before
-                          ? byte_of(op, error->position - (int64_t) before)
-                          : 0;
-  }
+  place(op, before, error);
   note_for_transaction(connection, error);
   if (is_demoted(connection, error)) {
     connection->base.broken = true;
