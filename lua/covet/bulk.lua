@@ -7,6 +7,7 @@
 
 local call = require "covet.call"
 local core = require "covet.core"
+local events = require "covet.events"
 local task = require "covet.task"
 local waits = require "covet.wait"
 
@@ -216,16 +217,12 @@ end
 -- @tparam function fn
 -- @treturn number what `fn` answered
 function M.run(from, parsed, started, apart, fn)
-  local total
-  if apart then
-    total = from:transaction(fn)
-  else
-    total = fn(from:enter(parsed.text))
-  end
-  if started then
-    from.adapter:note_query(parsed, started)
-  end
-  return total
+  return events.run(from, parsed, started, function()
+    if apart then
+      return (from:transaction(fn))
+    end
+    return fn(from:enter(parsed.text))
+  end)
 end
 
 --- What is given as an iterator, to be called; nil for a list.

@@ -203,18 +203,15 @@ local function bind_params(parsed, params)
   return bind_list(parsed, params, 0)
 end
 
---- Read a call's table.
+--- The statement of a call's table, and its parameters.
 -- @tparam table adapter
--- @tparam table defaults resolved options
--- @tparam table given `{ sql, ..., params =, option = }`
+-- @tparam table given `{ sql, values..., params =, option = }`
+-- @tparam table checked its options
 -- @treturn table the parsed statement
--- @treturn table resolved options
 -- @treturn table parameters
 -- @treturn number how many
-function M.read(adapter, defaults, given)
-  local text = M.text_of(given)
-  local checked = options.check(CALL_OPTIONS, given, "call", caller.LEVEL)
-  local parsed = M.parse(adapter, text)
+function M.read_values(adapter, given, checked)
+  local parsed = M.parse(adapter, M.text_of(given))
   local list, n
   if checked.params and given[2] ~= nil then
     caller.usage "give either params or values by position, not both"
@@ -227,7 +224,21 @@ function M.read(adapter, defaults, given)
   else
     list, n = bind_list(parsed, given, 1)
   end
-  list, n = sql.arrange(parsed, list, n)
+  return parsed, sql.arrange(parsed, list, n)
+end
+
+--- Read a call's table.
+-- @tparam table adapter
+-- @tparam table defaults resolved options
+-- @tparam table given `{ sql, ..., params =, option = }`
+-- @treturn table the parsed statement
+-- @treturn table resolved options
+-- @treturn table parameters
+-- @treturn number how many
+function M.read(adapter, defaults, given)
+  M.text_of(given)
+  local checked = options.check(CALL_OPTIONS, given, "call", caller.LEVEL)
+  local parsed, list, n = M.read_values(adapter, given, checked)
   return parsed, M.resolve(checked, defaults), list, n
 end
 

@@ -25,6 +25,9 @@ function M.new()
   return listeners.new(EVENTS)
 end
 
+-- When the call began of which an error was told, by error.
+local told = setmetatable({}, { __mode = "k" })
+
 --- When a call begins.
 -- @tparam table session
 -- @treturn number|boolean seconds; false when no one listens
@@ -71,8 +74,35 @@ end
 -- @tparam table|nil parsed
 -- @tparam number|boolean|nil started
 function methods:note_error(err, parsed, started)
+  if type(err) == "table" then
+    told[err] = started
+  end
   self:emit("error", { error = err, sql = text_of(parsed),
     seconds = started and core.now() - started or nil })
+end
+
+local function settle(session, parsed, started, fine, ...)
+  if fine and started then
+    session.adapter:note_query(parsed, started)
+  elseif started and told[(...)] ~= started then
+    session.adapter:note_error((...), parsed, started)
+  end
+  if not fine then
+    error((...), 0)
+  end
+  return ...
+end
+
+--- Run a call that consists of others, and runs what the caller gave; it is told once
+-- whatever of it fails.
+-- @tparam table session
+-- @tparam table parsed
+-- @tparam number|boolean started of `begin`
+-- @tparam function fn
+-- @param ... for fn
+-- @return what fn returned
+function M.run(session, parsed, started, fn, ...)
+  return settle(session, parsed, started, pcall(fn, ...))
 end
 
 return M

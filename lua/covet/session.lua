@@ -140,12 +140,16 @@ end
 
 --- Raise what the core reported; a mistake of usage with the caller's place.
 -- @tparam table fields
--- @tparam table parsed
+-- @tparam[opt] table parsed what it is about: `text`, the SQL; where another one
+-- was sent, `place(position)`: the byte of the text for one of that
 -- @tparam[opt] number|boolean started of `covet.events.begin`
 function methods:fail(fields, parsed, started)
   local adapter = self.adapter
   explain_script(fields, parsed)
   fields.sql = fields.sql or parsed and parsed.text
+  if fields.position and parsed and parsed.place then
+    fields.position = parsed.place(fields.position)
+  end
   fields.database = adapter.database
   if fields.kind == "usage" or fields.kind == "pool_exhausted"
     or fields.phase == "queue" then

@@ -63,7 +63,7 @@ local function settle(self)
   if self.owner then
     self.owner:disown(self)
   end
-  if started then
+  if started and not self.is_part then
     session.adapter:note_query(self.parsed, started)
   end
   if session.is_share then
@@ -100,9 +100,9 @@ local function drop_news(token, ok, more, batch)
 end
 
 -- Keep what came; a token that has ended is forgotten.
-local function keep(self, more, batch)
+local function keep(self, more, batch, affected)
   if not more then
-    self.token = nil
+    self.token, self.affected = nil, affected
   end
   self.batch = batch and ffi.cast(BATCH, batch) or nil
   if self.batch ~= nil and not self.names then
@@ -115,7 +115,7 @@ local function give_up(self, err)
   local started = self.started
   self.started = false
   self:close()
-  if started then
+  if started and not self.is_part then
     self.session.adapter:note_error(err, self.parsed, started)
   end
   error(err, 0)
@@ -132,7 +132,7 @@ local function next_batch(self, guard)
       caller.usage "another task waits for the next chunk of this stream"
     end
     self.waiting = guard
-    local fine, ok, more, batch = pcall(task.finish, core.next(token))
+    local fine, ok, more, batch, affected = pcall(task.finish, core.next(token))
     self.waiting = false
     if not fine then
       self.token = nil -- the operation has ended with the wait
@@ -143,7 +143,7 @@ local function next_batch(self, guard)
     elseif not ok then
       fail(self, batch)
     end
-    keep(self, more, batch)
+    keep(self, more, batch, affected)
   end
   return true
 end
@@ -245,27 +245,27 @@ local function collected(guard)
   end
 end
 
+--- Make a kind of streams: what the user holds of them.
 -- Guards of a kind share one metatable: `newproxy` copies that of its argument.
-local function make_kind(step)
+-- @tparam string name
+-- @tparam table methods
+-- @tparam function step `step(guard)`: the next item of a loop
+-- @treturn userdata for `M.new`
+function M.kind(name, methods, step)
   local kind = newproxy(true)
   local meta = getmetatable(kind)
-  meta.__name, meta.__index, meta.__call = "covet.stream", Stream, step
+  meta.__name, meta.__index, meta.__call = name, methods, step
   meta.__gc = collected
   return kind
 end
 
-local CHUNKS, ROWS = make_kind(Stream.read), make_kind(next_row)
+local CHUNKS = M.kind("covet.stream", Stream, Stream.read)
+local ROWS = M.kind("covet.stream", Stream, next_row)
+
+--- Methods of a stream, and what its loop calls, for other kinds.
+M.close, M.next_row = Stream.close, next_row
 
 -- --- Opening --------------------------------------------------------------------------
-
-local function new_cursor(session, parsed, given, token, started)
-  return setmetatable({
-    session = session, parsed = parsed, mode = given.mode, token = token,
-    size = given.chunk_size or CHUNK_SIZE, started = started,
-    task = task.current(), chunk = NOTHING, index = 0, rest_count = 0,
-    closed = false, waiting = false,
-  }, Cursor)
-end
 
 local function own(self)
   local session = self.session
@@ -277,6 +277,40 @@ local function own(self)
     self.claimed, self.opened_at = true, caller.where()
     claims.add(session.adapter, self.task, self)
   end
+end
+
+--- Make a stream of a call of which there is news.
+-- @tparam userdata kind of `M.kind`
+-- @tparam table cursor taken: `session`, `parsed`, `mode` (of covet.decode), `token`,
+-- `started`, `size` (rows in a chunk), `what` it is for messages, `is_part` (of a
+-- call that is told when it has ended)
+-- @tparam boolean more whether there is more to come
+-- @param batch what came
+-- @param affected rows that the call counts, when it has ended
+-- @treturn userdata
+function M.new(kind, cursor, more, batch, affected)
+  cursor.task, cursor.chunk, cursor.index = task.current(), NOTHING, 0
+  cursor.rest_count, cursor.closed, cursor.waiting = 0, false, false
+  setmetatable(cursor, Cursor)
+  keep(cursor, more, batch, affected)
+  own(cursor)
+  local guard = newproxy(kind)
+  cursors[guard] = cursor
+  return guard
+end
+
+--- Rows that the call of a stream counts; nil as long as it has not ended.
+-- @tparam userdata guard
+-- @treturn number|string|nil
+function M.affected(guard)
+  return cursors[guard].affected
+end
+
+--- What is done with a stream has failed: end it, tell of it, and raise that.
+-- @tparam userdata guard
+-- @param err
+function M.give_up(guard, err)
+  give_up(cursors[guard], err)
 end
 
 local function open(kind, session, submit, text, ...)
@@ -301,12 +335,9 @@ local function open(kind, session, submit, text, ...)
     call.forget_types(parsed)
     session:fail(batch, parsed, started)
   end
-  local cursor = new_cursor(session, parsed, given, token, started)
-  keep(cursor, more, batch)
-  own(cursor)
-  local guard = newproxy(kind)
-  cursors[guard] = cursor
-  return guard
+  return M.new(kind, { session = session, parsed = parsed, mode = given.mode,
+    size = given.chunk_size or CHUNK_SIZE, token = token, started = started },
+    more, batch)
 end
 
 --- A stream of chunks.

@@ -15,6 +15,7 @@ local lock = require "covet.adapter.postgresql.lock"
 local options = require "covet.options"
 local parameters = require "covet.adapter.postgresql.parameters"
 local pipeline = require "covet.adapter.postgresql.pipeline"
+local records = require "covet.adapter.postgresql.records"
 local urls = require "covet.adapter.url"
 
 local M = {}
@@ -312,7 +313,7 @@ local function complete(self, checked, url)
   self.options, self.types = checked, {}
   self.codecs, self.encodes_all = codec.new(), false
   self.encoder, self.find_numbers = parameters.encoder, parameters.find_numbers
-  self.copy_records = copy.copy_records
+  self.copy_records = records.copy_records
   self.insert_returns = true
   self.lanes = { [true] = 0, [false] = 0 }
   self.defaults = call.resolve({}, { types = decode.plan({}, 2, self.codecs) })

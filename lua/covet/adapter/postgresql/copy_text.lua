@@ -125,65 +125,90 @@ function M.out_of(name, given)
   return "COPY " .. table_text(name, given) .. " TO STDOUT" .. with_text(given)
 end
 
+-- --- Queries ----------------------------------------------------------------------
+
 -- COPY takes no parameters: they are put into the text, in place of marks that
 -- no text has.
 local MARK = "\1\2covet:"
 local MARKED = setmetatable({ parameter = MARK },
   { __index = dialects.postgresql })
 
-local function put_in(adapter, text, list, n)
+-- The one statement of a text, without what stands behind it.
+local function only_statement(adapter, text)
   if text:find(MARK, 1, true) then
     caller.usage "the query has control characters"
   end
-  local parsed = sql.parse(text, MARKED, caller.LEVEL)
-  if parsed.count ~= n then
-    call.refuse_count(parsed, n, list[n])
+  local list = sql.split(text, adapter.dialect, caller.LEVEL)
+  if #list ~= 1 then
+    caller.usage "copy_from_query takes one query"
   end
-  local literals = {}
-  for i = 1, n do
-    literals[i] = sql.quote_literal(list[i], adapter.dialect)
+  return list[1]
+end
+
+-- A text that is sent with values in it, beside the one that is shown: `places` are
+-- the bytes where each value stands and its placeholder.
+local function add(texts, piece, shown)
+  texts.sent[#texts.sent + 1], texts.shown[#texts.shown + 1] = piece, shown
+  texts.places[#texts.places + 1] = { sent = texts.at, length = #piece,
+    shown = texts.shown_at, shown_length = #shown }
+  texts.at, texts.shown_at = texts.at + #piece, texts.shown_at + #shown
+end
+
+local function put_in(adapter, query, list)
+  local texts = { sent = {}, shown = {}, places = {}, at = 1, shown_at = 1 }
+  local marked, at = sql.parse(query, MARKED, caller.LEVEL).text, 1
+  local function add_plain(last)
+    local piece = marked:sub(at, last)
+    add(texts, piece, piece)
   end
-  local pieces, at = {}, 1
-  local from, to, number = parsed.text:find(MARK .. "(%d+)", 1)
+  local from, to, number = marked:find(MARK .. "(%d+)", 1)
   while from do
-    pieces[#pieces + 1] = parsed.text:sub(at, from - 1)
-    pieces[#pieces + 1] = literals[tonumber(number)]
+    add_plain(from - 1)
+    add(texts, sql.quote_literal(list[tonumber(number)], adapter.dialect),
+      "$" .. number)
     at = to + 1
-    from, to, number = parsed.text:find(MARK .. "(%d+)", at)
+    from, to, number = marked:find(MARK .. "(%d+)", at)
   end
-  pieces[#pieces + 1] = parsed.text:sub(at)
-  return table.concat(pieces)
+  add_plain(#marked)
+  return texts
+end
+
+-- Where in the text that is shown a byte of the one that was sent is; `before` stand
+-- in front of both.
+local function placer(texts, before)
+  return function(position)
+    position = position - before
+    for _, place in ipairs(texts.places) do
+      local offset = position - place.sent
+      if offset >= 0 and offset < place.length then
+        return before + place.shown
+          + (place.length == place.shown_length and offset or 0)
+      end
+    end
+    return before + position + texts.shown_at - texts.at -- behind the query
+  end
 end
 
 --- COPY out of a query.
--- @tparam table adapter
--- @tparam table given `{ sql, values..., option = }`
--- @treturn string
+-- @tparam table session
+-- @tparam table given `{ sql, values..., params =, option = }`
+-- @treturn table `text`, which is shown and has no values; `sent`, where they stand
+-- as literals; `place(position)`: the byte of the one for that of the other
 -- @treturn table checked options
-function M.out_of_query(adapter, given)
+function M.out_of_query(session, given)
+  local adapter = session.adapter
   local text = call.text_of(given)
   local checked = options.check(M.FROM_QUERY, given, "copy_from_query",
     caller.LEVEL)
-  local parsed = call.parse(adapter, text)
-  if parsed.statements ~= 1 then
-    caller.usage "copy_from_query takes one query"
-  end
-  local list, n = {}, 0
-  if checked.params and parsed.names then
-    list, n = sql.bind_named(parsed, checked.params, caller.LEVEL)
-  elseif checked.params then
-    list, n = checked.params, parsed.count
-  else
-    for key in pairs(given) do
-      n = type(key) == "number" and key - 1 > n and key - 1 or n
-    end
-    n = parsed.names == nil and n < parsed.count and parsed.count or n
-    for i = 1, n do
-      list[i] = given[i + 1]
-    end
-  end
-  text = put_in(adapter, text, list, n):gsub(";%s*$", "")
-  return "COPY (" .. text .. "\n) TO STDOUT" .. with_text(checked), checked
+  local query = only_statement(adapter, text)
+  local parsed, list, n = call.read_values(adapter, given, checked)
+  local texts = put_in(adapter, query, call.encode_list(session, parsed, list, n))
+  local before, behind = "COPY (", "\n) TO STDOUT" .. with_text(checked)
+  return {
+    text = before .. table.concat(texts.shown) .. behind,
+    sent = before .. table.concat(texts.sent) .. behind,
+    place = placer(texts, #before),
+  }, checked
 end
 
 return M

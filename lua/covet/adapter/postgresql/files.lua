@@ -24,57 +24,66 @@ local function check(opened, message)
   return opened
 end
 
---- Read a file.
--- @tparam string path
--- @treturn function answers the next piece, nil at the end
--- @treturn function closes the file
-function M.reader(path)
-  local uv = shared_luv()
-  if not uv then
-    local file = check(io.open(path, "rb"))
-    return function()
-      return file:read(PIECE)
-    end, function()
-      file:close()
-    end
-  end
-  local descriptor = task.await(uv.fs_open, path, "r", MODE)
-  return function()
-    local piece = task.await(uv.fs_read, descriptor, PIECE, -1)
-    return piece ~= "" and piece or nil
-  end, function()
-    uv.fs_close(descriptor)
-  end
+-- --- By Lua's own library ----------------------------------------------------------------
+
+local Plain = {}
+Plain.__index = Plain
+
+function Plain:read()
+  local piece, message = self.file:read(PIECE)
+  return check(piece or not message, message) and piece
+end
+
+function Plain:write(piece)
+  check(self.file:write(piece))
+end
+
+function Plain:close()
+  check(self.file:close())
+end
+
+-- --- By luv --------------------------------------------------------------------------------
+
+local Shared = {}
+Shared.__index = Shared
+
+-- A request that an interrupted task leaves behind would open a file that nobody
+-- closes, or use one that is closed: it ends first.
+local function await(...)
+  return task.shelter(task.await, ...)
+end
+
+function Shared:read()
+  local piece = await(self.uv.fs_read, self.descriptor, PIECE, -1)
+  return piece ~= "" and piece or nil
 end
 
 -- luv may write a part.
-local function write_all(uv, descriptor, piece)
+function Shared:write(piece)
   while piece ~= "" do
-    local count = task.await(uv.fs_write, descriptor, piece, -1)
+    local count = await(self.uv.fs_write, self.descriptor, piece, -1)
     piece = piece:sub(count + 1)
   end
 end
 
---- Write a file anew.
+function Shared:close()
+  check(self.uv.fs_close(self.descriptor))
+end
+
+-- --- Both ------------------------------------------------------------------------------------
+
+--- Open a file.
 -- @tparam string path
--- @treturn function takes the next piece
--- @treturn function closes the file; raises when that fails
-function M.writer(path)
+-- @tparam string mode "r", or "w" to write it anew
+-- @treturn table `read()` answers the next piece, nil at the end; `write(piece)`;
+-- `close()`. Each raises kind "system" when the system refuses
+function M.open(path, mode)
   local uv = shared_luv()
   if not uv then
-    local file = check(io.open(path, "wb"))
-    return function(piece)
-      check(file:write(piece))
-    end, function()
-      check(file:close())
-    end
+    return setmetatable({ file = check(io.open(path, mode .. "b")) }, Plain)
   end
-  local descriptor = task.await(uv.fs_open, path, "w", MODE)
-  return function(piece)
-    write_all(uv, descriptor, piece)
-  end, function()
-    check(uv.fs_close(descriptor))
-  end
+  return setmetatable({ uv = uv, descriptor = await(uv.fs_open, path, mode,
+    MODE) }, Shared)
 end
 
 return M
