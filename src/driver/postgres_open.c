@@ -171,9 +171,9 @@ static void set_up(pg_connection *connection, covet_error *error)
                                 is_off(pq, "default_transaction_read_only");
   PQsetNoticeReceiver(pq, on_notice, connection);
   connection->knows_input = pg_input_known(pq);
-  if (PQserverVersion(pq) < 90600) {
+  if (PQserverVersion(pq) < 120000) {
     covet_error_set(error, COVET_ERROR_UNSUPPORTED,
-                    "the server is PostgreSQL %d.%d; 9.6 is the oldest that "
+                    "the server is PostgreSQL %d.%d; 12 is the oldest that "
                     "is supported",
                     PQserverVersion(pq) / 10000,
                     PQserverVersion(pq) / 100 % 100);
