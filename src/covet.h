@@ -615,6 +615,8 @@ typedef struct covet_result {
   int read_only;
   const covet_shape *parameters; /* their types, where the database tells them;
                                     else NULL */
+  char command[64]; /* the database's own words for what was done, such as
+                       "INSERT 0 1"; empty where it has none */
 } covet_result;
 
 COVET_EXPORT const covet_result *covet_op_result(const covet_op *op);

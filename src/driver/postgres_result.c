@@ -431,5 +431,7 @@ void pg_note_command(pg_request *request, PGresult *result)
     figures->affected_rows += strtoll(count, NULL, 10);
   } else {
     figures->affected_rows = count[0] == '\0' ? 0 : strtoll(count, NULL, 10);
+    covet_error_text(figures->command, sizeof(figures->command),
+                     PQcmdStatus(result), sizeof(figures->command));
   }
 }

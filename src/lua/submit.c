@@ -133,7 +133,11 @@ static int push_result(lua_State *L, covet_op *op, covet_batch *batch)
   } else {
     lua_pushnil(L);
   }
-  return 3;
+  if (batch != NULL || result->command[0] == '\0') {
+    return 3;
+  }
+  lua_pushstring(L, result->command);
+  return 4;
 }
 
 int covetL_push_completion(lua_State *L, binding *state, covet_op *op)
