@@ -40,9 +40,13 @@ M.OPTIONS = {
     check = is_positive },
 }
 
-local CALL_OPTIONS = { { "params", "table", nil, "Values of :name, or a list for ?." } }
-for i, option in ipairs(M.OPTIONS) do
-  CALL_OPTIONS[i + 1] = option
+local CALL_OPTIONS = {
+  { "params", "table", nil, "Values of :name, or a list for ?." },
+  { "cursor", "boolean", nil, "PostgreSQL's streams: by a cursor, also outside of "
+    .. "a transaction; elsewhere nothing." },
+}
+for _, option in ipairs(M.OPTIONS) do
+  CALL_OPTIONS[#CALL_OPTIONS + 1] = option
 end
 CALL_OPTIONS.positional = true
 

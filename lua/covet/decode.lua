@@ -176,7 +176,8 @@ local function first_lazy(batch, mode)
   return out[1]
 end
 
---- The first row of a delivery of at most one row; the batch is taken.
+--- The first row of a delivery of at most one row; the batch is taken, whatever
+-- happens.
 -- @tparam number|cdata batch `covet_batch *`
 -- @tparam table mode
 -- @return the row (the value, in mode "value"), or nil
@@ -190,8 +191,11 @@ function M.first(batch, mode)
     return first_lazy(batch, mode), true
   end
   local read = mode.singles[batch.shape.id] or add_single(mode, batch)
-  local first = read(batch)
+  local fine, first = pcall(read, batch)
   free_batch(batch)
+  if not fine then
+    rethrow(first, 0)
+  end
   return first, true
 end
 

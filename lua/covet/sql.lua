@@ -88,7 +88,8 @@ end
 -- parameter of each native placeholder, or nil when in order), `keyword`,
 -- `second` (the word behind it; for CREATE what is made), `verb` (the keyword,
 -- but behind WITH the main statement's), `statements` (how many),
--- `temporary` (something temporary is created), `control` (the first word that
+-- `temporary` (something temporary is created), `returning` (an INSERT has that
+-- clause), `control` (the first word that
 -- begins or ends a transaction, of any statement). The other words are those of
 -- the first statement, in capitals; nil where there is none. Raises "syntax_error" for a
 -- quote or comment without end, "usage" for placeholders of two styles.
@@ -99,7 +100,7 @@ function M.parse(text, dialect, level)
     order = uneven_order(scan), keyword = scan.keyword, second = scan.second,
     verb = scan.verb or scan.keyword == "WITH" and "SELECT" or nil,
     statements = scan.statements, temporary = scan.temporary,
-    control = scan.control,
+    control = scan.control, returning = scan.returning,
   }
 end
 

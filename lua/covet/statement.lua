@@ -17,7 +17,7 @@ local class = { __name = "covet.statement", __index = Statement }
 
 local M = {}
 
-local OPTION = { params = true }
+local OPTION = { params = true, cursor = true }
 for _, option in ipairs(call.OPTIONS) do
   OPTION[option[1]] = true
 end

@@ -66,7 +66,7 @@ local function settle(self)
   if started and not self.is_part then
     session.adapter:note_query(self.parsed, started)
   end
-  if session.is_share then
+  if session.is_share or session.is_of_stream then
     session:close()
   end
 end

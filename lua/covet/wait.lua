@@ -24,12 +24,12 @@ end
 -- a connection just now after all.
 local function withdraw(session, places, parsed, started, token)
   core.cancel(token)
-  local ok, more, fields, rest, last = tell(session, parsed, started,
+  local ok, more, fields, affected, id, command = tell(session, parsed, started,
     pcall(wait, token))
   if not ok and fields.kind == "cancelled" and fields.phase == "queue" then
     claims.refuse(session, places, parsed, started)
   end
-  return ok, more, fields, rest, last
+  return ok, more, fields, affected, id, command
 end
 
 --- Wait for an operation.

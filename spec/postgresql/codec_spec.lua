@@ -112,4 +112,28 @@ postgresql.describe("codecs of PostgreSQL", function()
     assert.equal("ok", db:fetch_value("select $1::state", 1))
     assert.same({ "ok", "sad" }, db:fetch_value("select $1::state[]", { 1, 0 }))
   end)
+
+  it("that raise leave nothing behind", function()
+    local function memory()
+      local file = io.open "/proc/self/status"
+      local kilobytes = file:read("*a"):match "VmRSS:%s*(%d+)"
+      file:close()
+      return tonumber(kilobytes)
+    end
+    db:set_type_codec("mood", { decode = function() error "no such mood" end })
+    local function run(n)
+      for _ = 1, n do
+        local fine, err = pcall(db.fetch_one, db, "select 'ok'::mood, repeat('x', 200000)")
+        assert.is_false(fine)
+        assert.matches("no such mood", tostring(err))
+      end
+      collectgarbage()
+      collectgarbage()
+    end
+    run(20)
+    local before = memory()
+    run(300) -- 60 MB
+    assert.is_true(memory() - before < 20000)
+    assert.equal(0, db:get_pool_stats().used)
+  end)
 end)

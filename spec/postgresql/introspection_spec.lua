@@ -91,4 +91,20 @@ postgresql.describe("introspection", function()
       assert.is_true(tx:table_exists("t", "other"))
     end)
   end)
+
+  it("tells columns of a primary key from those that are only included", function()
+    db:execute "create table t (id int, name text, other int, primary key (other, id) include (name))"
+    local keys = {}
+    for _, column in ipairs(db:get_table_info "t") do
+      keys[column.name] = column.primary_key
+    end
+    assert.same({ id = true, name = false, other = true }, keys)
+  end)
+
+  it("leaves generated columns out where records name none", function()
+    db:execute "create table t (a int, b int generated always as (a * 2) stored, c int)"
+    assert.equal(2, db:copy_records_to_table("t", { { 1, 2 }, { 3, 4 } }))
+    assert.same({ { a = 1, b = 2, c = 2 }, { a = 3, b = 6, c = 4 } },
+      db:fetch_all "select * from t order by a")
+  end)
 end)

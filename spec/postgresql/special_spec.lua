@@ -143,4 +143,45 @@ postgresql.describe("what only PostgreSQL has", function()
     assert.matches("hello", told[1])
     assert.matches("careful", told[2])
   end)
+
+  it("execute_insert finds RETURNING where it is", function()
+    db:execute "create table notes (id serial primary key, body text)"
+    local function insert(text, ...)
+      return db:execute_insert(text, ...)
+    end
+    assert.equal(1, insert "insert into notes (body) values ('a -- b') returning id")
+    assert.equal(2, insert "insert into notes (body) values ('it''s /* ') /* ' */ returning id")
+    assert.equal(3, insert [[insert into notes (body) values (E'\' ') returning id]])
+    assert.equal(4, insert [[with w as (select $$x$$ as b)
+      insert into notes (body) select b from w returning id]])
+    fails("usage", insert, [[with w as (insert into notes (body) values ('x') returning body)
+      insert into notes (body) select body from w]])
+    fails("usage", insert, [[insert into notes (body) values ($$ returning $$)]])
+  end)
+
+  it("execute tells the server's words for what it did", function()
+    local function command(text, ...)
+      return db:execute(text, ...).command
+    end
+    assert.equal("CREATE TABLE", command "create table t (a int, b int)")
+    assert.equal("INSERT 0 2", command("insert into t values ($1, 1), (2, 2)", 1))
+    assert.equal("INSERT 0 2", command("insert into t values ($1, 1), (2, 2)", 1))
+    assert.equal("CREATE MATERIALIZED VIEW",
+      command "create materialized view m as select 1 as a with no data")
+    assert.equal("DROP MATERIALIZED VIEW", command "drop materialized view m")
+    assert.equal("SELECT 3", command "create table made as select generate_series(1, 3)")
+    assert.equal("MERGE 4", command [[merge into t using (select 1) s on true
+      when matched then update set b = 9]])
+    local handle
+    db:pipeline(function(p)
+      handle = p:execute("delete from t where a = $1", 1)
+    end)
+    assert.same({ affected_rows = 2, command = "DELETE 2" }, handle:result())
+  end)
+
+  it("server_settings and PgBouncer do not go together", function()
+    local err = fails("usage", open, { pgbouncer = true, server_settings = { work_mem = "5MB" } })
+    assert.matches("PgBouncer takes no server_settings", err.message)
+    open { pgbouncer = true, server_settings = {} }
+  end)
 end)

@@ -314,7 +314,7 @@ local function complete(self, checked, url)
   self.codecs, self.encodes_all = codec.new(), false
   self.encoder, self.find_numbers = parameters.encoder, parameters.find_numbers
   self.copy_records = records.copy_records
-  self.insert_returns = true
+  self.insert_returns, self.cursor_text = true, "BEGIN READ ONLY"
   self.lanes = { [true] = 0, [false] = 0 }
   self.defaults = call.resolve({}, { types = decode.plan({}, 2, self.codecs) })
   self.name = checked.name or name_of(checked, url)
@@ -339,6 +339,9 @@ function M.new(given, url, more)
   local checked = options.check(OPTIONS, given, "covet.postgresql", caller.LEVEL)
   if checked.hosts and (checked.host or checked.port) then
     caller.usage "hosts stands instead of host and port"
+  elseif checked.pgbouncer and next(checked.server_settings or {}) then
+    caller.usage("PgBouncer takes no server_settings: set them for the role or "
+      .. "the database (ALTER ROLE ... SET), or in transactions (SET LOCAL)")
   end
   local passed, names = to_driver(checked, given)
   local self = adapter.new(class, url or "postgresql://", passed, names, given)

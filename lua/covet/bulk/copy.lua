@@ -39,8 +39,10 @@ local function all_columns(session, name, schema, started)
   local names = {}
   local inner = session:with_options {}
   inner.is_inner = true -- a part of this call, not told as one of its own
-  for i, column in ipairs(inner:get_table_info(name, { schema = schema })) do
-    names[i] = column.name
+  for _, column in ipairs(inner:get_table_info(name, { schema = schema })) do
+    if column.is_generated ~= "ALWAYS" then
+      names[#names + 1] = column.name
+    end
   end
   if #names == 0 then
     session:fail({ kind = "undefined_table", table = name, retry = "no",

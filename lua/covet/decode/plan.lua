@@ -108,7 +108,7 @@ local function complete(plan, codecs)
     timestamptz = MOMENTS[plan.timestamptz or plan.timestamp],
   }
   plan.custom, plan.codecs = codecs.decode, codecs
-  plan.getters, plan.modes = {}, {}
+  plan.getters, plan.modes, plan.by_null = {}, {}, {}
 end
 
 --- Make a plan of the user's choice of types.
@@ -136,12 +136,17 @@ end
 -- @param value
 -- @treturn table
 function M.with_null(plan, value)
-  local choice = {}
-  for _, entry in ipairs(M.TYPES) do
-    choice[entry[1]] = plan[entry[1]]
+  local other = plan.by_null[value]
+  if not other then
+    local choice = {}
+    for _, entry in ipairs(M.TYPES) do
+      choice[entry[1]] = plan[entry[1]]
+    end
+    choice.null = value
+    other = M.new(choice, 2, plan.codecs)
+    plan.by_null[value] = other
   end
-  choice.null = value
-  return M.new(choice, 2, plan.codecs)
+  return other
 end
 
 return M

@@ -18,7 +18,8 @@ local READ_ONLY, SCRIPT = core.flags.READ_ONLY, core.flags.SCRIPT
 
 local methods = {}
 
--- "INSERT 0 1", "CREATE TABLE": as psql writes it.
+-- "INSERT 0 1", "CREATE TABLE": as psql writes it, where the database has no words
+-- of its own.
 local function make_tag(parsed, affected)
   local verb = parsed.verb or parsed.keyword or ""
   if verb == "INSERT" or verb == "REPLACE" then
@@ -47,13 +48,13 @@ local function exact(value)
 end
 
 local function execute(session, text, ...)
-  local parsed, _, token, more, batch, affected, id, started =
+  local parsed, _, token, more, batch, affected, id, started, command =
     run(session, 0, session.adapter.command_timeout, text, ...)
   while more do
-    more, batch, affected, id = proceed(session, parsed, token, started)
+    more, batch, affected, id, command = proceed(session, parsed, token, started)
   end
   assert(batch == nil)
-  return parsed, exact(affected), exact(id)
+  return parsed, exact(affected), exact(id), command
 end
 
 local function execute_script(session, parsed, given)
@@ -87,26 +88,16 @@ function methods:execute(text, ...)
         or select(2, call.read(self.adapter, session.defaults, text)))
     end
   end
-  local parsed, affected, id = execute(session, text, ...)
+  local parsed, affected, id, command = execute(session, text, ...)
   return {
     affected_rows = affected, last_insert_id = id,
-    command = command_tag(parsed, tonumber(affected)),
+    command = command or command_tag(parsed, tonumber(affected)),
   }
-end
-
--- Words of a text that are no part of strings, quoted names or comments.
-local function has_word(text, word)
-  text = text:gsub("%-%-[^\n]*", " "):gsub("/%*.-%*/", " ")
-    :gsub("'[^']*'", " "):gsub('"[^"]*"', " ")
-  return text:upper():find("%f[%w_]" .. word .. "%f[^%w_]") ~= nil
 end
 
 -- The id where the database gives it as a row.
 local function insert_returning(session, parsed, text, ...)
-  if parsed.returns == nil then
-    parsed.returns = has_word(parsed.text, "RETURNING")
-  end
-  if not parsed.returns then
+  if not parsed.returning then
     session:fail({ kind = "usage", retry = "no", message = "execute_insert "
       .. "answers what the statement returns: it needs RETURNING, such as "
       .. "RETURNING id" }, parsed)

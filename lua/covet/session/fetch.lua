@@ -18,17 +18,32 @@ local methods = {}
 
 -- --- One row ---------------------------------------------------------------------
 
+-- The row of a delivery. When that cannot be decoded nothing of the call is left
+-- behind.
+local function first_of(batch, mode, token, more)
+  local fine, row, found = pcall(decode.first, batch, mode)
+  if not fine then
+    if more then
+      core.abandon(token)
+    end
+    error(row, 0)
+  end
+  return row, found
+end
+
 -- What follows the first news of a call for one row. A worker may deliver the
 -- row before the statement has ended.
 local function one_row(session, parsed, started, token, more, batch, mode)
   local row, found
   if batch then
-    row, found = decode.first(batch, mode)
+    row, found = first_of(batch, mode, token, more)
   end
   while more do
     more, batch = proceed(session, parsed, token, started)
     if batch and not found then
-      row, found = decode.first(batch, mode)
+      row, found = first_of(batch, mode, token, more)
+    elseif batch then
+      decode.free(batch)
     end
   end
   return row, found

@@ -53,13 +53,13 @@ end
 
 -- As `run` below, with parameters that the binding cannot read as they are.
 local function run_encoded(session, flags, timeout, started, text, ...)
-  local parsed, given, token, ok, more, a, b, c =
+  local parsed, given, token, ok, more, a, b, c, d =
     submit(session, flags, timeout, call.encode(session, text, ...))
   if session.lease ~= 0 then
     session.adapter.statements_of[session.lease] = parsed.text
   end
   if token then
-    ok, more, a, b, c = wait(session, parsed, started, token)
+    ok, more, a, b, c, d = wait(session, parsed, started, token)
   end
   if not ok then
     call.forget_types(parsed)
@@ -67,25 +67,26 @@ local function run_encoded(session, flags, timeout, started, text, ...)
   elseif started and not more then
     session.adapter:note_query(parsed, started)
   end
-  return parsed, given, token, more, a, b, c, started
+  return parsed, given, token, more, a, b, c, started, d
 end
 
 -- Run a call until there is the first news of it. No varargs on the way back:
--- LuaJIT would not compile them. The last result is when it began, if anyone
--- wants to know.
+-- LuaJIT would not compile them. Answers the statement, the options, the token,
+-- whether there is more, what came (a batch, rows affected, an id), when the call
+-- began, if anyone wants to know, and the database's words for what it did.
 local run
 function run(session, flags, timeout, text, ...)
   local started = begin(session)
   if session.adapter.encodes_all and call.encodes_call(session, text) then
     return run_encoded(session, flags, timeout, started, text, ...)
   end
-  local parsed, given, token, ok, more, a, b, c =
+  local parsed, given, token, ok, more, a, b, c, d =
     submit(session, flags, timeout, text, ...)
   if session.lease ~= 0 then
     session.adapter.statements_of[session.lease] = parsed.text
   end
   if token then
-    ok, more, a, b, c = wait(session, parsed, started, token)
+    ok, more, a, b, c, d = wait(session, parsed, started, token)
   end
   if not ok and call.needs_encoding(a) then
     return run_encoded(session, flags, timeout, started, text, ...)
@@ -96,18 +97,19 @@ function run(session, flags, timeout, text, ...)
   elseif started and not more then
     session.adapter:note_query(parsed, started)
   end
-  return parsed, given, token, more, a, b, c, started
+  return parsed, given, token, more, a, b, c, started, d
 end
 
 -- The next news of a call.
 local function proceed(session, parsed, token, started)
-  local ok, more, a, b, c = finish(session, parsed, started, next_news(token))
+  local ok, more, a, b, c, d = finish(session, parsed, started,
+    next_news(token))
   if not ok then
     session:fail(a, parsed, started)
   elseif started and not more then
     session.adapter:note_query(parsed, started)
   end
-  return more, a, b, c
+  return more, a, b, c, d
 end
 
 M.submit, M.run, M.proceed = submit, run, proceed

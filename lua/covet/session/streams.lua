@@ -10,14 +10,34 @@ local submit = runner.submit
 
 local methods = {}
 
+-- A connection for a stream by a cursor, which needs a transaction. Only the stream
+-- has it, and closes it.
+local function acquire_for_cursor(session)
+  local held = session:acquire { read_only = true }
+  held.is_of_stream = true
+  local inner = held:with_options {}
+  inner.is_inner = true
+  local fine, err = pcall(inner.execute, inner, session.adapter.cursor_text)
+  if not fine then
+    held:close()
+    error(err, 0)
+  end
+  return held
+end
+
 -- A stream keeps its connection busy. Where that is the only one, it is shared
 -- with the other calls of the task.
-local function open_stream(self, open, text, ...)
-  local session = self:enter(text)
-  if session.share then
-    session = session:share()
+local function session_for(session, text)
+  if session.lease == 0 and session.adapter.cursor_text
+    and type(text) == "table" and text.cursor then
+    return acquire_for_cursor(session)
   end
-  if not session.is_share then
+  return session.share and session:share() or session
+end
+
+local function open_stream(self, open, text, ...)
+  local session = session_for(self:enter(text), text)
+  if not session.is_share and not session.is_of_stream then
     return open(session, submit, text, ...)
   end
   local fine, made = pcall(open, session, submit, text, ...)

@@ -219,13 +219,13 @@ end
 -- in turn, without its `;`; the last byte of all is missing where no `;` is
 -- @treturn table the scan: `count`, `names`, `order`, `pieces` and `copied`
 -- (what was replaced, up to which byte), `keyword`, `verb`, `second`,
--- `statements`, `temporary`, `control`; or `fault`, a table of `kind`, `message`,
+-- `statements`, `temporary`, `returning`, `control`; or `fault`, a table of `kind`, `message`,
 -- `position`
 function M.scan(text, dialect, bounds)
   local lexer = lexer_of(dialect)
   local scan = {
     text = text, dialect = dialect, lexer = lexer, open = false,
-    count = 0, copied = 0, statements = 0, temporary = false,
+    count = 0, copied = 0, statements = 0, temporary = false, returning = false,
     depth = 0, edge = false, parentheses = 0, brackets = 0,
     order = not dialect.parameter and {} or nil, bounds = bounds,
   }

@@ -1,5 +1,5 @@
 --- What the words of a statement say: its keyword, the verb behind the common
--- table expressions, whether it is temporary, and where the body of a trigger
+-- table expressions, whether it is temporary or returns what it inserts, and where the body of a trigger
 -- or routine ends.
 --
 -- The scanner hands in each word (upper-case, with the position behind it) as
@@ -64,11 +64,24 @@ local function before_block(scan, word)
   end
 end
 
+-- Within an INSERT, up to its end.
+local function note_returning(scan, word)
+  if word == "RETURNING" and scan.parentheses == 0 then
+    scan.returning = scan.returning or is_first(scan)
+    scan.on_word = nil
+  end
+end
+
+-- What is looked for behind the verb of a statement.
+local function behind_verb(verb)
+  return (verb == "INSERT" or verb == "REPLACE") and note_returning or nil
+end
+
 local function name_second(scan, word)
   if is_first(scan) and scan.second == nil then
     scan.second = word
   end
-  scan.on_word = nil
+  scan.on_word = behind_verb(scan.verb)
 end
 
 local function after_create(scan, word)
@@ -95,7 +108,7 @@ local function after_with(scan, word, behind)
     if is_first(scan) then
       scan.verb = word
     end
-    scan.on_word = nil
+    scan.on_word = behind_verb(word)
   end
 end
 

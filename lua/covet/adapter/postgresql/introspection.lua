@@ -70,7 +70,8 @@ select a.attname::text as column_name, a.attnum::int4 as ordinal_position,
   case when a.attgenerated <> '' then 'ALWAYS' else 'NEVER' end as is_generated,
   format_type(a.atttypid, a.atttypmod) as type,
   exists (select 1 from pg_catalog.pg_index x where x.indrelid = a.attrelid
-    and x.indisprimary and a.attnum = any(x.indkey)) as primary_key
+    and x.indisprimary and a.attnum =
+      any((x.indkey::int2[])[0:x.indnkeyatts - 1])) as primary_key
 from pg_catalog.pg_attribute a
 join pg_catalog.pg_type t on t.oid = a.atttypid
 join pg_catalog.pg_type b

@@ -56,7 +56,7 @@ end
 -- By method: the flags of the statement, and what becomes of what it gave.
 local KINDS = {
   execute = { flags = 0, read = function(handle)
-    return { affected_rows = exact(handle.affected) }
+    return { affected_rows = exact(handle.affected), command = handle.command }
   end },
   fetch_all = { flags = ROWS, read = function(handle, given)
     return rows_of(handle, given.mode)
@@ -150,7 +150,8 @@ local function keep_error(pipeline, handle, fields)
 end
 
 -- Take one piece of news; whether more follow.
-local function take(pipeline, handle, token, ok, more, batch, affected)
+local function take(pipeline, handle, token, ok, more, batch, affected, _,
+    command)
   if not ok then
     keep_error(pipeline, handle, batch)
     return false
@@ -158,7 +159,8 @@ local function take(pipeline, handle, token, ok, more, batch, affected)
   if batch then
     table.insert(handle.batches, batch)
   end
-  handle.affected, handle.token = affected, more and token or nil
+  handle.affected, handle.command = affected, command
+  handle.token = more and token or nil
   return more
 end
 
@@ -167,7 +169,7 @@ local function wait_for(pipeline, session, handle)
   local token = handle.token
   handle.token = nil
   if not token then
-    take(pipeline, handle, nil, unpack(handle.completion, 1, 4))
+    take(pipeline, handle, nil, unpack(handle.completion, 1, 6))
     return
   end
   local more = take(pipeline, handle, token, waits.wait(session, handle.parsed,
