@@ -221,7 +221,8 @@ static bool fit(pg_request *request, const PGresult *result)
       !pg_statement_describe(statement, result, true)) {
     return fail(request, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
   }
-  status = pg_statement_resolve(statement, &oids);
+  /* Types that were forgotten meanwhile are those that it was sent with. */
+  status = statement->resolved ? 0 : pg_statement_resolve(statement, &oids);
   free(oids);
   if (status == 1 && !described) { /* nor can it be */
     pg_statement_give_up(statement);
