@@ -262,6 +262,7 @@ struct pg_adapter {
   uint32_t stale; /* times that a plan was found to be out of date */
   covet_stmt_cache habits;
   char *password;         /* of set_password, *owned* */
+  int password_number;    /* the same: the code of errors that refuse it */
   covet_queue collecting; /* connections */
   bool connecting;
   struct pg_listener *listener;
@@ -647,7 +648,7 @@ covet_step pg_call_apart(covet_adapter *base, covet_op *op);
 
 /* A listener's connection tells of these. */
 void pg_listener_opened(pg_connection *connection);
-void pg_listener_failed(pg_adapter *adapter);
+void pg_listener_failed(pg_adapter *adapter, const covet_error *error);
 void pg_listener_lost(pg_connection *connection);
 void pg_listener_rest(pg_connection *connection);
 void pg_listener_error(pg_connection *connection, const PGresult *result);

@@ -68,6 +68,8 @@ static covet_step set_password(pg_adapter *adapter, covet_op *op)
   }
   free(adapter->password);
   adapter->password = copy;
+  adapter->password_number =
+      op->param_count > 1 ? (int) op->params[1].integer : 0;
   return COVET_STEP_DONE;
 }
 

@@ -312,14 +312,20 @@ static bool has_news(const pg_listener *listener)
   return node != NULL || !queue_empty(&listener->calls);
 }
 
-void pg_listener_failed(pg_adapter *adapter)
+/* Calls wait as long as they want to, unless there is no point in that. */
+void pg_listener_failed(pg_adapter *adapter, const covet_error *error)
 {
   pg_listener *listener = adapter->listener;
 
-  if (listener != NULL) {
-    listener->opening = false;
-    open_later(listener); /* the calls wait as long as they want to */
+  if (listener == NULL) {
+    return;
   }
+  listener->opening = false;
+  if (error != NULL && error->kind == COVET_ERROR_AUTHENTICATION_FAILED) {
+    deliver(listener, NULL, NULL, error->code, false);
+    end_calls(listener, error, true);
+  }
+  open_later(listener);
 }
 
 void pg_listener_lost(pg_connection *connection)

@@ -26,6 +26,7 @@ struct pg_opening {
   char *values[PG_MAX_KEYWORDS];
   PGconn *pq;
   char *said; /* its first error, when it had two */
+  int password_number;
 };
 
 static void free_opening(pg_opening *opening)
@@ -129,11 +130,11 @@ static void opened(pg_connection *connection, const covet_error *error)
   }
   if (connection->base.lane->index == PG_LISTENER) {
     if (error != NULL) {
-      pg_listener_failed(adapter); /* with the connection the adapter may go */
+      pg_listener_failed(adapter, error); /* the adapter may go with it */
     }
     covet_connection_opened(&connection->base, error);
     if (error == NULL && connection->closing) {
-      pg_listener_failed(adapter);
+      pg_listener_failed(adapter, NULL);
     } else if (error == NULL) {
       pg_listener_opened(connection);
     }
@@ -199,6 +200,9 @@ static void on_opened(covet_post *post)
   uv_mutex_unlock(&opening->lock);
   if (PQstatus(connection->pq) != CONNECTION_OK) {
     pg_error_open(&error, connection->pq, opening->said);
+    if (error.kind == COVET_ERROR_AUTHENTICATION_FAILED) {
+      error.code = opening->password_number;
+    }
   } else {
     set_up(connection, &error);
   }
@@ -263,6 +267,7 @@ static pg_opening *new_opening(pg_connection *connection)
   opening->runtime = connection->base.adapter->runtime;
   opening->connection = connection;
   opening->post.run = on_opened;
+  opening->password_number = connection->adapter->password_number;
   if (!copy_options(opening, connection->adapter)) {
     free_opening(opening);
     return NULL;
