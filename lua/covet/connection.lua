@@ -136,15 +136,9 @@ function M.acquire(from, given)
   local owner = task.current()
   claims.sweep(adapter)
   claims.check_only(from, read_only)
-  local function ask()
-    return waits.finish(from, nil, nil, core.acquire(adapter.handle, read_only,
-      given.timeout or adapter.acquire_timeout, owner and owner.id or 0))
-  end
-  local ok, _, lease = ask()
-  if not ok and lease.kind == "authentication_failed" and adapter.renew
-    and adapter.renew(adapter) then
-    ok, _, lease = ask() -- the password is another one now
-  end
+  local _, ok, _, lease = waits.call(from, nil, nil, core.acquire,
+    adapter.handle, read_only, given.timeout or adapter.acquire_timeout,
+    owner and owner.id or 0)
   if not ok then
     from:fail(lease)
   end

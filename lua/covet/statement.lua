@@ -69,10 +69,9 @@ function Statement.close() end
 function M.describe(session, parsed, started)
   local adapter, own = session.adapter, started == nil and events.begin(session)
   started = started or own
-  local ok, _, description = waits.finish(session, parsed, started,
-    core.query(adapter.handle, session.lease,
-      bit.bor(core.flags.DESCRIBE, session.inside),
-      session.defaults.timeout or adapter.query_timeout, 0, parsed.text))
+  local _, ok, _, description = waits.call(session, parsed, started, core.query,
+    adapter.handle, session.lease, bit.bor(core.flags.DESCRIBE, session.inside),
+    session.defaults.timeout or adapter.query_timeout, 0, parsed.text)
   if not ok then
     session:fail(description, parsed, started)
   elseif own then

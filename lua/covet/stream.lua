@@ -313,24 +313,40 @@ function M.give_up(guard, err)
   give_up(cursors[guard], err)
 end
 
-local function open(kind, session, submit, text, ...)
+local function first_news(session, parsed, started, given, token, ...)
+  return parsed, given, token,
+    waits.finish(session, parsed, started, token, ...)
+end
+
+-- Submit the call, with values that the binding can read: its statement, options,
+-- token and first news.
+local begin
+function begin(session, submit, started, number, encodes, text, ...)
   local adapter = session.adapter
-  local started = events.begin(session)
-  claims.sweep(adapter)
-  local function wait(parsed, given, token, ...)
-    return parsed, given, token,
-      waits.finish(session, parsed, started, token, ...)
+  local function submitted(parsed, given, ...)
+    return first_news(session, parsed, started, given, ...)
   end
   local parsed, given, token, ok, more, batch
-  local encodes = call.encodes_call(session, text)
-  if not encodes then
-    parsed, given, token, ok, more, batch =
-      wait(submit(session, STREAM, adapter.query_timeout, text, ...))
-  end
-  if encodes or not ok and call.needs_encoding(batch) then
-    parsed, given, token, ok, more, batch = wait(submit(session, STREAM,
+  if encodes then
+    parsed, given, token, ok, more, batch = submitted(submit(session, STREAM,
       adapter.query_timeout, call.encode(session, text, ...)))
+  else
+    parsed, given, token, ok, more, batch = submitted(submit(session, STREAM,
+      adapter.query_timeout, text, ...))
   end
+  if not ok and not encodes and call.needs_encoding(batch) then
+    return begin(session, submit, started, number, true, text, ...)
+  elseif not ok and waits.may_repeat(session, batch, number) then
+    return begin(session, submit, started, number, encodes, text, ...)
+  end
+  return parsed, given, token, ok, more, batch
+end
+
+local function open(kind, session, submit, text, ...)
+  local started = events.begin(session)
+  claims.sweep(session.adapter)
+  local parsed, given, token, ok, more, batch = begin(session, submit, started,
+    session.adapter.password_number, call.encodes_call(session, text), text, ...)
   if not ok then
     call.forget_types(parsed)
     session:fail(batch, parsed, started)

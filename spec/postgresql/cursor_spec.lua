@@ -43,9 +43,7 @@ postgresql.describe("streams by a cursor", function()
     stream:close()
     assert.same({}, cursors())
     local function begin()
-      for _ in db:each { "select a from t", cursor = true } do
-        return
-      end
+      assert.equal(1, db:each { "select a from t order by a", cursor = true }().a)
     end
     for _ = 1, 5 do
       begin()

@@ -9,14 +9,15 @@ local copy = require "covet.adapter.postgresql.copy"
 local decode = require "covet.decode"
 local errors = require "covet.error"
 local introspection = require "covet.adapter.postgresql.introspection"
-local invoke = require "covet.adapter.postgresql.invoke"
 local listen = require "covet.adapter.postgresql.listen"
 local lock = require "covet.adapter.postgresql.lock"
 local options = require "covet.options"
 local parameters = require "covet.adapter.postgresql.parameters"
+local password = require "covet.adapter.postgresql.password"
 local pipeline = require "covet.adapter.postgresql.pipeline"
 local records = require "covet.adapter.postgresql.records"
 local urls = require "covet.adapter.url"
+local waits = require "covet.wait"
 
 local M = {}
 
@@ -160,44 +161,26 @@ function PostgreSQL:drain(given)
   return base.drain(self, given)
 end
 
--- --- Passwords that a function gives ---------------------------------------------------
-
--- Ask for the password; whether it is another one than before.
-local function renew_password(self)
-  local password = self.password()
-  if type(password) ~= "string" then
-    caller.usage("the function of the password must give a string, not %s",
-      type(password))
-  end
-  local is_new = password ~= self.known_password
-  invoke.call(self, "set_password", nil, self.command_timeout, password)
-  self.known_password = password
-  return is_new
-end
-
 function PostgreSQL:connect()
   local own = self.adapter
-  if not own.password then
+  if not own.passwords then
     return base.connect(self)
   end
-  renew_password(own)
+  password.refresh(own)
+  local number = own.password_number
   local fine, err = pcall(base.connect, self)
-  if fine then
-    return self
-  elseif errors.is(err, "authentication_failed") then
-    renew_password(own)
-    return base.connect(self)
+  if not fine and not (errors.is_error(err)
+    and waits.may_repeat(own, err, number)) then
+    error(err, 0)
   end
-  error(err, 0)
+  return fine and self or base.connect(self)
 end
 
 -- The first call connects too, and needs a password then.
 local function ask_at_first_call(self)
   for _, name in ipairs { "enter", "acquire" } do
     self[name] = function(session, ...)
-      if not self.known_password then
-        renew_password(self)
-      end
+      password.prepare(self)
       return base[name](session, ...)
     end
   end
@@ -319,7 +302,7 @@ local function complete(self, checked, url)
   self.defaults = call.resolve({}, { types = decode.plan({}, 2, self.codecs) })
   self.name = checked.name or name_of(checked, url)
   if type(checked.password) == "function" then
-    self.password, self.renew = checked.password, renew_password
+    password.set_function(self, checked.password)
     ask_at_first_call(self)
   end
   checked.password = nil -- not to be shown with the others

@@ -12,7 +12,7 @@ local runner = require "covet.session.run"
 local waits = require "covet.wait"
 
 local bor, select, type = bit.bor, select, type
-local begin, finish = events.begin, waits.finish
+local begin = events.begin
 local proceed, run = runner.proceed, runner.run
 local READ_ONLY, SCRIPT = core.flags.READ_ONLY, core.flags.SCRIPT
 
@@ -63,9 +63,9 @@ local function execute_script(session, parsed, given)
   if given.read_only then
     flags = bor(flags, READ_ONLY)
   end
-  local ok, more, fields, affected, id = finish(session, parsed, started,
-    core.query(adapter.handle, session.lease, flags,
-      given.timeout or adapter.command_timeout, 0, parsed.text))
+  local _, ok, more, fields, affected, id = waits.call(session, parsed, started,
+    core.query, adapter.handle, session.lease, flags,
+    given.timeout or adapter.command_timeout, 0, parsed.text)
   assert(not more)
   if not ok then
     session:fail(fields, parsed, started)

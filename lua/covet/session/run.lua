@@ -11,6 +11,7 @@ local waits = require "covet.wait"
 
 local bor, select, type = bit.bor, select, type
 local begin, finish, wait = events.begin, waits.finish, waits.wait
+local may_repeat = waits.may_repeat
 local query, query_list, next_news = core.query, core.query_list, core.next
 local READ_ONLY = core.flags.READ_ONLY
 
@@ -43,25 +44,29 @@ local function submit(session, flags, timeout, text, ...)
     given.timeout or timeout, given.chunk_size or 0, parsed.text, list, n)
 end
 
--- Nothing was run, since the server refused the password, and there is another
--- one now.
-local function can_connect_now(session, fields)
-  local adapter = session.adapter
-  return fields.kind == "authentication_failed" and session.lease == 0
-    and adapter.renew ~= nil and adapter.renew(adapter)
-end
-
--- As `run` below, with parameters that the binding cannot read as they are.
-local function run_encoded(session, flags, timeout, started, text, ...)
-  local parsed, given, token, ok, more, a, b, c, d =
-    submit(session, flags, timeout, call.encode(session, text, ...))
+-- `number` is that of the password when the call began; `encodes`: its parameters
+-- are written here, since the binding cannot read them as they are.
+local attempt
+function attempt(session, flags, timeout, started, number, encodes, text, ...)
+  local parsed, given, token, ok, more, a, b, c, d
+  if encodes then
+    parsed, given, token, ok, more, a, b, c, d =
+      submit(session, flags, timeout, call.encode(session, text, ...))
+  else
+    parsed, given, token, ok, more, a, b, c, d =
+      submit(session, flags, timeout, text, ...)
+  end
   if session.lease ~= 0 then
     session.adapter.statements_of[session.lease] = parsed.text
   end
   if token then
     ok, more, a, b, c, d = wait(session, parsed, started, token)
   end
-  if not ok then
+  if not ok and not encodes and call.needs_encoding(a) then
+    return attempt(session, flags, timeout, started, number, true, text, ...)
+  elseif not ok and may_repeat(session, a, number) then
+    return attempt(session, flags, timeout, started, number, encodes, text, ...)
+  elseif not ok then
     call.forget_types(parsed)
     session:fail(a, parsed, started)
   elseif started and not more then
@@ -74,30 +79,11 @@ end
 -- LuaJIT would not compile them. Answers the statement, the options, the token,
 -- whether there is more, what came (a batch, rows affected, an id), when the call
 -- began, if anyone wants to know, and the database's words for what it did.
-local run
-function run(session, flags, timeout, text, ...)
-  local started = begin(session)
-  if session.adapter.encodes_all and call.encodes_call(session, text) then
-    return run_encoded(session, flags, timeout, started, text, ...)
-  end
-  local parsed, given, token, ok, more, a, b, c, d =
-    submit(session, flags, timeout, text, ...)
-  if session.lease ~= 0 then
-    session.adapter.statements_of[session.lease] = parsed.text
-  end
-  if token then
-    ok, more, a, b, c, d = wait(session, parsed, started, token)
-  end
-  if not ok and call.needs_encoding(a) then
-    return run_encoded(session, flags, timeout, started, text, ...)
-  elseif not ok and can_connect_now(session, a) then
-    return run(session, flags, timeout, text, ...)
-  elseif not ok then
-    session:fail(a, parsed, started)
-  elseif started and not more then
-    session.adapter:note_query(parsed, started)
-  end
-  return parsed, given, token, more, a, b, c, started, d
+local function run(session, flags, timeout, text, ...)
+  local adapter = session.adapter
+  return attempt(session, flags, timeout, begin(session),
+    adapter.password_number,
+    adapter.encodes_all and call.encodes_call(session, text), text, ...)
 end
 
 -- The next news of a call.

@@ -45,14 +45,9 @@ local PIECES = stream.kind("covet.copy", {
 -- is another one.
 local function open(session, of, started, given)
   claims.sweep(session.adapter)
-  local token, ok, more, batch, affected
-  local function submitted(submitted_token, ...)
-    token = submitted_token
-    ok, more, batch, affected = waits.finish(session, of, started,
-      submitted_token, ...)
-  end
-  submitted(core.call(session.adapter.handle, session.lease, STREAM,
-    M.deadline(session, given), 0, "copy_out", of.sent or of.text))
+  local token, ok, more, batch, affected = waits.call(session, of, started,
+    core.call, session.adapter.handle, session.lease, STREAM,
+    M.deadline(session, given), 0, "copy_out", of.sent or of.text)
   if not ok then
     session:fail(batch, of, started)
   end

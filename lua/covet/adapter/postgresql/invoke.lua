@@ -16,9 +16,9 @@ local M = {}
 -- @treturn number rows that it counts
 function M.call(session, name, of, timeout, ...)
   local called = { name = name, text = of and of.text }
-  local ok, _, fields, affected = waits.finish(session, called,
-    of and of.started, core.call(session.adapter.handle, session.lease, 0,
-      timeout, 0, name, ...))
+  local _, ok, _, fields, affected = waits.call(session, called,
+    of and of.started, core.call, session.adapter.handle, session.lease, 0,
+    timeout, 0, name, ...)
   if not ok then
     session:fail(fields, called, of and of.started)
   end

@@ -1,0 +1,74 @@
+--- Passwords that a function gives.
+--
+-- The function is asked at the adapter's first call, at each `connect`, and when
+-- the server has refused the last password. Passwords are numbered: the driver puts
+-- the number of the one that was refused into the error's `code`, so that of many
+-- calls that fail together the first one asks, and the others know that there is
+-- another one by then.
+-- @module covet.adapter.postgresql.password
+
+local caller = require "covet.caller"
+local invoke = require "covet.adapter.postgresql.invoke"
+local semaphore = require "covet.task.semaphore"
+
+local M = {}
+
+-- Ask; whether it is another one than before.
+local function ask(adapter)
+  local passwords = adapter.passwords
+  local password = passwords.ask()
+  if type(password) ~= "string" then
+    caller.usage("the function of the password must give a string, not %s",
+      type(password))
+  elseif password == passwords.known then
+    return false
+  end
+  local number = adapter.password_number + 1
+  invoke.call(adapter, "set_password", nil, adapter.command_timeout, password,
+    number)
+  passwords.known, adapter.password_number = password, number
+  return true
+end
+
+--- Ask for the password, whatever is known.
+-- @tparam table adapter
+-- @raise usage when the function gives no string; what the function raises
+function M.refresh(adapter)
+  adapter.passwords.turn:with(ask, adapter)
+end
+
+local function ask_first(adapter)
+  if adapter.password_number == 0 then
+    ask(adapter)
+  end
+end
+
+--- Ask for the password if that has not been done yet.
+-- @tparam table adapter
+function M.prepare(adapter)
+  if adapter.passwords and adapter.password_number == 0 then
+    adapter.passwords.turn:with(ask_first, adapter)
+  end
+end
+
+local function ask_again(adapter, refused)
+  return adapter.password_number ~= refused or ask(adapter)
+end
+
+--- The server refused a password: see covet.wait.
+-- @tparam table adapter
+-- @tparam number refused which it was
+-- @treturn boolean whether another one is known now
+function M.renew(adapter, refused)
+  return adapter.passwords.turn:with(ask_again, adapter, refused)
+end
+
+--- Let a function give an adapter's passwords.
+-- @tparam table adapter
+-- @tparam function fn
+function M.set_function(adapter, fn)
+  adapter.passwords = { ask = fn, turn = semaphore.new(1) }
+  adapter.renew = M.renew
+end
+
+return M
