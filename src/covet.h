@@ -508,8 +508,9 @@ COVET_EXPORT covet_op *covet_op_acquire(covet_adapter *adapter, int read_only);
 COVET_EXPORT covet_op *covet_op_release(covet_adapter *adapter,
                                         covet_lease lease);
 
-/** Something that only one database can do, by its name ("backup"...): see the
- *  database's page. Parameters as for a query; its rows are its results. */
+/** Something that only one database can do, by its name ("backup"...): see
+ *  docs/c-api.md, "Calls by name". Parameters as for a query; its rows are its
+ *  results. */
 COVET_EXPORT covet_op *covet_op_call(covet_adapter *adapter, const char *name,
                                      size_t length, unsigned flags);
 
