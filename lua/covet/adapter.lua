@@ -321,26 +321,6 @@ function Adapter:get_pool_stats()
   return stats
 end
 
---- What another database has and this one has not.
-function Adapter:unsupported(name, where)
-  self:fail { kind = "unsupported", retry = "no",
-    message = ("%s is for %s, not for %s"):format(name, where,
-      self.adapter.database) }
-end
-
-for name, where in pairs {
-  copy_from_query = "PostgreSQL", copy_to_table = "PostgreSQL",
-  copy_from_table = "PostgreSQL", listen = "PostgreSQL", notify = "PostgreSQL",
-  unlisten = "PostgreSQL", set_type_codec = "PostgreSQL",
-  reload_types = "PostgreSQL", with_advisory_lock = "PostgreSQL",
-  pipeline = "PostgreSQL", backup = "SQLite", create_function = "SQLite",
-  open_blob = "SQLite",
-} do
-  session.methods[name] = function(self)
-    Adapter.unsupported(self, name, where)
-  end
-end
-
 for name, method in pairs(events.methods) do
   Adapter[name] = method
 end

@@ -81,24 +81,51 @@ function Try.__index(view, name)
   end
 end
 
---- A view whose methods answer `nil, err` in place of raising.
+--- A view whose methods answer `nil, err` in place of raising, where `err` is an
+-- error object; what is none is raised all the same.
+-- @tparam table session
+-- @treturn table
 function M.try(session)
   return setmetatable({ [Try] = session }, Try)
 end
 
 -- --- What depends on the database ----------------------------------------------------------
 
--- The class of the adapter knows how; leases and transactions ask it.
+-- What only some databases have, and which.
+local ELSEWHERE = {
+  backup = "SQLite", create_function = "SQLite", open_blob = "SQLite",
+  listen = "PostgreSQL", unlisten = "PostgreSQL", notify = "PostgreSQL",
+  copy_from_query = "PostgreSQL", copy_to_table = "PostgreSQL",
+  copy_from_table = "PostgreSQL", with_advisory_lock = "PostgreSQL",
+  pipeline = "PostgreSQL", set_type_codec = "PostgreSQL",
+  reload_types = "PostgreSQL",
+}
+
+-- The class of the adapter knows how; leases and transactions ask it. Where it has
+-- nothing of its own it has this.
+local function delegator(name)
+  local function delegate(self, ...)
+    local method = getmetatable(self.adapter).__index[name]
+    if method ~= delegate then
+      return method(self, ...)
+    end
+    self:fail { kind = "unsupported", retry = "no",
+      message = ("%s is for %s, not for %s"):format(name, ELSEWHERE[name],
+        self.adapter.database) }
+  end
+  return delegate
+end
+
 for _, name in ipairs {
   "table_exists", "get_table_info", "get_table_list", "get_database_list",
   "get_version", "get_indexes", "get_foreign_keys", "optimize_table",
-  "analyze_table", "backup", "create_function", "open_blob", "listen",
-  "unlisten", "notify", "copy_from_query", "copy_to_table", "copy_from_table",
-  "with_advisory_lock", "pipeline", "set_type_codec", "reload_types",
+  "analyze_table",
 } do
-  methods[name] = function(self, ...)
-    return getmetatable(self.adapter).__index[name](self, ...)
-  end
+  methods[name] = delegator(name)
+end
+
+for name in pairs(ELSEWHERE) do
+  methods[name] = delegator(name)
 end
 
 -- --- What is the adapter's -------------------------------------------------------------------

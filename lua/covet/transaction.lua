@@ -302,6 +302,9 @@ function Transaction:release_savepoint(name)
   self:execute_control("RELEASE " .. self:quote_identifier(name))
 end
 
+--- Run a statement that begins or ends a part of this transaction.
+-- @tparam string text
+-- @raise what the server says of it
 function Transaction:execute_control(text)
   self:enter()
   local ok, _, fields = control(self, text, CONTROL + INSIDE)

@@ -116,12 +116,14 @@ local function describe_adapter()
     _, db = passed { hosts = { "a", "b:1" } }
     assert.equal("postgresql://a,b:1", db.name)
     assert.is_nil(db.options.password)
+    _, db = passed { conninfo = { password = "secret", sslpassword = "secret", keepalives_idle = 30 } }
+    assert.same({ keepalives_idle = 30 }, db.options.conninfo)
   end)
 
   it("does not pass a password that a function gives", function()
     local seen, db = passed { password = function() return "x" end }
     assert.is_nil(seen.password)
-    assert.equal("function", type(db.password))
+    assert.equal("function", type(db.passwords.ask))
   end)
 
   it("begins transactions as they are asked for", function()

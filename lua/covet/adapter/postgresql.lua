@@ -110,6 +110,11 @@ local PASSED = {
   "max_cacheable_statement_size",
 }
 
+local IS_PASSED = {}
+for _, name in ipairs(PASSED) do
+  IS_PASSED[name] = true
+end
+
 for _, option in ipairs(adapter.OPTIONS) do
   OPTIONS[#OPTIONS + 1] = option
 end
@@ -248,7 +253,8 @@ local function to_driver(checked, given)
     passed.password = nil
   end
   for name, value in pairs(checked.conninfo or {}) do
-    passed[name], names[#names + 1] = text_of(value), name
+    passed[name] = text_of(value)
+    names[#names + 1] = not IS_PASSED[name] and name or nil
   end
   for name, value in pairs(passed) do
     if type(value) == "string" and value:find("\0", 1, true) then
@@ -292,6 +298,15 @@ local function arrange(given, url, more)
   return given, url
 end
 
+-- What is not to be shown with the other options.
+local function hide_secrets(checked)
+  local shown = {}
+  for name, value in pairs(checked.conninfo or {}) do
+    shown[name] = not name:find "password" and value or nil
+  end
+  checked.password, checked.conninfo = nil, checked.conninfo and shown
+end
+
 local function complete(self, checked, url)
   self.options, self.types = checked, {}
   self.codecs, self.encodes_all = codec.new(), false
@@ -305,7 +320,7 @@ local function complete(self, checked, url)
     password.set_function(self, checked.password)
     ask_at_first_call(self)
   end
-  checked.password = nil -- not to be shown with the others
+  hide_secrets(checked)
   return self
 end
 

@@ -77,6 +77,8 @@ local function execute_script(session, parsed, given)
 end
 
 --- Run a statement that gives no rows, or several without parameters.
+-- @tparam string|table text SQL, or `{ sql, values..., option = }`
+-- @param ... values
 -- @treturn table `affected_rows`, `last_insert_id`, `command`
 function methods:execute(text, ...)
   local session = self:enter(text)
@@ -105,7 +107,11 @@ local function insert_returning(session, parsed, text, ...)
   return session:fetch_value(text, ...)
 end
 
---- Insert and answer the new id.
+--- Insert and answer the new id: in PostgreSQL what RETURNING gives first.
+-- @tparam string|table text SQL, or `{ sql, values..., option = }`
+-- @param ... values
+-- @return the id; nil where nothing was inserted
+-- @raise usage for what is no INSERT, or has no RETURNING where it needs one
 function methods:execute_insert(text, ...)
   local session = self:enter(text)
   local parsed = call.parse(self.adapter, call.text_of(text))

@@ -49,7 +49,14 @@ local function one_row(session, parsed, started, token, more, batch, mode)
   return row, found
 end
 
+-- All of these take `(sql, values...)` or `{ sql, values..., option = }`, and raise an
+-- error object. Rows are of the form that `rows` says: plain tables by name unless
+-- told otherwise.
+
 --- The first row, or nil.
+-- @tparam string|table text
+-- @param ... values
+-- @treturn table|nil
 function methods:fetch_one(text, ...)
   local session = self:enter(text)
   local parsed, given, token, more, batch, _, _, started =
@@ -60,7 +67,10 @@ function methods:fetch_one(text, ...)
   return (one_row(session, parsed, started, token, more, batch, given.mode))
 end
 
---- The first column of the first row; nil when there is no row.
+--- The first column of the first row; nil when there is no row, or NULL in it.
+-- @tparam string|table text
+-- @param ... values
+-- @return the value
 function methods:fetch_value(text, ...)
   local session = self:enter(text)
   local parsed, given, token, more, batch, _, _, started =
@@ -127,6 +137,9 @@ local function all_rows(session, mode, parsed, started, token, more, batch)
 end
 
 --- All rows, as an array.
+-- @tparam string|table text
+-- @param ... values
+-- @treturn {table,...}
 function methods:fetch_all(text, ...)
   local session = self:enter(text)
   local parsed, given, token, more, batch, _, _, started =
@@ -135,6 +148,9 @@ function methods:fetch_all(text, ...)
 end
 
 --- The first column of all rows, as an array; NULL is `covet.null`.
+-- @tparam string|table text
+-- @param ... values
+-- @treturn table
 function methods:fetch_column(text, ...)
   local session = self:enter(text)
   local parsed, given, token, more, batch, _, _, started =
@@ -159,6 +175,9 @@ local function collect(batch, builder, types, token, more)
 end
 
 --- A columnar result: typed arrays. See covet.columns.
+-- @tparam string|table text
+-- @param ... values
+-- @treturn table
 function methods:fetch_columns(text, ...)
   local session = self:enter(text)
   local parsed, given, token, more, batch, _, _, started =

@@ -49,11 +49,19 @@ local function open_stream(self, open, text, ...)
 end
 
 --- Rows by chunks: `for chunk in db:stream_query{...} do`.
+-- @tparam string|table text SQL, or `{ sql, values..., chunk_size =, cursor =, option
+-- = }`
+-- @param ... values
+-- @treturn userdata answers the next chunk, a list of rows, when it is called;
+-- `read`, `close`, `columns`
 function methods:stream_query(text, ...)
   return open_stream(self, stream.chunks, text, ...)
 end
 
 --- Rows one by one: `for row in db:each(...) do`.
+-- @tparam string|table text as of `stream_query`
+-- @param ... values
+-- @treturn userdata the same, of rows
 function methods:each(text, ...)
   return open_stream(self, stream.rows, text, ...)
 end

@@ -42,7 +42,14 @@ where c.relname = $1 and case when $2::text is null
 
 local ID_OF_TABLE = "(select c.oid " .. FROM_TABLE .. ")"
 
+-- In all of these `given` is a schema's name or `{ schema = }`; without it the table
+-- is looked for along the search path. A table that does not exist has no columns,
+-- indexes and keys.
+
 --- Whether a table or view of that name exists.
+-- @tparam string name
+-- @tparam[opt] string|table given
+-- @treturn boolean
 function methods:table_exists(name, given)
   return plain(self):fetch_value("select 1 " .. FROM_TABLE, check_name(name),
     schema_of(given)) ~= nil
@@ -90,7 +97,11 @@ order by a.attnum]]
 -- column_default, character_maximum_length, numeric_precision, numeric_scale,
 -- datetime_precision, ordinal_position, udt_name, is_identity, is_generated as
 -- the information schema has them, and name, type (as in a CREATE TABLE),
--- nullable, default, primary_key, position.
+-- nullable, default, primary_key (booleans but for default, an expression),
+-- position (from 1).
+-- @tparam string name
+-- @tparam[opt] string|table given
+-- @treturn {table,...} in their order
 function methods:get_table_info(name, given)
   local rows = plain(self):fetch_all(COLUMNS, check_name(name),
     schema_of(given))
@@ -101,7 +112,10 @@ function methods:get_table_info(name, given)
   return rows
 end
 
---- The names of the tables (not of views), in order.
+--- The names of the tables (not of views), in order: of a schema, by default the
+-- current one.
+-- @tparam[opt] string|table given
+-- @treturn {string,...}
 function methods:get_table_list(given)
   return (plain(self):fetch_column([[
     select c.relname::text from pg_catalog.pg_class c
@@ -111,7 +125,8 @@ function methods:get_table_list(given)
     order by 1]], schema_of(given)))
 end
 
---- The names of the server's databases.
+--- The names of the server's databases, in order, without its templates.
+-- @treturn {string,...}
 function methods:get_database_list()
   return (plain(self):fetch_column [[
     select datname::text from pg_catalog.pg_database
@@ -119,6 +134,7 @@ function methods:get_database_list()
 end
 
 --- "PostgreSQL 15.8 on x86_64-pc-linux-gnu...".
+-- @treturn string
 function methods:get_version()
   return plain(self):fetch_value "select version()"
 end
@@ -136,8 +152,11 @@ where x.indrelid = ]] .. ID_OF_TABLE .. [[
 
 order by i.relname, k]]
 
---- The indexes of a table: name, unique, primary_key, partial, columns (an
--- expression is "").
+--- The indexes of a table: name, unique, primary_key, partial (booleans), columns
+-- (a list of names; an expression is "").
+-- @tparam string name
+-- @tparam[opt] string|table given
+-- @treturn {table,...} by name
 function methods:get_indexes(name, given)
   local list, by_name = {}, {}
   for _, row in ipairs(plain(self):fetch_all(INDEXES, check_name(name),
@@ -174,8 +193,11 @@ order by k.conname, k.oid, i]]
 local ACTIONS = { a = "NO ACTION", r = "RESTRICT", c = "CASCADE", n = "SET NULL",
   d = "SET DEFAULT" }
 
---- The foreign keys of a table: name, columns, table, schema (of that table),
--- foreign_columns, on_update, on_delete.
+--- The foreign keys of a table: name, columns (a list of names), table, schema (of
+-- that table), foreign_columns, on_update, on_delete ("CASCADE", "NO ACTION"...).
+-- @tparam string name
+-- @tparam[opt] string|table given
+-- @treturn {table,...} by name
 function methods:get_foreign_keys(name, given)
   local keys, by_name = {}, {}
   for _, row in ipairs(plain(self):fetch_all(FOREIGN_KEYS, check_name(name),
@@ -202,11 +224,19 @@ end
 
 --- Give the room of dead rows free and gather statistics (VACUUM ANALYZE); not
 -- in a transaction.
+-- @tparam string name
+-- @tparam[opt] string|table given
+-- @treturn table Table, Op, Msg_type, Msg_text
+-- @raise undefined_table
 function methods:optimize_table(name, given)
   return run_on_table(self, "vacuum (analyze) ", "optimize", name, given)
 end
 
 --- Gather statistics for the planner.
+-- @tparam string name
+-- @tparam[opt] string|table given
+-- @treturn table Table, Op, Msg_type, Msg_text
+-- @raise undefined_table
 function methods:analyze_table(name, given)
   return run_on_table(self, "analyze ", "analyze", name, given)
 end

@@ -73,7 +73,7 @@ end
 
 -- Dates and times, and domains over them: the driver takes no numbers there.
 local function is_moment(kind)
-  return encode.base_of(kind).form == "moment"
+  return types.base_of(kind).form == "moment"
 end
 
 -- What can be written without knowing the parameter's type, codecs aside.

@@ -77,8 +77,9 @@ local KINDS = {
 local Handle = {}
 local handle_class = { __name = "covet.pipelined", __index = Handle }
 
---- What the call gives, as the method of the same name does. Only when the
--- pipeline has run.
+--- What the call gives, as the method of the same name does.
+-- @return that
+-- @raise usage before the pipeline has run, and when it failed
 function Handle:result()
   if self.state ~= "done" then
     caller.usage(self.state == "failed" and "the pipeline failed"
@@ -111,6 +112,8 @@ local function read_call(session, text, ...)
   return parsed, given, list, n
 end
 
+-- `p:execute`, `p:fetch_all`... take what the methods of sessions take, and answer a
+-- handle: an object whose `result()` is what the method would have answered.
 for name, kind in pairs(KINDS) do
   Pipeline[name] = function(self, text, ...)
     if self.ended then

@@ -38,6 +38,16 @@ local ARRAYS = {
   [2951] = 2950, [3807] = 3802,
 }
 
+--- What a type is but for the domains over it.
+-- @tparam table kind
+-- @treturn table
+function M.base_of(kind)
+  while kind.form == "domain" do
+    kind = kind.element
+  end
+  return kind
+end
+
 -- The types that were asked for and all that they are made of, a row each; of
 -- composites one for each attribute. What multiranges are made of stands in a
 -- column that servers before 14 have not.
