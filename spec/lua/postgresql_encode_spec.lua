@@ -6,8 +6,8 @@ local nested = require "covet.decode.nested"
 
 local null = covet.null
 
-local function scalar(name, form, oid)
-  return { name = name, form = form, oid = oid }
+local function scalar(name, form, oid, moment)
+  return { name = name, form = form, oid = oid, moment = moment }
 end
 
 local function array_of(element, delimiter)
@@ -19,10 +19,10 @@ local INTEGER, TEXT = scalar("integer", "int4"), scalar("text", "text")
 local BIGINT, JSON = scalar("bigint", "int8"), scalar("jsonb", "json")
 local BOOLEAN, BYTEA = scalar("boolean", "boolean"), scalar("bytea", "bytea")
 local FLOAT, NUMERIC = scalar("double precision", "float"), scalar("numeric", "numeric")
-local DATE = scalar("date", "moment", 1082)
-local TIME = scalar("time without time zone", "moment", 1083)
-local TIMESTAMP = scalar("timestamp without time zone", "moment", 1114)
-local TIMESTAMPTZ = scalar("timestamp with time zone", "moment", 1184)
+local DATE = scalar("date", "moment", 1082, "date")
+local TIME = scalar("time without time zone", "moment", 1083, "time")
+local TIMESTAMP = scalar("timestamp without time zone", "moment", 1114, "timestamp")
+local TIMESTAMPTZ = scalar("timestamp with time zone", "moment", 1184, "timestamptz")
 local UUID, HSTORE = scalar("uuid", "other"), scalar("hstore", "hstore")
 local BOX = scalar("box", "other")
 local POINT = { name = "pair", form = "composite", attributes = {

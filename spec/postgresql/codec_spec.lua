@@ -136,4 +136,17 @@ postgresql.describe("codecs of PostgreSQL", function()
     assert.is_true(memory() - before < 20000)
     assert.equal(0, db:get_pool_stats().used)
   end)
+
+  it("write records too, of types that the driver could write in binary", function()
+    db:execute "create table numbers (a int, b text, c uuid)"
+    db:set_type_codec("int4", { decode = function(text) return "n" .. text end,
+      encode = function(value) return tostring(value + 1) end })
+    assert.equal(2, db:copy_records_to_table("numbers", { { 1, "x" }, { 2, "y" } }))
+    assert.same({ { a = "n2", b = "x" }, { a = "n3", b = "y" } },
+      db:fetch_all "select * from numbers order by 1")
+    db:set_type_codec("int4", { format = "binary", decode = function(bytes) return #bytes end,
+      encode = function(value) return ("\0\0\0%c"):format(value) end })
+    assert.equal(1, db:copy_records_to_table("numbers", { { 7, "z" } }))
+    assert.equal(1, db:fetch_value "select count(*) from numbers where a::text = '7'")
+  end)
 end)

@@ -643,6 +643,9 @@ const char *pg_text_param(covet_op *op, uint32_t index);
 covet_step pg_misused(covet_op *op, const char *text);
 covet_step pg_no_memory(covet_op *op);
 
+/** The call "builtin_types": a row for each type that need not be asked for. */
+covet_step pg_tell_builtins(covet_op *op);
+
 /** A call that needs no connection of the pool: see covet_driver.call. */
 covet_step pg_call_apart(covet_adapter *base, covet_op *op);
 

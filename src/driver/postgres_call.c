@@ -110,6 +110,9 @@ covet_step pg_call_apart(covet_adapter *base, covet_op *op)
   if (strcmp(name, "forget_types") == 0) {
     return forget_types(adapter);
   }
+  if (strcmp(name, "builtin_types") == 0) {
+    return pg_tell_builtins(op);
+  }
   if (strcmp(name, "listen") == 0) {
     return pg_listen(adapter, op, pg_text_param(op, 0));
   }

@@ -7,18 +7,12 @@ local core = require "covet.core"
 local parameters = require "covet.adapter.postgresql.parameters"
 local sql = require "covet.sql"
 local statement = require "covet.statement"
+local tagged = require "covet.tagged"
 local texts = require "covet.adapter.postgresql.copy_text"
 
 local MANY = core.flags.MANY
 
 local M = {}
-
--- Types that the driver writes in binary, whatever comes.
-local BINARY = {}
-for _, oid in ipairs { 16, 17, 19, 20, 21, 23, 25, 26, 114, 700, 701, 1042, 1043,
-  1082, 1083, 1114, 1184, 1700, 2950, 3802 } do
-  BINARY[oid] = true
-end
 
 -- The columns of the records, and the ids of their types.
 local function describe(load)
@@ -35,12 +29,21 @@ local function describe(load)
     table.concat(names, ", "), place) }, load.started).columns
 end
 
+-- Whether the driver writes values of a type in binary; what a codec writes is so
+-- or not.
+local function is_binary(kind)
+  if kind.codec_tag then
+    return kind.codec_tag == tagged.BYTES
+  end
+  return kind.binary == true
+end
+
 -- The ids of the columns' types as text, and the format.
-local function plan_of(columns)
+local function plan_of(columns, kinds)
   local oids, format = {}, "binary"
   for i, column in ipairs(columns) do
     oids[i] = ("%d"):format(column.type_id)
-    format = BINARY[column.type_id] and format or "text"
+    format = is_binary(kinds[i]) and format or "text"
   end
   return table.concat(oids, ","), format
 end
@@ -58,7 +61,7 @@ function M.copy_records(load)
   load.timeout = copy.deadline(tx, load)
   local columns = describe(load)
   local kinds = parameters.kinds(tx, columns) -- once COPY runs nothing can be asked
-  local oids, format = plan_of(columns)
+  local oids, format = plan_of(columns, kinds)
   load.parsed = { count = #load.names, columns = load.names,
     has_codec = parameters.have_codec(kinds),
     text = texts.into(load.name, { schema = load.schema, columns = load.names,

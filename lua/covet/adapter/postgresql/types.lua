@@ -4,39 +4,17 @@
 -- A *type* is a table: `oid`, `name` (as `format_type` writes it), `form` and, by
 -- form, `element` (a type: of arrays, multiranges the range, ranges the bound,
 -- domains the base), `delimiter` (arrays), `attributes` (composites: a list of
--- `{ name =, type = }`). Forms of values that are made of no others: boolean,
--- int2, int4, int8, oid, float, numeric, bytea, json, text, moment, hstore,
--- other.
+-- `{ name =, type = }`), `moment` (date, time, timetz, timestamp, timestamptz).
+-- Forms of values that are made of no others: boolean, int2, int4, int8, oid,
+-- float, numeric, bytea, json, text, moment, hstore, other. `binary` tells that the
+-- driver writes whatever the type takes in binary.
 -- @module covet.adapter.postgresql.types
 
+local core = require "covet.core"
+local decode = require "covet.decode"
+local waits = require "covet.wait"
+
 local M = {}
-
-local SCALARS = {
-  [16] = { "boolean", "boolean" }, [17] = { "bytea", "bytea" },
-  [18] = { '"char"', "text" }, [19] = { "name", "text" },
-  [20] = { "bigint", "int8" }, [21] = { "smallint", "int2" },
-  [23] = { "integer", "int4" }, [25] = { "text", "text" },
-  [26] = { "oid", "oid" }, [114] = { "json", "json" },
-  [700] = { "real", "float" }, [701] = { "double precision", "float" },
-  [705] = { "unknown", "text" }, [1042] = { "character", "text" },
-  [1043] = { "character varying", "text" }, [1082] = { "date", "moment" },
-  [1083] = { "time without time zone", "moment" },
-  [1114] = { "timestamp without time zone", "moment" },
-  [1184] = { "timestamp with time zone", "moment" },
-  [1186] = { "interval", "other" },
-  [1266] = { "time with time zone", "moment" },
-  [1700] = { "numeric", "numeric" }, [2950] = { "uuid", "other" },
-  [3802] = { "jsonb", "json" },
-}
-
--- Arrays of these, by id.
-local ARRAYS = {
-  [1000] = 16, [1001] = 17, [1002] = 18, [1003] = 19, [1016] = 20, [1005] = 21,
-  [1007] = 23, [1009] = 25, [1028] = 26, [199] = 114, [1021] = 700,
-  [1022] = 701, [1014] = 1042, [1015] = 1043, [1182] = 1082, [1183] = 1083,
-  [1115] = 1114, [1185] = 1184, [1187] = 1186, [1270] = 1266, [1231] = 1700,
-  [2951] = 2950, [3807] = 3802,
-}
 
 --- What a type is but for the domains over it.
 -- @tparam table kind
@@ -91,15 +69,44 @@ left join pg_catalog.pg_attribute a on t.typtype = 'c'
   and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
 order by t.oid, a.attnum]]
 
-local function built_in(oid)
-  local scalar, element = SCALARS[oid], ARRAYS[oid]
-  if scalar then
-    return { oid = oid, name = scalar[1], form = scalar[2] }
-  elseif element then
-    return { oid = oid, name = SCALARS[element][1] .. "[]", form = "array",
-      delimiter = ",", element_oid = element }
+local MOMENTS = { date = true, time = true, timetz = true, timestamp = true,
+  timestamptz = true }
+
+-- What the driver knows without asking a server, by id: the same for all. It is
+-- asked for once.
+local builtins
+
+local function load_builtins(session)
+  if builtins then
+    return
   end
-  return nil
+  local _, ok, _, batch = waits.call(session, nil, nil, core.call,
+    session.adapter.handle, 0, core.flags.ROWS, nil, 0, "builtin_types")
+  if not ok then
+    session:fail(batch)
+  end
+  local loaded = {}
+  for _, row in ipairs((decode.rows(batch))) do
+    if MOMENTS[row.form] then
+      row.form, row.moment = "moment", row.form
+    end
+    row.element_oid = row.element_oid ~= 0 and row.element_oid or nil
+    loaded[row.oid] = row
+  end
+  builtins = loaded
+end
+
+-- A copy: adapters add what they know of it.
+local function built_in(oid)
+  local known = builtins[oid]
+  if not known then
+    return nil
+  end
+  local type = {}
+  for key, value in pairs(known) do
+    type[key] = value
+  end
+  return type
 end
 
 local UNKNOWN = { name = "unknown", form = "other" }
@@ -168,6 +175,7 @@ M.ask = ask
 -- @treturn table a list of types
 function M.find(session, oids)
   local adapter, missing, list = session.adapter, {}, {}
+  load_builtins(session)
   for _, oid in ipairs(oids) do
     if not known(adapter, oid) then
       missing[#missing + 1] = ("%d"):format(oid)

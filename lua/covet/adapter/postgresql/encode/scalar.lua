@@ -126,9 +126,8 @@ local function moment_fault(value)
   return nil
 end
 
-local DATE = 1082
-local TIMES = { [1083] = true, [1266] = true }
-local ZONED = { [1184] = true, [1266] = true }
+local IS_TIME = { time = true, timetz = true }
+local IS_ZONED = { timestamptz = true, timetz = true }
 
 -- A date in the fields of a timestamp, and the like, are cut to their type.
 local function write_moment(kind, value)
@@ -140,18 +139,18 @@ local function write_moment(kind, value)
   for key, field in pairs(value) do
     fields[key] = field
   end
-  if ZONED[kind.oid] then -- as everywhere: UTC, and a date is its midnight
+  if IS_ZONED[kind.moment] then -- as everywhere: UTC, and a date is its midnight
     fields.offset = fields.offset or 0
     fields.hour = fields.hour or fields.year and 0
   end
-  if kind.oid == DATE then
+  if kind.moment == "date" then
     fields.hour = nil
-  elseif TIMES[kind.oid] then
+  elseif IS_TIME[kind.moment] then
     fields.year = nil
   end
-  if not (TIMES[kind.oid] and fields.hour or fields.year) then
+  if not (IS_TIME[kind.moment] and fields.hour or fields.year) then
     return nil, format("expected %s: %s is missing", kind.name,
-      TIMES[kind.oid] and "hour" or "year")
+      IS_TIME[kind.moment] and "hour" or "year")
   end
   return datetime.from_table(fields)
 end
@@ -167,8 +166,8 @@ function FORMS.moment(kind, value)
       return value == huge and "infinity" or value == -huge and "-infinity"
         or expected(kind, value)
     end
-    return kind.oid == DATE and match(text, "^%S+") .. (match(text, " BC$") or "")
-      or TIMES[kind.oid] and match(text, " (%S+)")
+    return kind.moment == "date" and match(text, "^%S+") .. (match(text, " BC$") or "")
+      or IS_TIME[kind.moment] and match(text, " (%S+)")
       or text
   end
   return expected(kind, value)
