@@ -6,6 +6,7 @@ local decode = require "covet.decode"
 local errors = require "covet.error"
 local ffi = require "ffi"
 local json = require "covet.json"
+local numbers = require "covet.json.number"
 local options = require "covet.options"
 local sql = require "covet.sql"
 local tagged = require "covet.tagged"
@@ -246,8 +247,6 @@ function M.read(adapter, defaults, given)
   return parsed, M.resolve(checked, defaults), list, n
 end
 
-local int64, uint64 = ffi.typeof "int64_t", ffi.typeof "uint64_t"
-
 local PLAIN_TABLE =
   "a plain table cannot be bound; use covet.json or covet.bytes"
 
@@ -261,11 +260,10 @@ function M.encode_value(value)
     return nil, PLAIN_TABLE
   elseif type(value) ~= "cdata" then
     return value
-  elseif ffi.istype(int64, value)
-    or ffi.istype(uint64, value) and value <= 0x7fffffffffffffffULL then
+  elseif numbers.is_int64(value) then
     return tagged.new(tagged.INTEGER, json.exact(value))
   end
-  local what = ffi.istype(uint64, value) and "an integer beyond 2^63 - 1"
+  local what = numbers.is_wide(value) and "an integer beyond 2^63 - 1"
     or "cdata of type " .. tostring(ffi.typeof(value)):match "^ctype<(.*)>$"
   return nil, what .. " cannot be bound; expected a number, or an int64_t or "
     .. "uint64_t that 64 bits with a sign can hold"
@@ -367,14 +365,14 @@ end
 
 -- Values by name, or in the order of their parameters.
 local function encode_params(encode, parsed, params)
-  local encoded, numbers = {}, {}
+  local encoded, places = {}, {}
   for number, name in ipairs(parsed.names or {}) do
-    numbers[name] = number
+    places[name] = number
   end
   for key, value in pairs(params) do
-    local number = numbers[key] or type(key) == "number" and key
+    local number = places[key] or type(key) == "number" and key
     encoded[key] = number and encode_one(encode,
-      numbers[key] and ":" .. key or key, number, value) or value
+      places[key] and ":" .. key or key, number, value) or value
   end
   return encoded
 end

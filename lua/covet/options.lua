@@ -329,4 +329,23 @@ function M.reference(spec, title)
   return concat(lines, "\n") .. "\n"
 end
 
+--- A check of a declaration: one of these words.
+-- @tparam {string,...} names
+-- @tparam[opt=""] string rest of the message, such as " or false"
+-- @treturn function passes what is no string
+function M.one_of(names, rest)
+  local known = {}
+  for _, name in ipairs(names) do
+    known[name] = true
+  end
+  return function(value)
+    if type(value) ~= "string" or known[value] then
+      return true
+    end
+    local nearest = M.nearest(value, names)
+    return nil, "must be one of " .. table.concat(names, ", ") .. (rest or "")
+      .. (nearest and (" (did you mean %q?)"):format(nearest) or "")
+  end
+end
+
 return M

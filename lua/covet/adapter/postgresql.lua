@@ -26,24 +26,8 @@ local SSL_MODES = { "disable", "allow", "prefer", "require", "verify-ca",
 local SESSION_ATTRIBUTES = { "any", "read-write", "read-only", "primary",
   "standby", "prefer-standby" }
 
-local function one_of(names, rest)
-  return function(value)
-    if type(value) ~= "string" then
-      return true
-    end
-    for _, name in ipairs(names) do
-      if name == value then
-        return true
-      end
-    end
-    local nearest = options.nearest(value, names)
-    return nil, "must be one of " .. table.concat(names, ", ") .. (rest or "")
-      .. (nearest and (" (did you mean %q?)"):format(nearest) or "")
-  end
-end
-
 local function is_switch(names)
-  local check = one_of(names, " or false")
+  local check = options.one_of(names, " or false")
   return function(value)
     if value == true then
       return nil, "must be one of " .. table.concat(names, ", ") .. " or false"
@@ -69,12 +53,12 @@ local OPTIONS = {
     .. "in this order." },
   { "target_session_attrs", "string", nil, "Of several hosts, which: any, "
     .. "read-write, read-only, primary, standby or prefer-standby.",
-    check = one_of(SESSION_ATTRIBUTES) },
+    check = options.one_of(SESSION_ATTRIBUTES) },
   { "ssl", "string|table", nil, "disable, allow, prefer (the default), require, "
     .. "verify-ca or verify-full; or a table of it and files.",
-    check = one_of(SSL_MODES), fields = {
+    check = options.one_of(SSL_MODES), fields = {
       { "mode", "string", nil, "verify-full when there is a ca, else require.",
-        check = one_of(SSL_MODES) },
+        check = options.one_of(SSL_MODES) },
       { "ca", "string", nil, "File of the certificates that are trusted." },
       { "cert", "string", nil, "File of the client's certificate." },
       { "key", "string", nil, "File of its key." },

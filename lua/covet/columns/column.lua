@@ -18,6 +18,7 @@ local ffi = require "ffi"
 local bit = require "bit"
 local error = require "covet.error"
 local json = require "covet.json"
+local kinds = require "covet.decode.kinds"
 local literal = require "covet.decode.literal"
 require "covet.cdef"
 
@@ -31,9 +32,10 @@ void *realloc(void *pointer, size_t size);
 void free(void *pointer);
 ]]
 
--- covet_kind
-local NULL, INTEGER, FLOAT, TEXT, BLOB, BOOLEAN = 0, 1, 2, 3, 4, 5
-local ARRAY, CUSTOM = 12, 17 -- and what lies between them: nested values
+local NULL, INTEGER, FLOAT = kinds.NULL, kinds.INTEGER, kinds.FLOAT
+local TEXT, BLOB, BOOLEAN = kinds.TEXT, kinds.BLOB, kinds.BOOLEAN
+-- And what lies between them: nested values.
+local ARRAY, CUSTOM = kinds.ARRAY, kinds.CUSTOM
 local KIND_NAMES = { "an integer", "a float", "text", "a blob", "a boolean" }
 
 -- Columns by covet_kind: of declared kinds, and of the first value.

@@ -3,20 +3,21 @@
 
 local ffi = require "ffi"
 local bit = require "bit"
-require "covet.cdef"
+local hex = require "covet.hex"
+local kinds = require "covet.decode.kinds"
 
 local band, concat, find, format = bit.band, table.concat, string.find,
   string.format
 local gsub, str, tonumber = string.gsub, ffi.string, tonumber
 
--- covet_kind
-local NULL, INTEGER, FLOAT, BLOB, BOOLEAN = 0, 1, 2, 4, 5
-local ARRAY, COMPOSITE, RANGE, MULTIRANGE, MAP = 12, 13, 14, 15, 16
+local NULL, INTEGER, FLOAT = kinds.NULL, kinds.INTEGER, kinds.FLOAT
+local BLOB, BOOLEAN = kinds.BLOB, kinds.BOOLEAN
+local EMPTY = kinds.RANGE_EMPTY
+local LOWER_INCLUSIVE = kinds.RANGE_LOWER_INCLUSIVE
+local UPPER_INCLUSIVE = kinds.RANGE_UPPER_INCLUSIVE
 -- The length of a cell whose FLOAT has four bytes in the database, and so fewer
 -- digits.
 local SINGLE = 4
--- covet_range_flags
-local EMPTY, LOWER_INCLUSIVE, UPPER_INCLUSIVE = 1, 2, 4
 -- Id of a type: the elements of an array of boxes are separated by semicolons.
 local BOX_ARRAY = 1020
 
@@ -24,16 +25,11 @@ local M = {}
 
 -- --- Numbers and bytes ---------------------------------------------------------------
 
-local HEX = {}
-for code = 0, 255 do
-  HEX[string.char(code)] = format("%02x", code)
-end
-
 --- Bytes as `\x` and digits.
 -- @tparam string bytes
 -- @treturn string
 function M.bytes(bytes)
-  return "\\x" .. gsub(bytes, ".", HEX)
+  return "\\x" .. hex(bytes)
 end
 
 local function same_double(number, text)
@@ -204,8 +200,9 @@ local function write_map(nested)
 end
 
 local WRITERS = {
-  [ARRAY] = write_array, [COMPOSITE] = write_composite, [RANGE] = write_range,
-  [MULTIRANGE] = write_multirange, [MAP] = write_map,
+  [kinds.ARRAY] = write_array, [kinds.COMPOSITE] = write_composite,
+  [kinds.RANGE] = write_range, [kinds.MULTIRANGE] = write_multirange,
+  [kinds.MAP] = write_map,
 }
 
 function write(cell)

@@ -13,40 +13,27 @@
 
 local ffi = require "ffi"
 local bit = require "bit"
+local kinds = require "covet.decode.kinds"
 local null = require "covet.null"
 local literal = require "covet.decode.literal"
 local Array = require("covet.json.encode").Array
 local new_table = require "table.new"
-require "covet.cdef"
 
 local band, concat, str, tonumber = bit.band, table.concat, ffi.string, tonumber
 
--- covet_kind
-local NULL, INTEGER, FLOAT, TEXT, BLOB, BOOLEAN = 0, 1, 2, 3, 4, 5
-local JSON, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, NUMERIC = 6, 7, 8, 9, 10, 11
-local ARRAY, COMPOSITE, RANGE, MULTIRANGE, MAP, CUSTOM = 12, 13, 14, 15, 16, 17
--- covet_range_flags
-local EMPTY, LOWER_INCLUSIVE, UPPER_INCLUSIVE = 1, 2, 4
+local NULL, CUSTOM = kinds.NULL, kinds.CUSTOM
+local EMPTY = kinds.RANGE_EMPTY
+local LOWER_INCLUSIVE = kinds.RANGE_LOWER_INCLUSIVE
+local UPPER_INCLUSIVE = kinds.RANGE_UPPER_INCLUSIVE
 
 local NAN = 0 / 0
--- Of a plan: which of its entries decides about a kind, and the name of the
--- conversion of a text.
+-- Of a plan: which of its entries decides about a kind.
 local ENTRIES = {
-  [ARRAY] = "array", [COMPOSITE] = "composite", [RANGE] = "range",
-  [MULTIRANGE] = "range", [MAP] = "hstore",
-}
-local CLASSES = {
-  [JSON] = "json", [DATE] = "date", [TIME] = "time", [TIMESTAMP] = "timestamp",
-  [TIMESTAMPTZ] = "timestamptz", [NUMERIC] = "numeric",
+  [kinds.ARRAY] = "array", [kinds.COMPOSITE] = "composite",
+  [kinds.RANGE] = "range", [kinds.MULTIRANGE] = "range", [kinds.MAP] = "hstore",
 }
 
 local M = {}
-
---- The kinds of columns that hold nested values, each with its class.
-M.CLASSES = {
-  [ARRAY] = "array", [COMPOSITE] = "composite", [RANGE] = "range",
-  [MULTIRANGE] = "multirange", [MAP] = "map",
-}
 
 -- --- Arrays ----------------------------------------------------------------------
 
@@ -174,24 +161,33 @@ local function read_map(nested, read)
 end
 
 local READERS = {
-  [ARRAY] = read_array, [COMPOSITE] = read_composite, [RANGE] = read_range,
-  [MULTIRANGE] = read_list, [MAP] = read_map,
+  [kinds.ARRAY] = read_array, [kinds.COMPOSITE] = read_composite,
+  [kinds.RANGE] = read_range, [kinds.MULTIRANGE] = read_list,
+  [kinds.MAP] = read_map,
 }
 
 -- --- Cells ---------------------------------------------------------------------------
 
--- Beyond 2^53, as a double sees it: the exact number or the cdata.
-local function exact(integer)
+--- An integer: a number, or beyond 2^53, as a double sees it, the cdata.
+-- @tparam cdata integer int64
+-- @treturn number|cdata
+function M.exact(integer)
   if integer <= 9007199254740992LL and integer >= -9007199254740992LL then
     return tonumber(integer)
   end
   return integer
 end
 
+--- An integer as digits.
+-- @tparam cdata integer int64
+-- @treturn string
+function M.decimal(integer)
+  return tostring(integer):sub(1, -3)
+end
+
 local INTEGERS = {
-  exact = exact, number = tonumber,
+  exact = M.exact, number = tonumber, string = M.decimal,
   cdata = function(integer) return integer end,
-  string = function(integer) return tostring(integer):sub(1, -3) end,
 }
 
 local function text_of(cell)
@@ -202,18 +198,18 @@ end
 local function plain_readers(plan)
   local integer = INTEGERS[plan.int8]
   local readers = {
-    [INTEGER] = function(cell) return integer(cell.integer) end,
-    [FLOAT] = function(cell)
+    [kinds.INTEGER] = function(cell) return integer(cell.integer) end,
+    [kinds.FLOAT] = function(cell)
       local number = cell.number
       return number == number and number or NAN
     end,
-    [TEXT] = text_of, [BLOB] = text_of,
-    [BOOLEAN] = function(cell) return tonumber(cell.integer) ~= 0 end,
+    [kinds.TEXT] = text_of, [kinds.BLOB] = text_of,
+    [kinds.BOOLEAN] = function(cell) return tonumber(cell.integer) ~= 0 end,
     [CUSTOM] = function(cell, nested, index)
       return plan.custom(nested.type_id, index, text_of(cell))
     end,
   }
-  for kind, class in pairs(CLASSES) do
+  for kind, class in pairs(kinds.TEXT_CLASSES) do
     local convert = plan.convert[class]
     readers[kind] = convert and function(cell) return convert(text_of(cell)) end
       or text_of

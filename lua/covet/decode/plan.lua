@@ -7,22 +7,12 @@ local datetime = require "covet.types.datetime"
 local json = require "covet.json"
 local options = require "covet.options"
 
-local concat, format = table.concat, string.format
+local concat = table.concat
 
 local M = {}
 
 local function one_of(...)
-  local names = { ... }
-  return function(value)
-    for i = 1, #names do
-      if names[i] == value then
-        return true
-      end
-    end
-    local nearest = options.nearest(value, names)
-    return nil, "must be one of " .. concat(names, ", ")
-      .. (nearest and format(" (did you mean %q?)", nearest) or "")
-  end
+  return options.one_of { ... }
 end
 
 local function is_null(value)

@@ -11,14 +11,14 @@
 -- @module covet.decode.reader
 
 local ffi = require "ffi"
+local kinds = require "covet.decode.kinds"
 local nested = require "covet.decode.nested"
-require "covet.cdef"
 
 local concat, format, insert = table.concat, string.format, table.insert
 local min = math.min
 
--- covet_kind
-local NULL, INTEGER, FLOAT, TEXT, BLOB, BOOLEAN = 0, 1, 2, 3, 4, 5
+local NULL, INTEGER, FLOAT = kinds.NULL, kinds.INTEGER, kinds.FLOAT
+local TEXT, BLOB, BOOLEAN = kinds.TEXT, kinds.BLOB, kinds.BOOLEAN
 
 -- Shapes beyond these are read by a loop over their columns instead.
 local MAX_COLUMNS = 150
@@ -38,19 +38,8 @@ local str, big, decimal, nan = lib.str, lib.big, lib.decimal, lib.nan
 local tonumber, setmetatable = tonumber, setmetatable
 ]]
 
-local library = { str = ffi.string, nan = 0 / 0 }
-
--- Beyond 2^53, as a double sees it: the exact number or the cdata.
-function library.big(integer)
-  if integer <= 9007199254740992LL and integer >= -9007199254740992LL then
-    return tonumber(integer)
-  end
-  return integer
-end
-
-function library.decimal(integer)
-  return tostring(integer):sub(1, -3)
-end
+local library = { str = ffi.string, nan = 0 / 0, big = nested.exact,
+  decimal = nested.decimal }
 
 local INTEGERS = {
   exact = "v=tonumber(C.integer) if v>=9007199254740992 or "
@@ -68,7 +57,7 @@ local ORDER = { NULL, INTEGER, TEXT, FLOAT, BLOB, BOOLEAN }
 
 -- Kinds that only cells of a declared column have, tried last.
 local LAST = {}
-for kind, class in pairs(nested.CLASSES) do
+for kind, class in pairs(kinds.NESTED_CLASSES) do
   LAST[class] = kind
 end
 

@@ -3,22 +3,15 @@
 
 local ffi = require "ffi"
 local error = require "covet.error"
-local nested = require "covet.decode.nested"
+local kinds = require "covet.decode.kinds"
 local options = require "covet.options"
-require "covet.cdef"
 
 local format, lower = string.format, string.lower
 
--- covet_kind
-local BOOLEAN, JSON, DATE, TIME, TIMESTAMP = 5, 6, 7, 8, 9
-local TIMESTAMPTZ, NUMERIC, CUSTOM = 10, 11, 17
+local BOOLEAN, TIMESTAMP, CUSTOM = kinds.BOOLEAN, kinds.TIMESTAMP, kinds.CUSTOM
+local NESTED_CLASSES, TEXT_CLASSES = kinds.NESTED_CLASSES, kinds.TEXT_CLASSES
 
 local M = {}
-
-local TEXT_KINDS = {
-  [JSON] = "json", [DATE] = "date", [TIME] = "time", [TIMESTAMP] = "timestamp",
-  [TIMESTAMPTZ] = "timestamptz", [NUMERIC] = "numeric",
-}
 
 -- What is special about a column's values.
 local function column_class(kind, type)
@@ -26,14 +19,14 @@ local function column_class(kind, type)
     return "boolean"
   elseif kind == CUSTOM then
     return "custom"
-  elseif nested.CLASSES[kind] then
-    return nested.CLASSES[kind]
+  elseif NESTED_CLASSES[kind] then
+    return NESTED_CLASSES[kind]
   end
   local name = lower(type):match "^%a+"
   if kind == TIMESTAMP and name == "timestamptz" then
     return name
-  elseif TEXT_KINDS[kind] then
-    return TEXT_KINDS[kind]
+  elseif TEXT_CLASSES[kind] then
+    return TEXT_CLASSES[kind]
   end
   return (name == "numeric" or name == "decimal") and "numeric" or "plain"
 end

@@ -16,6 +16,7 @@ local M = {}
 M.MAX_EXACT = 2 ^ 53
 
 local MAX_EXACT = M.MAX_EXACT
+local MAX_INT64 = 0x7fffffffffffffffULL
 
 -- As many digits as read back the same; always seen to be a float.
 local function shortest(number)
@@ -27,6 +28,20 @@ local function shortest(number)
     end
   end
   return find(text, "[.en]") and text or text .. ".0"
+end
+
+--- Whether a value is a 64-bit integer.
+-- @param value anything
+-- @treturn boolean
+function M.is_wide(value)
+  return istype(int64, value) or istype(uint64, value)
+end
+
+--- Whether a value is a 64-bit integer that 64 bits with a sign can hold.
+-- @param value anything
+-- @treturn boolean
+function M.is_int64(value)
+  return istype(int64, value) or istype(uint64, value) and value <= MAX_INT64
 end
 
 --- A number as text: integers within 2^53 and 64-bit cdata as plain digits,
@@ -44,7 +59,7 @@ function M.exact(value)
       return format("%.0f", value)
     end
     return shortest(value)
-  elseif istype(int64, value) or istype(uint64, value) then
+  elseif M.is_wide(value) then
     return match(tostring(value), "^-?%d+")
   end
   return nil

@@ -2,12 +2,12 @@
 -- @module covet.sql.quote
 
 local ffi = require "ffi"
+local hex = require "covet.hex"
 local null = require "covet.null"
 local number = require "covet.json.number"
 local tagged = require "covet.tagged"
 
-local find, format, gsub, huge = string.find, string.format, string.gsub,
-  math.huge
+local find, gsub, huge = string.find, string.gsub, math.huge
 local uint64 = ffi.typeof "uint64_t"
 local MAX_INT64 = 9223372036854775807ULL
 
@@ -53,15 +53,6 @@ function M.identifier(name, dialect)
     return nil, "it is empty"
   end
   return table.concat(parts, ".")
-end
-
-local HEX = {}
-for code = 0, 255 do
-  HEX[string.char(code)] = format("%02x", code)
-end
-
-local function hex(bytes)
-  return (gsub(bytes, ".", HEX))
 end
 
 -- Each writes a string, bytes, a boolean, or a number that is not finite, as

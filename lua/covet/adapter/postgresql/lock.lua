@@ -1,12 +1,10 @@
 --- Advisory locks that are held as long as a function runs.
 -- @module covet.adapter.postgresql.lock
 
-local ffi = require "ffi"
 local caller = require "covet.caller"
+local number = require "covet.json.number"
 local options = require "covet.options"
 local task = require "covet.task"
-
-local int64, uint64 = ffi.typeof "int64_t", ffi.typeof "uint64_t"
 
 local M = {}
 
@@ -30,7 +28,7 @@ local function key_text(key)
   if type(key) == "string" then
     return "(hashtextextended($1, 0))"
   elseif type(key) == "number" and key % 1 == 0 and key >= -2 ^ 53
-    and key <= 2 ^ 53 or ffi.istype(int64, key) or ffi.istype(uint64, key) then
+    and key <= 2 ^ 53 or number.is_wide(key) then
     return "($1::int8)"
   end
   caller.usage("the key of a lock must be a string or an integer, not %s",

@@ -2,7 +2,6 @@
 -- of types that have a codec.
 -- @module covet.adapter.postgresql.parameters
 
-local ffi = require "ffi"
 local encode = require "covet.adapter.postgresql.encode"
 local null = require "covet.null"
 local number = require "covet.json.number"
@@ -10,8 +9,7 @@ local statement = require "covet.statement"
 local tagged = require "covet.tagged"
 local types = require "covet.adapter.postgresql.types"
 
-local int64, uint64 = ffi.typeof "int64_t", ffi.typeof "uint64_t"
-local UINT64_SIGN = 0x7fffffffffffffffULL
+local is_int64 = number.is_int64
 
 local M = {}
 
@@ -63,12 +61,6 @@ local function parameter_types(session, parsed)
     parsed.has_codec = M.have_codec(parsed.parameter_types)
   end
   return parsed.parameter_types
-end
-
--- What 64 bits with a sign can hold.
-local function is_int64(value)
-  return ffi.istype(int64, value)
-    or ffi.istype(uint64, value) and value <= UINT64_SIGN
 end
 
 -- Dates and times, and domains over them: the driver takes no numbers there.

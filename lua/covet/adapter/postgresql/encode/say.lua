@@ -3,19 +3,12 @@
 
 local ffi = require "ffi"
 local null = require "covet.null"
+local number = require "covet.json.number"
 local tagged = require "covet.tagged"
 
 local floor, format, match = math.floor, string.format, string.match
-local int64, uint64 = ffi.typeof "int64_t", ffi.typeof "uint64_t"
 
 local M = {}
-
---- Whether a value is a 64-bit integer.
--- @param value anything
--- @treturn boolean
-function M.is_integer(value)
-  return ffi.istype(int64, value) or ffi.istype(uint64, value)
-end
 
 --- What a value is, for messages: never the value itself.
 -- @param value anything
@@ -36,7 +29,7 @@ function M.describe(value)
   elseif value == nil or value == null then
     return "NULL"
   elseif kind == "cdata" then
-    return M.is_integer(value) and "a 64-bit integer"
+    return number.is_wide(value) and "a 64-bit integer"
       or "cdata of type " .. match(tostring(ffi.typeof(value)), "^ctype<(.*)>$")
   elseif kind == "string" then
     return "a string"

@@ -4,15 +4,15 @@
 local ffi = require "ffi"
 local datetime = require "covet.types.datetime"
 local encode_json = require "covet.json.encode"
-local exact = require("covet.json.number").exact
 local literal = require "covet.decode.literal"
+local number = require "covet.json.number"
 local say = require "covet.adapter.postgresql.encode.say"
 
 local find, floor, format = string.find, math.floor, string.format
 local huge, match = math.huge, string.match
 
-local describe, expected, is_integer = say.describe, say.expected, say.is_integer
-local uint64 = ffi.typeof "uint64_t"
+local describe, expected, is_integer = say.describe, say.expected, number.is_wide
+local uint64, exact = ffi.typeof "uint64_t", number.exact
 
 local SPECIAL = { inf = "Infinity", ["-inf"] = "-Infinity", nan = "NaN",
   ["-nan"] = "NaN" }
