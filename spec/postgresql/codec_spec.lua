@@ -133,7 +133,9 @@ postgresql.describe("codecs of PostgreSQL", function()
     run(20)
     local before = memory()
     run(300) -- 60 MB
-    assert.is_true(memory() - before < 20000)
+    if os.getenv "COVET_SPEC_BUILD" ~= "asan" then -- which keeps what is freed
+      assert.is_true(memory() - before < 20000)
+    end
     assert.equal(0, db:get_pool_stats().used)
   end)
 
