@@ -73,7 +73,7 @@ postgresql.describe("codecs of PostgreSQL", function()
     set_mood()
     local done, wrong = false, {}
     local other = covet.spawn(function()
-      while not done do
+      while not done and not wrong[1] do
         local fine, value = pcall(db.fetch_value, db, "select $1::mood", ok)
         if not fine or type(value) ~= "table" or value.mood ~= "ok" then
           wrong[#wrong + 1] = value

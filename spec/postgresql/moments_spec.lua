@@ -19,19 +19,19 @@ postgresql.describe("dates and times in PostgreSQL", function()
 
   it("are in order in execute_many, however they are given", function()
     local list = {}
-    for i = 1, 6000 do
-      list[i] = { 1, i % 1000 == 5 and 86400 or "2020-01-01", i }
+    for i = 1, 4000 do
+      list[i] = { 1, i == 5 and 86400 or "2020-01-01", i }
     end
-    assert.equal(6000, db:execute_many("insert into t values ($1, $2, $3) "
+    assert.equal(4000, db:execute_many("insert into t values ($1, $2, $3) "
       .. "on conflict (key) do update set d = excluded.d, n = excluded.n", list))
-    assert.equal(6000, db:fetch_value "select n from t")
+    assert.equal(4000, db:fetch_value "select n from t")
   end)
 
   it("are in order beside values of other forms", function()
     db:execute "create table lists (n serial, a int[], d date)"
     local list = {}
     for i = 1, 6000 do
-      list[i] = { i < 3000 and "{1}" or { i }, i < 5000 and "2020-01-01" or 0 }
+      list[i] = { i < 3000 and "{1}" or { i }, i == 5 and 0 or "2020-01-01" }
     end
     assert.equal(6000, db:execute_many("insert into lists (a, d) values ($1, $2)", list))
     assert.equal(0, db:fetch_value [[select count(*) from lists
