@@ -5,12 +5,14 @@
 -- in which phase, where in the SQL (line and caret), detail and hint. It never
 -- shows a parameter's value: where a database quotes one in its own text
 -- ("Duplicate entry 'x' for key ..."), `tostring` masks it, the fields do not.
+-- A name in double quotes is shown where the SQL or a field has it too; what
+-- else stands in them may be a value, unless the statement has no parameters.
 --
 -- Fields: `kind`, `message`, `sqlstate`, `code` (native), `database`,
 -- `detail`, `hint`, `constraint`, `table`, `column`, `position` (byte of `sql`,
 -- from 1), `sql`, `phase`, `retry`, `cause`, `traceback`; besides, `where`
--- ("file:line") for mistakes of the caller, and `others`, a list of what went
--- wrong on the way out.
+-- ("file:line") for mistakes of the caller, `parameters` (how many `sql` has)
+-- and `others`, a list of what went wrong on the way out.
 --
 -- An error equals itself only: `pcall` hands out the very table that was
 -- raised. Creating one costs a `setmetatable`; all formatting waits for
@@ -18,7 +20,8 @@
 -- @module covet.error
 
 local byte, find, format = string.byte, string.find, string.format
-local gsub, max, rep, sub = string.gsub, math.max, string.rep, string.sub
+local gsub, lower, max = string.gsub, string.lower, math.max
+local rep, sub = string.rep, string.sub
 local getinfo, traceback = debug.getinfo, debug.traceback
 
 -- The longest piece of an SQL line that is shown, and how much of it may
@@ -30,7 +33,7 @@ local EXCERPT_BEFORE = 48
 local MASKS = {
   { "(Duplicate entry )'.*'( for key)", "%1'...'%2" },
   { "(ncorrect [%w ]-value: )'.*'", "%1'...'" },
-  { "(invalid input [%w ]-: )\".*\"", "%1\"...\"" },
+  { "(: )\".*\"$", "%1\"...\"" },
   { "(value )\".*\"( is out of range)", "%1\"...\"%2" },
 }
 
@@ -111,18 +114,41 @@ local function excerpt(sql, position)
   return shown, rep(" ", width(label .. before)) .. "^"
 end
 
-local function mask_message(message)
+-- Whether what a database quotes is no value: a sign such as the "{" that it
+-- expected, or a name. Complaints about values name nothing.
+local function is_known(err, quoted)
+  return find(quoted, "^%p?$") or err.kind ~= "invalid_value" and (
+    quoted == err.constraint or quoted == err.table or quoted == err.column
+      or find(lower(err.sql), lower(quoted), 1, true))
+end
+
+-- From the first unknown one on: a value may have quotes in it.
+local function mask_quoted(text, err)
+  if type(err.sql) ~= "string" or err.parameters == 0 then
+    return text
+  end
+  local from, to, quoted = find(text, '"([^"]*)"')
+  while from do
+    if not is_known(err, quoted) then
+      return sub(text, 1, from) .. gsub(sub(text, from + 1), '.*"', '..."')
+    end
+    from, to, quoted = find(text, '"([^"]*)"', to + 1)
+  end
+  return text
+end
+
+local function mask_message(message, err)
   for i = 1, #MASKS do
     message = gsub(message, MASKS[i][1], MASKS[i][2])
   end
-  return message
+  return mask_quoted(message, err)
 end
 
 -- PostgreSQL's detail of a violated constraint shows the row's values:
 -- "Key (email)=(a@b.c) already exists.", "Failing row contains (1, a)."
-local function mask_detail(detail, kind)
-  if not find(tostring(kind), "_violation$") then
-    return detail
+local function mask_detail(detail, err)
+  if not find(tostring(err.kind), "_violation$") then
+    return mask_quoted(detail, err)
   end
   if find(detail, "=(", 1, true) then
     return (gsub(detail, "=%(.*%)", "=(...)"))
@@ -134,7 +160,7 @@ end
 local function headline(err)
   local text = tostring(err.kind)
   if err.message ~= nil then
-    text = text .. ": " .. mask_message(tostring(err.message))
+    text = text .. ": " .. mask_message(tostring(err.message), err)
   end
   if err.where ~= nil then
     text = tostring(err.where) .. ": " .. text
@@ -162,7 +188,7 @@ function Error:__tostring()
     lines[3] = "  " .. caret
   end
   if self.detail ~= nil then
-    local detail = mask_detail(tostring(self.detail), self.kind)
+    local detail = mask_detail(tostring(self.detail), self)
     lines[#lines + 1] = "  detail: " .. detail
   end
   if self.hint ~= nil then

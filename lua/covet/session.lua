@@ -174,6 +174,7 @@ function methods:fail(fields, parsed, started)
   local adapter = self.adapter
   explain_script(fields, parsed)
   fields.sql = fields.sql or parsed and parsed.text
+  fields.parameters = parsed and parsed.count
   if fields.position and parsed and parsed.place then
     fields.position = parsed.place(fields.position)
   end
