@@ -12,6 +12,7 @@ local caller = require "covet.caller"
 local claims = require "covet.claims"
 local core = require "covet.core"
 local decode = require "covet.decode"
+local errors = require "covet.error"
 local events = require "covet.events"
 local ffi = require "ffi"
 local task = require "covet.task"
@@ -23,6 +24,7 @@ local BATCH = ffi.typeof "covet_batch *"
 local STREAM = core.flags.ROWS + core.flags.STREAM
 local CHUNK_SIZE = 1000
 local NOTHING = {}
+local AT_END, FAILED = "at its end", "has failed before"
 
 local Cursor = { what = "a stream opened" }
 Cursor.__index = Cursor
@@ -38,10 +40,11 @@ function Cursor:lane()
 end
 
 -- Let go of the statement and the rows: what needs no wait, and happens once.
-local function let_go(self)
+-- `closed` is why: "at its end", or what its reader is told.
+local function let_go(self, why)
   local batch, token = self.batch, self.token
   self.batch, self.token, self.rest = nil, nil, nil
-  self.chunk, self.index, self.closed = NOTHING, 0, true
+  self.chunk, self.index, self.closed = NOTHING, 0, why
   if batch ~= nil then
     decode.free(batch)
   end
@@ -71,22 +74,38 @@ local function settle(self)
   end
 end
 
---- End the stream: see `Stream:close`.
-function Cursor:close()
+-- End the stream.
+local function finish(self, why)
   if not self.closed then
-    let_go(self)
+    let_go(self, why)
   end
   if not self.settled then
     settle(self)
   end
 end
 
+--- Its owner ends, or the collector has found that nobody reads it.
+function Cursor:close()
+  finish(self, self.owner == self.task and "was closed when its task ended"
+    or "was closed when its transaction ended")
+end
+
+-- Raise why there is no more to read, unless all was read.
+local function refuse_closed(self)
+  if self.closed ~= AT_END then
+    errors.raise({ kind = "usage", retry = "no", cause = self.fault,
+      message = "the stream " .. self.closed }, caller.LEVEL)
+  end
+end
+
 -- The call has failed: told as that, not as its end.
 local function fail(self, fields)
-  local started = self.started
+  local session, started = self.session, self.started
   self.token, self.started = nil, false
-  self:close()
-  self.session:fail(fields, self.parsed, started)
+  finish(self, FAILED)
+  local _, err = pcall(session.fail, session, fields, self.parsed, started)
+  self.fault = err
+  error(err, 0)
 end
 
 -- The stream was closed while a task waited for this news of it.
@@ -110,11 +129,12 @@ local function keep(self, more, batch, affected)
   end
 end
 
--- Something raised: the stream is over.
+-- Something raised within covet, or the wait was interrupted.
 local function give_up(self, err)
   local started = self.started
   self.started = false
-  self:close()
+  self.fault = err
+  finish(self, FAILED)
   if started and not self.is_part then
     self.session.adapter:note_error(err, self.parsed, started)
   end
@@ -180,18 +200,18 @@ end
 -- The next chunk; nil at the end.
 local function read(self, guard)
   if self.closed then
-    return nil
+    return refuse_closed(self)
   end
   local out, n = take_rest(self)
   while n < self.size and next_batch(self, guard) do
     out, n = decode_one(self, out, n)
   end
   if self.closed then
-    return nil
+    return refuse_closed(self)
   elseif n > self.size then
     keep_rest(self, out, n)
   elseif n == 0 then
-    self:close()
+    finish(self, AT_END)
     return nil
   end
   return out
@@ -205,12 +225,15 @@ local Stream = {}
 local cursors = setmetatable({}, { __mode = "k" })
 
 --- End the stream: its statement ends and its connection is free again. May be
--- called twice. A task that waits for the next chunk gets nil.
+-- called twice. Who reads on gets an error, as does a task that waits for the
+-- next chunk: a stream that was closed has not come to its end.
 function Stream:close()
-  cursors[self]:close()
+  finish(cursors[self], "was closed before, by its close()")
 end
 
 --- The next chunk, an array of at most `chunk_size` rows; nil at the end.
+-- @raise usage: it was closed before its end, by `close()`, or with its task or
+-- transaction
 function Stream:read()
   return (read(cursors[self], self))
 end
@@ -240,7 +263,7 @@ end
 local function collected(guard)
   local self = cursors[guard]
   if self and not self.closed then
-    let_go(self)
+    let_go(self, "was collected")
     claims.drop(self.session.adapter, self)
   end
 end

@@ -69,9 +69,47 @@ database.contract("streams", function(d, open)
     assert.is_true(db:get_pool_stats().used >= 1)
     stream:close()
     stream:close()
-    assert.is_nil(stream())
+    assert.matches("close%(%)", fails("usage", stream).message)
     assert.equal(1, db:fetch_value "select 1")
     check_free(db)
+  end)
+
+  -- What a stream says that was opened by `run` and outlives it.
+  local function message_after(run)
+    local stream
+    run(function(session)
+      stream = session:stream_query { series, 5000, chunk_size = 10 }
+      stream:read()
+    end)
+    return fails("usage", function()
+      for _ in stream do
+        error "a chunk"
+      end
+    end).message
+  end
+
+  it("a stream that ended before its rows says so", function()
+    local db = open()
+    assert.matches("transaction", message_after(function(read)
+      db:transaction(read)
+    end))
+    assert.matches("transaction", message_after(function(read)
+      local tx = db:begin()
+      read(tx)
+      tx:rollback()
+    end))
+    assert.matches("task", message_after(function(read)
+      covet.spawn(read, db):join()
+    end))
+    check_free(db)
+  end)
+
+  it("a stream that has come to its end goes on saying that", function()
+    local stream = open():stream_query { series, 10 }
+    assert.equal(10, #stream:read())
+    assert.is_nil(stream:read())
+    stream:close()
+    assert.is_nil(stream:read())
   end)
 
   it("leaving the loop early frees the connection with the task", function()
@@ -265,7 +303,7 @@ database.contract("streams", function(d, open)
     local stream = db:stream_query { d.first_then_slow, chunk_size = 1 }
     local reader = covet.spawn(function()
       local first = stream:read()
-      return first, stream:read(), stream:read()
+      return first, fails("usage", stream), fails("usage", stream)
     end)
     covet.sleep(0.02)
     local start = wait.now()
@@ -276,8 +314,8 @@ database.contract("streams", function(d, open)
     local first, second, third = reader:join()
     assert.is_true(wait.now() - start < 1)
     assert.equal(1, first[1].i)
-    assert.is_nil(second)
-    assert.is_nil(third)
+    assert.matches("close%(%)", second.message)
+    assert.matches("close%(%)", third.message)
     check_free(db)
   end)
 
@@ -285,8 +323,8 @@ database.contract("streams", function(d, open)
     local db = open()
     local stream = db:stream_query { d.first_then_slow, chunk_size = 1 }
     stream:read()
-    fails("timeout", covet.timeout, 0.02, stream.read, stream)
-    assert.is_nil(stream:read())
+    local err = fails("timeout", covet.timeout, 0.02, stream.read, stream)
+    assert.equal(err, fails("usage", stream).cause)
     stream:close()
     check_free(db)
     assert.equal(1, db:fetch_value "select 1")
