@@ -28,6 +28,29 @@ static bool check_read_only(pg_request *request)
   return false;
 }
 
+static bool is_control(pg_verb verb)
+{
+  return verb == PG_VERB_BEGIN || verb == PG_VERB_COMMIT ||
+         verb == PG_VERB_ROLLBACK || verb == PG_VERB_SAVEPOINT;
+}
+
+/* On a connection that is anybody's no transaction begins or ends, but those of
+ * PREPARE TRANSACTION, which belong to no connection. */
+static bool check_control(const pg_request *request)
+{
+  covet_op *op = request->op;
+
+  if (op->lease != 0 || !is_control(request->statement->verb) ||
+      (op->flags & COVET_QUERY_DESCRIBE) ||
+      pg_mentions(op->sql, op->sql_length, "prepared")) {
+    return true;
+  }
+  pg_refuse(op, COVET_ERROR_USAGE,
+            "a transaction needs a connection of its own: use db:transaction, "
+            "db:begin or db:acquire");
+  return false;
+}
+
 /* COPY's data have calls of their own. */
 static bool copies_here(const covet_op *op)
 {
@@ -115,7 +138,7 @@ pg_request *pg_request_for(pg_connection *connection, covet_op *op)
     pg_refuse(op, COVET_ERROR_UNSUPPORTED,
               "COPY from or to the caller: use copy_to_table, "
               "copy_from_table, copy_from_query or copy_records_to_table");
-  } else if (check_read_only(request)) {
+  } else if (check_control(request) && check_read_only(request)) {
     return request;
   }
   if (request != NULL) {

@@ -45,18 +45,29 @@ void pg_leave_mode(pg_connection *connection)
   }
 }
 
+/* A script on a connection that is anybody's has ended: nothing stays open. */
+static void check_ended(pg_connection *connection, covet_op *op)
+{
+  if (op->error == NULL &&
+      PQtransactionStatus(connection->pq) == PQTRANS_INTRANS) {
+    pg_refuse(op, COVET_ERROR_USAGE,
+              "the script left a transaction open, which was rolled back");
+  }
+}
+
 /* The operation has ended; the mode with it. */
 static void end(pg_connection *connection)
 {
   covet_op *op = connection->simple;
-  bool is_script = connection->mode == PG_MODE_SCRIPT;
+  bool is_unleased_script = connection->mode == PG_MODE_SCRIPT &&
+                            connection->base.state == COVET_CONNECTION_BUSY;
 
   pg_timer(connection, 0, NULL);
   pg_leave_mode(connection);
   if (pg_is_canceling(connection)) {
     pg_end_canceled(connection, op);
-  } else if (is_script && connection->base.state == COVET_CONNECTION_BUSY &&
-             pg_needs_reset(connection)) {
+  } else if (is_unleased_script && pg_needs_reset(connection)) {
+    check_ended(connection, op);
     (void) pg_reset(connection, op); /* nobody leased it to change it */
   } else {
     pg_settle(connection, op, COVET_STEP_DONE);
