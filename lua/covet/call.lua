@@ -119,6 +119,21 @@ function M.parse(adapter, text)
   return parsed
 end
 
+--- Raise for a statement that would undo what makes its call read_only.
+-- @tparam table session
+-- @tparam table parsed
+function M.check_read_only(session, parsed)
+  if parsed.lifts == nil then
+    parsed.lifts = sql.lifts_read_only(parsed.text, session.adapter.dialect)
+      or false
+  end
+  if parsed.lifts then
+    session:fail({ kind = "read_only", retry = "no", phase = "query",
+      message = parsed.lifts .. " could let the call write, which is read_only" },
+      parsed)
+  end
+end
+
 -- What may be meant by a table among the values of a call, or "".
 local function hint_for(value)
   if type(value) ~= "table" or getmetatable(value) ~= nil then

@@ -18,7 +18,8 @@ local options = require "covet.options"
 local quote = require "covet.sql.quote"
 local scanner = require "covet.sql.scanner"
 
-local concat, format, sub = table.concat, string.format, string.sub
+local concat, find, format = table.concat, string.find, string.format
+local lower, sub = string.lower, string.sub
 
 local M = {}
 
@@ -117,6 +118,36 @@ function M.split(text, dialect, level)
     list[i] = sub(text, bounds[2 * i - 1], bounds[2 * i])
   end
   return list
+end
+
+-- Whether a statement sets something that has to do with transactions. Escapes in
+-- a name may hide that.
+local function sets_transaction(statement, keyword)
+  local text = lower(statement)
+  return (keyword == "SET" or keyword == "RESET")
+    and (find(text, "transaction", 1, true) or find(text, "u&", 1, true))
+end
+
+--- What in a text would let it write although it runs in a transaction that only
+-- reads. Databases that look at each statement by itself do not need it.
+-- @tparam string text
+-- @tparam string|table dialect
+-- @treturn string|nil a word: SET, RESET, or of several statements one that ends
+-- a transaction
+function M.lifts_read_only(text, dialect)
+  if not check_dialect(dialect, 2).settable_mode then
+    return nil
+  end
+  local statements = M.split(text, dialect)
+  for _, statement in ipairs(statements) do
+    local parsed = M.parse(statement, dialect)
+    if sets_transaction(statement, parsed.keyword) then
+      return parsed.keyword
+    elseif #statements > 1 and parsed.control then
+      return parsed.control
+    end
+  end
+  return nil
 end
 
 -- Raise for a name that the statement does not have.

@@ -302,6 +302,60 @@ database.contract("transactions", function(d, open)
     assert.equal(0, db:get_pool_stats().used)
   end)
 
+  it("none begins or ends on a connection that is anybody's", function()
+    for _, text in ipairs { "begin", "commit", "rollback", "savepoint a", "/* x */ begin" } do
+      local err = fails("usage", db, "execute", text)
+      assert.matches("connection of its own", err.message)
+      fails("usage", db, "fetch_all", text)
+      fails("usage", db, "execute", { text, timeout = 5 })
+    end
+    assert.equal(1, db:fetch_value "select 1")
+    assert.equal(0, db:get_pool_stats().used)
+  end)
+
+  it("a script that leaves one open is told that it was rolled back", function()
+    db:execute "begin; insert into t values (1, 1); commit"
+    local err = fails("usage", db, "execute", "begin; insert into t values (2, 2)")
+    assert.matches("rolled back", err.message)
+    fails("usage", db, "execute", "insert into t values (3, 3); begin; insert into t values (4, 4)")
+    assert.equal(1, db:fetch_value "select min(id) from t")
+    assert.equal(0, db:fetch_value "select count(*) from t where id in (2, 4)")
+    assert.equal(0, db:get_pool_stats().used)
+  end)
+
+  it("one that reads only cannot be made to write", function()
+    local function refused(run)
+      local fine, err = pcall(run)
+      assert.is_false(fine)
+      assert.is_true(covet.is(err, "read_only", "usage", "syntax_error", "database_error"), tostring(err))
+    end
+    for _, text in ipairs {
+      "insert into t values (7, 7)", "commit; insert into t values (7, 7)",
+      "set transaction read write; insert into t values (7, 7)",
+      "/* ; */ set /* ; */ session characteristics as transaction read write; commit; "
+        .. "insert into t values (7, 7)",
+      'set "transaction_read_only" = off; insert into t values (7, 7)',
+      "reset transaction_read_only; insert into t values (7, 7)",
+      "select 1; end; insert into t values (7, 7)",
+    } do
+      refused(function() db:execute { text, read_only = true } end)
+      refused(function() db:with_options({ read_only = true }):execute(text) end)
+      refused(function()
+        db:transaction({ read_only = true }, function(tx) tx:execute(text) end)
+      end)
+    end
+    refused(function()
+      db:transaction({ read_only = true }, function(tx)
+        tx:execute "set transaction read write"
+        tx:execute(insert, 7, 7)
+      end)
+    end)
+    assert.same({}, ids())
+    db:transaction({ read_only = true }, function(tx)
+      assert.equal(0, tx:fetch_value "select count(*) from t")
+    end)
+  end)
+
   it("words that only look like that are not refused", function()
     db:transaction(function(tx)
       assert.equal("commit", tx:fetch_value "select 'commit'")

@@ -14,7 +14,7 @@ local waits = require "covet.wait"
 local bor, select, type = bit.bor, select, type
 local begin = events.begin
 local proceed, run = runner.proceed, runner.run
-local READ_ONLY, SCRIPT = core.flags.READ_ONLY, core.flags.SCRIPT
+local SCRIPT = core.flags.SCRIPT
 
 local methods = {}
 
@@ -58,11 +58,10 @@ local function execute(session, text, ...)
 end
 
 local function execute_script(session, parsed, given)
-  local adapter, flags = session.adapter, bor(SCRIPT, session.inside)
+  local adapter = session.adapter
+  local flags = runner.read_only_flags(session, parsed, given,
+    bor(SCRIPT, session.inside))
   local started = begin(session)
-  if given.read_only then
-    flags = bor(flags, READ_ONLY)
-  end
   local _, ok, more, fields, affected, id = waits.call(session, parsed, started,
     core.query, adapter.handle, session.lease, flags,
     given.timeout or adapter.command_timeout, 0, parsed.text)

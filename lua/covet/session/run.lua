@@ -9,13 +9,24 @@ local core = require "covet.core"
 local events = require "covet.events"
 local waits = require "covet.wait"
 
-local bor, select, type = bit.bor, select, type
+local band, bor, select, type = bit.band, bit.bor, select, type
 local begin, finish, wait = events.begin, waits.finish, waits.wait
 local may_repeat = waits.may_repeat
 local query, query_list, next_news = core.query, core.query_list, core.next
 local READ_ONLY = core.flags.READ_ONLY
 
 local M = {}
+
+-- The flags of a call that may have to be one that only reads.
+local function read_only_flags(session, parsed, given, flags)
+  if given.read_only then
+    flags = bor(flags, READ_ONLY)
+  end
+  if band(flags, READ_ONLY) ~= 0 then
+    call.check_read_only(session, parsed)
+  end
+  return flags
+end
 
 -- Submit. Answers the statement, the options, the token and the completion.
 local function submit(session, flags, timeout, text, ...)
@@ -27,9 +38,7 @@ local function submit(session, flags, timeout, text, ...)
       call.refuse_count(parsed, select("#", ...),
         select("#", ...) > 0 and select(-1, ...) or nil)
     end
-    if defaults.read_only then
-      flags = bor(flags, READ_ONLY)
-    end
+    flags = read_only_flags(session, parsed, defaults, flags)
     return parsed, defaults, query(adapter.handle, session.lease, flags,
       defaults.timeout or timeout, 0, parsed.text, ...)
   end
@@ -37,9 +46,7 @@ local function submit(session, flags, timeout, text, ...)
   if select("#", ...) > 0 then
     call.refuse_rest()
   end
-  if given.read_only then
-    flags = bor(flags, READ_ONLY)
-  end
+  flags = read_only_flags(session, parsed, given, flags)
   return parsed, given, query_list(adapter.handle, session.lease, flags,
     given.timeout or timeout, given.chunk_size or 0, parsed.text, list, n)
 end
@@ -98,6 +105,7 @@ local function proceed(session, parsed, token, started)
   return more, a, b, c, d
 end
 
+M.read_only_flags = read_only_flags
 M.submit, M.run, M.proceed = submit, run, proceed
 
 return M

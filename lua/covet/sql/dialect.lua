@@ -14,7 +14,7 @@
 --   (`/*! code */`), `dash_needs_blank` (`--` starts a comment only before a
 --   blank), `escape_strings` (E'' strings), `slices` (`a[1:n]`), `own_names`
 --   (knows `:1`, `$name` and `@name` itself), `nested_blocks` (BEGIN within
---   BEGIN)
+--   BEGIN), `settable_mode` (SET changes whether a transaction only reads)
 -- @module covet.sql.dialect
 
 local STRING, IDENTIFIER = "string", "identifier"
@@ -32,7 +32,7 @@ return {
     name = "postgresql", parameter = "$", identifier_quote = '"',
     quotes = { ["'"] = { "'", STRING }, ['"'] = { '"', IDENTIFIER } },
     dollar_quotes = true, nested_comments = true, escape_strings = true,
-    slices = true, nested_blocks = true,
+    slices = true, nested_blocks = true, settable_mode = true,
     control = { START = true, ABORT = true },
   },
   -- As the server starts: ANSI_QUOTES and NO_BACKSLASH_ESCAPES are off.
@@ -44,6 +44,7 @@ return {
     },
     question = true, percent = true, hash_comments = true,
     dash_needs_blank = true, executable_comments = true, nested_blocks = true,
+    settable_mode = true,
     control = { START = true },
   },
 }
