@@ -157,8 +157,9 @@ describe("covet.json decodes", function()
       { "-9223372036854775808", int64(-2 ^ 63) },
       { "9223372036854775808", uint64(2 ^ 63) },
       { "18446744073709551615", uint64(0) - 1 },
-      { "18446744073709551616", 2 ^ 64 },
-      { "-9223372036854775809", -2 ^ 63 },
+      { "18446744073709551616", "18446744073709551616" },
+      { "-9223372036854775809", "-9223372036854775809" },
+      { ("9"):rep(400), ("9"):rep(400) },
     } do
       local value = json.decode(case[1])
       assert.equal(type(case[2]), type(value))
@@ -210,8 +211,7 @@ describe("covet.json decodes", function()
       { "-", 1, "unexpected" }, { "+1", 1, "unexpected" },
       { ".5", 1, "unexpected" }, { "1.", 1, "bad number" },
       { "1.e5", 1, "bad number" }, { "1e", 1, "bad number" },
-      { "1e+", 1, "bad number" }, { "1e999", 1, "too large" },
-      { "-1e999", 1, "too large" }, { "0x10", 2, '"x10"' },
+      { "1e+", 1, "bad number" }, { "0x10", 2, '"x10"' },
       { "NaN", 1, '"NaN"' }, { "-Infinity", 1, '"-Infinity"' },
       { '"abc', 1, "without end" }, { '"abc\\"', 1, "without end" },
       { '"\\u00e9', 1, "without end" }, { '"a\nb"', 3, "control" },

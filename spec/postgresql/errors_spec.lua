@@ -1,5 +1,4 @@
 -- What errors of PostgreSQL say, and what they keep to themselves.
-local covet = require "covet"
 local errors = require "covet.error"
 local fails = require "spec.support.fails"
 local postgresql = require "spec.support.postgresql"

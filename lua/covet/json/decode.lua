@@ -143,7 +143,7 @@ local function at_most(digits, limit)
   return #digits < #limit or (#digits == #limit and digits <= limit)
 end
 
--- An integer of more than 15 digits.
+-- An integer of more than 15 digits. Those that 64 bits cannot hold stay digits.
 local function decode_integer(token)
   local value = tonumber(token)
   if value < MAX_EXACT and value > -MAX_EXACT then
@@ -160,7 +160,13 @@ local function decode_integer(token)
   elseif sign == "" and at_most(digits, MAX_UINT64) then
     return uint64(head) * 1000000000ULL + tail
   end
-  return value
+  return token
+end
+
+-- A number with a point or an exponent. One that is beyond a double stays text.
+local function decode_float(token)
+  local value = tonumber(token)
+  return (value == huge or value == -huge) and token or value
 end
 
 local function decode_number(text, position)
@@ -180,11 +186,10 @@ local function decode_number(text, position)
   if stop and find(text, "^[eE]", stop + 1) then
     _, stop = find(text, "^[eE][+-]?%d+", stop + 1)
   end
-  local value = stop and tonumber(sub(text, position, stop))
-  if not value or value == huge or value == -huge then
-    fail(position, value and "a number too large" or "a bad number")
+  if not stop then
+    fail(position, "a bad number")
   end
-  return value, stop + 1
+  return decode_float(sub(text, position, stop)), stop + 1
 end
 
 local function decode_array(text, position, depth)
