@@ -86,7 +86,9 @@ typedef enum covet_kind {
   COVET_MULTIRANGE = 15,
   COVET_MAP = 16,
   /* As TEXT or BLOB, for a codec of the user's; columns and nested cells. */
-  COVET_CUSTOM = 17
+  COVET_CUSTOM = 17,
+  /* One more text of a meaning. */
+  COVET_INTERVAL = 18
 } covet_kind;
 
 typedef struct covet_nested covet_nested;

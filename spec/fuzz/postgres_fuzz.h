@@ -112,15 +112,15 @@ static inline void fuzz_look(const covet_cell *cell, int depth)
   const covet_nested *nested;
 
   (void) sum;
-  require(cell->kind <= COVET_CUSTOM && depth <= PG_MAX_DEPTH);
+  require(cell->kind <= COVET_INTERVAL && depth <= PG_MAX_DEPTH);
   require((cell->kind == COVET_NULL) == (cell->length == -1));
   if (cell->kind == COVET_TEXT || cell->kind == COVET_BLOB ||
       (cell->kind >= COVET_JSON && cell->kind <= COVET_NUMERIC) ||
-      cell->kind == COVET_CUSTOM) {
+      cell->kind == COVET_INTERVAL || cell->kind == COVET_CUSTOM) {
     require(depth > 0 || cell->kind <= COVET_BOOLEAN);
     sum += fuzz_touch(cell->bytes, (size_t) cell->length);
   }
-  if (cell->kind < COVET_ARRAY || cell->kind == COVET_CUSTOM) {
+  if (cell->kind < COVET_ARRAY || cell->kind >= COVET_CUSTOM) {
     return;
   }
   nested = cell->nested;

@@ -108,7 +108,7 @@ const pg_builtin pg_builtins[] = {
     PLAIN(1184, TIMESTAMPTZ, TIMESTAMPTZ, "timestamp with time zone",
           "timestamptz"),
     ARRAY(1185, 1184, "timestamp with time zone[]", "_timestamptz"),
-    PLAIN(1186, INTERVAL, TEXT, "interval", "interval"),
+    PLAIN(1186, INTERVAL, INTERVAL, "interval", "interval"),
     ARRAY(1187, 1186, "interval[]", "_interval"),
     ARRAY(1231, 1700, "numeric[]", "_numeric"),
     ARRAY(1263, 2275, "cstring[]", "_cstring"),

@@ -112,13 +112,18 @@ const pg_type *pg_read_type(const pg_reader *reader, uint32_t oid)
   return pg_types_base(reader->types, type, reader->missing);
 }
 
+static bool has_meaning(covet_kind kind)
+{
+  return (kind >= COVET_JSON && kind <= COVET_NUMERIC) ||
+         kind == COVET_INTERVAL || kind == COVET_CUSTOM;
+}
+
 /* A text of a meaning has it in a nested cell. */
 static void tell_meaning(const pg_type *type, covet_cell *cell)
 {
   bool bytes = cell->kind == COVET_TEXT || cell->kind == COVET_BLOB;
 
-  if (bytes && ((type->kind >= COVET_JSON && type->kind <= COVET_NUMERIC) ||
-                type->kind == COVET_CUSTOM)) {
+  if (bytes && has_meaning(type->kind)) {
     cell->kind = type->kind;
   }
 }

@@ -22,6 +22,7 @@ static pg_takes takes_by_kind(covet_kind kind)
     return PG_TAKES_JSON;
   case COVET_NULL:
   case COVET_TEXT:
+  case COVET_INTERVAL:
   case COVET_INTEGER: /* of a size that is not known */
   case COVET_FLOAT:
     return PG_TAKES_ANYTHING;

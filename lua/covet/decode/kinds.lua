@@ -12,6 +12,7 @@ local M = {
   NUMERIC = C.COVET_NUMERIC, ARRAY = C.COVET_ARRAY,
   COMPOSITE = C.COVET_COMPOSITE, RANGE = C.COVET_RANGE,
   MULTIRANGE = C.COVET_MULTIRANGE, MAP = C.COVET_MAP, CUSTOM = C.COVET_CUSTOM,
+  INTERVAL = C.COVET_INTERVAL,
 
   RANGE_EMPTY = C.COVET_RANGE_EMPTY,
   RANGE_LOWER_INCLUSIVE = C.COVET_RANGE_LOWER_INCLUSIVE,
@@ -23,7 +24,7 @@ local M = {
 M.TEXT_CLASSES = {
   [M.JSON] = "json", [M.DATE] = "date", [M.TIME] = "time",
   [M.TIMESTAMP] = "timestamp", [M.TIMESTAMPTZ] = "timestamptz",
-  [M.NUMERIC] = "numeric",
+  [M.NUMERIC] = "numeric", [M.INTERVAL] = "interval",
 }
 
 --- The kinds of nested values, each with the class of its columns.

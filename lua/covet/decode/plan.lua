@@ -4,6 +4,7 @@
 -- @module covet.decode.plan
 
 local datetime = require "covet.types.datetime"
+local interval = require "covet.types.interval"
 local json = require "covet.json"
 local options = require "covet.options"
 
@@ -36,6 +37,8 @@ M.TYPES = {
     check = MOMENT },
   { "timestamptz", "string", nil, "The same for those with a time zone; as "
     .. "timestamp by default.", check = MOMENT },
+  { "interval", "string", "string", "string, epoch (seconds) or table.",
+    check = MOMENT },
   { "json", "string", "value", "json: value or string.",
     check = one_of("value", "string") },
   { "array", "string", "table", "Arrays: table or string, the server's text.",
@@ -70,6 +73,11 @@ end
 
 local MOMENTS = { epoch = epoch_value, table = table_value }
 
+local INTERVALS = {
+  epoch = function(text) return interval.to_epoch(text) or text end,
+  table = function(text) return interval.to_table(text) or text end,
+}
+
 -- Without codecs.
 local function as_it_is(_, _, text)
   return text
@@ -96,6 +104,7 @@ local function complete(plan, codecs)
     time = MOMENTS[plan.time],
     timestamp = MOMENTS[plan.timestamp],
     timestamptz = MOMENTS[plan.timestamptz or plan.timestamp],
+    interval = INTERVALS[plan.interval],
   }
   plan.custom, plan.codecs = codecs.decode, codecs
   plan.getters, plan.modes, plan.by_null = {}, {}, {}
