@@ -117,6 +117,16 @@ postgresql.describe("COPY", function()
     check_usable()
   end)
 
+  it("a value that only the server refuses has its row and column, too", function()
+    db:execute 'create table odd (a int, "b: c" inet, d money, e int4range)'
+    for i, column in ipairs { "b: c", "d", "e" } do
+      local record = { [i + 1] = "zz" }
+      local err = fails("invalid_value", db, "copy_records_to_table", "odd", { { 1 }, record })
+      assert.equal(column, err.column)
+      assert.matches("row 2", err.detail)
+    end
+  end)
+
   it("records join the transaction that is open, which stays usable after an error", function()
     db:transaction(function(tx)
       tx:copy_records_to_table("items", { { 1, "a" } }, { columns = { "id", "name" } })

@@ -152,47 +152,54 @@ void pg_error_lost(covet_error *error, PGconn *pq)
   error->retry = COVET_RETRY_IDEMPOTENT_ONLY;
 }
 
+/* What failed while connecting. */
+typedef struct open_failure {
+  const char *words; /* without what stands in quotes */
+  covet_error_kind kind;
+  const char *sqlstate; /* with which the server says this, or "" */
+} open_failure;
+
 /* libpq gives no SQLSTATE of what failed while connecting, but words: its own and
  * OpenSSL's, and the server's, if that speaks English. */
-static covet_error_kind kind_of_words(const char *text)
+static const open_failure *failure_of_words(const char *text)
 {
-  static const state_kind words[] = {
-      {"password authentication failed", COVET_ERROR_AUTHENTICATION_FAILED},
-      {"no password supplied", COVET_ERROR_AUTHENTICATION_FAILED},
-      {"authentication failed", COVET_ERROR_AUTHENTICATION_FAILED},
-      {"no pg_hba.conf entry", COVET_ERROR_AUTHENTICATION_FAILED},
-      {"pg_hba.conf rejects", COVET_ERROR_AUTHENTICATION_FAILED},
-      {"authentication method requirement", COVET_ERROR_AUTHENTICATION_FAILED},
-      {"is not permitted to log in", COVET_ERROR_AUTHENTICATION_FAILED},
-      {"channel binding", COVET_ERROR_AUTHENTICATION_FAILED},
-      {"too many connections", COVET_ERROR_TOO_MANY_CONNECTIONS},
-      {"too many clients", COVET_ERROR_TOO_MANY_CONNECTIONS},
-      {"remaining connection slots", COVET_ERROR_TOO_MANY_CONNECTIONS},
-      {"valid client certificate", COVET_ERROR_AUTHENTICATION_FAILED},
-      {"expected authentication request", COVET_ERROR_PROTOCOL_ERROR},
-      {"received invalid response", COVET_ERROR_PROTOCOL_ERROR},
-      {"SSL", COVET_ERROR_TLS_ERROR},
-      {"certificate", COVET_ERROR_TLS_ERROR},
-      {"private key", COVET_ERROR_TLS_ERROR},
-      {"timeout expired", COVET_ERROR_CONNECTION_FAILED},
+  static const open_failure failures[] = {
+      {"database \"\" does not exist", COVET_ERROR_UNKNOWN_DATABASE, "3D000"},
+      {"role \"\" does not exist", COVET_ERROR_AUTHENTICATION_FAILED, "28000"},
+      {"password authentication failed", COVET_ERROR_AUTHENTICATION_FAILED,
+       "28P01"},
+      {"no password supplied", COVET_ERROR_AUTHENTICATION_FAILED, ""},
+      {"authentication failed", COVET_ERROR_AUTHENTICATION_FAILED, "28000"},
+      {"no pg_hba.conf entry", COVET_ERROR_AUTHENTICATION_FAILED, "28000"},
+      {"pg_hba.conf rejects", COVET_ERROR_AUTHENTICATION_FAILED, "28000"},
+      {"authentication method requirement", COVET_ERROR_AUTHENTICATION_FAILED,
+       ""},
+      {"is not permitted to log in", COVET_ERROR_AUTHENTICATION_FAILED,
+       "28000"},
+      {"channel binding", COVET_ERROR_AUTHENTICATION_FAILED, ""},
+      {"too many connections", COVET_ERROR_TOO_MANY_CONNECTIONS, "53300"},
+      {"too many clients", COVET_ERROR_TOO_MANY_CONNECTIONS, "53300"},
+      {"remaining connection slots", COVET_ERROR_TOO_MANY_CONNECTIONS,
+       "53300"},
+      {"valid client certificate", COVET_ERROR_AUTHENTICATION_FAILED, "28000"},
+      {"expected authentication request", COVET_ERROR_PROTOCOL_ERROR, ""},
+      {"received invalid response", COVET_ERROR_PROTOCOL_ERROR, ""},
+      {"SSL", COVET_ERROR_TLS_ERROR, ""},
+      {"certificate", COVET_ERROR_TLS_ERROR, ""},
+      {"private key", COVET_ERROR_TLS_ERROR, ""},
+      {"invalid port number", COVET_ERROR_USAGE, ""},
+      {"", COVET_ERROR_CONNECTION_FAILED, ""},
   };
+  const open_failure *failure = failures;
 
-  if (strstr(text, "database \"\" does not exist") != NULL) {
-    return COVET_ERROR_UNKNOWN_DATABASE;
+  while (strstr(text, failure->words) == NULL) {
+    failure++;
   }
-  if (strstr(text, "role \"\" does not exist") != NULL) {
-    return COVET_ERROR_AUTHENTICATION_FAILED;
-  }
-  for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-    if (strstr(text, words[i].state) != NULL) {
-      return words[i].kind;
-    }
-  }
-  return COVET_ERROR_CONNECTION_FAILED;
+  return failure;
 }
 
 /* What stands in quotes is a name of the user's. */
-static covet_error_kind open_kind(const char *text)
+static const open_failure *open_failure_of(const char *text)
 {
   char plain[4096];
   size_t length = 0;
@@ -205,7 +212,7 @@ static covet_error_kind open_kind(const char *text)
     quoted ^= *text == '"';
   }
   plain[length] = '\0';
-  return kind_of_words(plain);
+  return failure_of_words(plain);
 }
 
 /* The SQLSTATE in a verbose message, NULL: there is none. */
@@ -224,7 +231,7 @@ static const char *state_in(const char *text)
 bool pg_is_foreign(const char *text)
 {
   return strstr(text, ":  ") != NULL &&
-         open_kind(text) == COVET_ERROR_CONNECTION_FAILED;
+         open_failure_of(text)->kind == COVET_ERROR_CONNECTION_FAILED;
 }
 
 /* Copy a message of libpq's but for the question that follows some of its lines.
@@ -289,16 +296,22 @@ void pg_error_open(covet_error *error, PGconn *pq, const char *said)
 {
   const char *text = pq == NULL ? "out of memory" : PQerrorMessage(pq);
   const char *state = said == NULL ? NULL : state_in(text);
+  const open_failure *failure;
 
   text = said == NULL ? text : said;
-  covet_error_set(error, open_kind(text), "%s", "the connection failed");
+  failure = open_failure_of(text);
+  covet_error_set(error, failure->kind, "%s", "the connection failed");
+  covet_error_text(error->sqlstate, sizeof(error->sqlstate), failure->sqlstate,
+                   strlen(failure->sqlstate));
   if (state != NULL) {
     covet_error_text(error->sqlstate, sizeof(error->sqlstate), state, 5);
     error->kind = kind_of(error->sqlstate);
   }
   set_attempts(error, text);
   error->phase = COVET_PHASE_CONNECT;
-  error->retry = COVET_RETRY_SAFE;
+  error->retry = error->kind == COVET_ERROR_CONNECTION_LOST
+                     ? COVET_RETRY_SAFE /* nothing was asked for yet */
+                     : retry_of(error->kind);
 }
 
 /* A server that has become a standby says so to writes only; its connections are
@@ -398,7 +411,25 @@ void pg_name_row(covet_error *error, uint64_t row)
                    strlen(detail));
 }
 
-/* The server counts the lines of a COPY: "COPY t, line 5, column a". */
+/* Behind the line's number stands `, column a`, and behind that nothing, or the
+ * value: `: "text"`. */
+static void name_copied_column(covet_error *error, const char *line)
+{
+  static const char before[] = ", column ";
+  const char *name = line + strcspn(line, ",:");
+  const char *end;
+
+  if (error->column[0] != '\0' ||
+      strncmp(name, before, sizeof(before) - 1) != 0) {
+    return;
+  }
+  name += sizeof(before) - 1;
+  end = strstr(name, ": \"");
+  covet_error_text(error->column, sizeof(error->column), name,
+                   end == NULL ? strcspn(name, "\n") : (size_t) (end - name));
+}
+
+/* The server counts the lines of a COPY. */
 void pg_name_copied_row(covet_error *error, const PGresult *result)
 {
   const char *context = PQresultErrorField(result, PG_DIAG_CONTEXT);
@@ -406,6 +437,7 @@ void pg_name_copied_row(covet_error *error, const PGresult *result)
 
   if (line != NULL && strncmp(context, "COPY ", 5) == 0) {
     pg_name_row(error, strtoull(line + 7, NULL, 10));
+    name_copied_column(error, line + 7);
   }
 }
 

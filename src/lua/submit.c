@@ -41,6 +41,7 @@ void covetL_push_error(lua_State *L, const covet_error *error)
   set_text(L, "detail", error->detail);
   set_text(L, "phase", covet_phase_name(error->phase));
   set_text(L, "retry", covet_retry_name(error->retry));
+  set_text(L, "code", error->sqlstate); /* where there is one, it is native */
   if (error->code != 0) {
     lua_pushinteger(L, error->code);
     lua_setfield(L, -2, "code");
