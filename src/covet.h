@@ -425,12 +425,13 @@ COVET_EXPORT void covet_adapter_get_stats(covet_adapter *adapter,
 /** What happens to an adapter's connections by itself. */
 typedef enum covet_event_type {
   COVET_EVENT_CONNECT,        /* one was opened */
-  COVET_EVENT_CONNECT_FAILED, /* `text`: why */
+  COVET_EVENT_CONNECT_FAILED, /* `error`: why */
   COVET_EVENT_CLOSE,     /* `text`: why, as covet_adapter_stats counts it */
   COVET_EVENT_LEAK,      /* `lease` is out for `us` already */
   COVET_EVENT_LEAK_OVER, /* it came back, after `us` */
   COVET_EVENT_BREAKER,   /* `text`: "open", "half_open" or "closed" */
-  COVET_EVENT_NOTICE     /* `text`: what the server said by the way */
+  COVET_EVENT_NOTICE     /* `error`: what the server said by the way, of no
+                            kind; `text`: how serious, "NOTICE", "WARNING"... */
 } covet_event_type;
 
 typedef struct covet_event {
@@ -438,7 +439,8 @@ typedef struct covet_event {
   const covet_adapter *adapter; /* to compare: it may have been freed since */
   covet_lease lease;
   uint64_t us;
-  char text[128];
+  char text[32];
+  covet_error error;
 } covet_event;
 
 /** Whether events of this adapter are to be kept from now on. */

@@ -160,6 +160,14 @@ postgresql.describe("PostgreSQL with too many connections", function()
     assert.equal(1, second:connect():fetch_value "select 1")
   end)
 
+  it("tells who waits in vain why there are no more", function()
+    local db = postgresql.open { user = "covet_limited", max_pool_size = 4 }
+    local held = { db:acquire(), db:acquire() }
+    local err = fails("pool_timeout", db, "acquire", { timeout = 1 })
+    assert.equal("too_many_connections", err.cause.kind)
+    assert.equal(2, #held)
+  end)
+
   it("serves all by those that there are", function()
     local db = postgresql.open { user = "covet_limited", max_pool_size = 8, pipeline = false }
     local seen = 0

@@ -56,7 +56,8 @@ postgresql.describe("PostgreSQL, what a review found:", function()
     it("is reset behind a script on the adapter", function()
       open()
       local before = db:fetch_value "select current_setting('search_path')"
-      db:execute "set search_path = pg_catalog; begin; create temp table review_temporary (a int)"
+      assert.equal("usage", kind_of(db.execute, db,
+        "set search_path = pg_catalog; begin; create temp table review_temporary (a int)"))
       assert.equal(before, db:fetch_value "select current_setting('search_path')")
       assert.is_nil(db:fetch_value "select to_regclass('review_temporary')::text")
     end)

@@ -110,7 +110,7 @@ postgresql.describe("a session of PostgreSQL", function()
         for _ = 1, 2 do
           local err = fails("transaction_aborted", held, "execute", "insert into t values ($1, $2)", 1, "a")
           assert.equal("25P02", err.sqlstate)
-          assert.matches('column "nonsense" does not exist', tostring(err), 1, true)
+          assert.matches('column "nonsense" does not exist', err.detail, 1, true)
         end
         held:execute "rollback"
         held:execute "begin"

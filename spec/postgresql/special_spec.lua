@@ -137,11 +137,14 @@ postgresql.describe("what only PostgreSQL has", function()
 
   it("notices are events", function()
     local told = {}
-    db:on("notice", function(event) told[#told + 1] = event.message end)
-    db:execute "do $$ begin raise notice 'hello'; raise warning 'careful'; end $$"
+    local long = ("long "):rep(50)
+    db:on("notice", function(event) told[#told + 1] = event end)
+    db:execute(([[do $$ begin raise notice 'hello'; raise warning '%s' using errcode = '01004',
+      detail = 'the detail', hint = 'the hint'; end $$]]):format(long))
     wait.until_true(function() return #told == 2 end, 5)
-    assert.matches("hello", told[1])
-    assert.matches("careful", told[2])
+    assert.same({ message = "hello", severity = "NOTICE", sqlstate = "00000" }, told[1])
+    assert.same({ message = long, severity = "WARNING", sqlstate = "01004",
+      detail = "the detail", hint = "the hint" }, told[2])
   end)
 
   it("execute_insert finds RETURNING where it is", function()

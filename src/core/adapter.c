@@ -81,9 +81,15 @@ static void wait_for_connect(covet_adapter *adapter, covet_op *op)
   op->phase = COVET_PHASE_CONNECT;
   queue_push(&adapter->waiting, &op->node);
   covet_op_start_deadline(op);
-  if (adapter->state != COVET_ADAPTER_CONNECTING) {
-    adapter->state = COVET_ADAPTER_CONNECTING;
+  if (adapter->state == COVET_ADAPTER_CONNECTING) {
+    return;
+  }
+  adapter->state = COVET_ADAPTER_CONNECTING;
+  if (adapter->driver->connect != NULL) {
     adapter->driver->connect(adapter);
+  } else {
+    covet_pool_start(adapter->lanes[0].pool, covet_now_us());
+    covet_adapter_connected(adapter, NULL);
   }
 }
 
@@ -117,7 +123,7 @@ static bool is_filling(const covet_adapter *adapter)
 
 /* Connecting ends when the connections that are to be kept were opened. One that
  * cannot be is tried again by the pool, and nobody waits for that. */
-static void connect_op(covet_adapter *adapter, covet_op *op)
+void covet_adapter_await_filled(covet_adapter *adapter, covet_op *op)
 {
   if (is_filling(adapter)) {
     op->state = COVET_OP_QUEUED;
@@ -126,6 +132,21 @@ static void connect_op(covet_adapter *adapter, covet_op *op)
     covet_op_start_deadline(op);
   } else {
     covet_op_finish(op);
+  }
+}
+
+/* Where connections are kept the first one tells whether the server can be
+ * used. */
+static void connect_op(covet_adapter *adapter, covet_op *op)
+{
+  covet_lane *lane = &adapter->lanes[0];
+
+  if (adapter->driver->connect == NULL &&
+      covet_pool_get_config(lane->pool)->min_size > 0 &&
+      !covet_pool_has_live(lane->pool)) {
+    covet_lane_enqueue(lane, op);
+  } else {
+    covet_adapter_await_filled(adapter, op);
   }
 }
 

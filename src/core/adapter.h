@@ -117,6 +117,9 @@ bool covet_adapter_awaits_turn_end(const covet_adapter *adapter);
 /** See whether a closing adapter is empty now, and finish it. */
 void covet_adapter_settle(covet_adapter *adapter);
 
+/** Finish an operation when the connections that are to be kept were opened. */
+void covet_adapter_await_filled(covet_adapter *adapter, covet_op *op);
+
 /** Connections were opened, or could not be: whoever connects may go on. */
 void covet_adapter_filled(covet_adapter *adapter);
 

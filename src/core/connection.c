@@ -243,6 +243,11 @@ void covet_connection_give(covet_connection *connection, covet_op *op)
     return;
   }
   covet_connection_set_state(connection, COVET_CONNECTION_BUSY);
+  if (op->type == COVET_OP_CONNECT) { /* that there is one is all */
+    covet_connection_put_back(connection);
+    covet_adapter_await_filled(connection->adapter, op);
+    return;
+  }
   connection->owner = op;
   run(connection, op);
 }

@@ -37,7 +37,8 @@ typedef struct covet_driver {
   void (*adapter_deinit)(covet_adapter *adapter);
 
   /** Open what an adapter needs before its first operation; answers by
-   *  covet_adapter_connected. */
+   *  covet_adapter_connected. NULL: it needs nothing but a connection, for
+   *  which the pool of the first lane is asked, with its retries. */
   void (*connect)(covet_adapter *adapter);
 
   /** Carry the operation out here and now, without a connection of a lane.
@@ -142,6 +143,10 @@ int covet_option_seconds(const covet_option *option, uint64_t *us,
  *  COVET_EUSAGE. */
 int covet_pool_option(covet_pool_config *config, const covet_option *given,
                       bool *known, covet_error *error);
+
+/** The end of a pool's options: a minimum that nobody has asked for follows the
+ *  maximum down. Returns as covet_pool_config_check. */
+int covet_pool_options_check(covet_pool_config *config, covet_error *error);
 
 /** The error for an option that no pool has. */
 int covet_pool_option_unknown(const char *name, covet_error *error);

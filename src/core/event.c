@@ -24,29 +24,48 @@ static covet_event *place(covet_events *events)
   return &events->ring[(events->first + events->count++) % COVET_EVENTS_MOST];
 }
 
-void covet_adapter_tell(covet_adapter *adapter, covet_event_type type,
-                        covet_lease lease, uint64_t us, const char *text)
+static void keep(const covet_event *given)
 {
-  covet_runtime *rt = adapter->runtime;
+  covet_runtime *rt = given->adapter->runtime;
   covet_event *event;
 
-  if (!atomic_load(&adapter->watched)) {
-    return;
-  }
   uv_mutex_lock(&rt->lock);
   event = place(&rt->events);
   if (event != NULL) {
-    memset(event, 0, sizeof(*event));
-    event->type = type;
-    event->adapter = adapter;
-    event->lease = lease;
-    event->us = us;
-    if (text != NULL) {
-      covet_error_text(event->text, sizeof(event->text), text, strlen(text));
-    }
+    *event = *given;
   }
   uv_mutex_unlock(&rt->lock);
   covet_ready_wake(rt);
+}
+
+static void set_text(covet_event *event, const char *text)
+{
+  if (text != NULL) {
+    covet_error_text(event->text, sizeof(event->text), text, strlen(text));
+  }
+}
+
+void covet_adapter_tell(covet_adapter *adapter, covet_event_type type,
+                        covet_lease lease, uint64_t us, const char *text)
+{
+  covet_event event = {
+      .type = type, .adapter = adapter, .lease = lease, .us = us};
+
+  if (atomic_load(&adapter->watched)) {
+    set_text(&event, text);
+    keep(&event);
+  }
+}
+
+void covet_adapter_tell_error(covet_adapter *adapter, covet_event_type type,
+                              const char *text, const covet_error *error)
+{
+  covet_event event = {.type = type, .adapter = adapter, .error = *error};
+
+  if (atomic_load(&adapter->watched)) {
+    set_text(&event, text);
+    keep(&event);
+  }
 }
 
 void covet_events_drop(covet_adapter *adapter)
@@ -80,8 +99,9 @@ int covet_runtime_next_event(covet_runtime *rt, covet_event *event)
   found = events->count > 0;
   if (found) {
     *event = events->ring[events->first];
-    events->first = (events->first + 1) % COVET_EVENTS_MOST;
-    events->count--;
+    events->count--; /* few wait at a time: few places are ever used */
+    events->first =
+        events->count == 0 ? 0 : (events->first + 1) % COVET_EVENTS_MOST;
   }
   uv_mutex_unlock(&rt->lock);
   return found;

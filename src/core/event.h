@@ -17,6 +17,10 @@ typedef struct covet_events {
 void covet_adapter_tell(covet_adapter *adapter, covet_event_type type,
                         covet_lease lease, uint64_t us, const char *text);
 
+/** The same of an event that has an error. */
+void covet_adapter_tell_error(covet_adapter *adapter, covet_event_type type,
+                              const char *text, const covet_error *error);
+
 /** An adapter is about to be freed: drop the events of it. */
 void covet_events_drop(covet_adapter *adapter);
 

@@ -202,6 +202,16 @@ static bool is_permanent(const covet_error *error)
   }
 }
 
+/* The first connection tells whether the server can be used: as long as there was
+ * none, nothing is opened that nobody asks for. */
+static void keep_minimum(covet_lane *lane)
+{
+  if (lane->adapter->driver->connect == NULL &&
+      lane->adapter->state == COVET_ADAPTER_READY) {
+    covet_pool_warm(lane->pool, covet_now_us());
+  }
+}
+
 /* What the pool is told of the end of opening; the connection may be gone. */
 static void report_opened(covet_connection *connection,
                           const covet_error *error)
@@ -213,8 +223,8 @@ static void report_opened(covet_connection *connection,
   if (error != NULL) {
     bool unwanted = connection->unwanted;
 
-    covet_adapter_tell(lane->adapter, COVET_EVENT_CONNECT_FAILED, 0, 0,
-                       error->message);
+    covet_adapter_tell_error(lane->adapter, COVET_EVENT_CONNECT_FAILED, NULL,
+                             error);
 
     remove_connection(connection);
     if (told && unwanted) {
@@ -238,6 +248,7 @@ static void report_opened(covet_connection *connection,
   if (told) {
     covet_pool_connected(lane->pool, covet_now_us(), slot,
                          lane->adapter->driver->liveness);
+    keep_minimum(lane);
   }
 }
 

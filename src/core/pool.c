@@ -43,6 +43,11 @@ void covet_pool_free(covet_pool *pool)
 void covet_pool_warm(covet_pool *pool, uint64_t now_us)
 {
   pool->warm = true;
+  covet_pool_start(pool, now_us);
+}
+
+void covet_pool_start(covet_pool *pool, uint64_t now_us)
+{
   pool->ended = false;
   pool->news &= ~(1U << COVET_POOL_DRAINED | 1U << COVET_POOL_CLOSED);
   pool->state = COVET_POOL_RUNS;

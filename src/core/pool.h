@@ -49,6 +49,7 @@ enum { COVET_POOL_BREAKER_MOST = 128 };
 
 typedef struct covet_pool_config {
   uint32_t min_size; /* connections that are kept */
+  bool min_given;    /* else it follows max_size down: see driver.h */
   uint32_t max_size;
   uint64_t acquire_timeout_us; /* of a waiter without a deadline of its own */
   uint64_t idle_timeout_us;    /* then a connection above the minimum goes */
@@ -109,7 +110,10 @@ covet_pool *covet_pool_new(const covet_pool_config *config);
 /** Free a pool. Its slots are forgotten, its waiters are the caller's. */
 void covet_pool_free(covet_pool *pool);
 
-/** From now on keep the minimum open. After a drain or a close: open again. */
+/** After a drain or a close: open again what is asked for. */
+void covet_pool_start(covet_pool *pool, uint64_t now_us);
+
+/** Start, and from now on keep the minimum open. */
 void covet_pool_warm(covet_pool *pool, uint64_t now_us);
 
 /** Change sizes, timeouts and thresholds while it runs; nothing that is lent is
@@ -356,6 +360,9 @@ void covet_pool_get_stats(const covet_pool *pool, uint64_t now_us,
 
 /** How many wait. */
 uint32_t covet_pool_waiting(const covet_pool *pool);
+
+/** Whether connections are there, in whatever state. */
+bool covet_pool_has_live(const covet_pool *pool);
 
 /** Whether connections are being opened for the minimum. */
 bool covet_pool_is_filling(const covet_pool *pool);

@@ -109,8 +109,7 @@ static uint64_t backoff(covet_pool *pool)
   return wait < 1e15 ? (uint64_t) wait : UINT64_C(1000000000000000);
 }
 
-/* Connections that are there, in whatever state: one of them may come back. */
-static bool any_live(const covet_pool *pool)
+bool covet_pool_has_live(const covet_pool *pool)
 {
   return slots_kept(pool) > count_of(pool, COVET_SLOT_OPENING);
 }
@@ -120,7 +119,8 @@ static void tell_waiters(covet_pool *pool)
   if (pool->attempts < pool->config.retry_attempts && !pool->permanent) {
     return;
   }
-  if (!any_live(pool) && count_of(pool, COVET_SLOT_OPENING) == 0) {
+  if (!covet_pool_has_live(pool) && /* else one of them may come back */
+      count_of(pool, COVET_SLOT_OPENING) == 0) {
     covet_waiters_fail(pool, COVET_POOL_CONNECT_FAILED);
     pool->attempts = 0;
   }
@@ -146,7 +146,7 @@ void covet_pool_note_failure(covet_pool *pool, uint64_t now_us,
 bool covet_pool_has_hope(const covet_pool *pool, uint64_t now_us)
 {
   return pool->breaker != COVET_BREAKER_OPEN ||
-         pool->breaker_until_us <= now_us || any_live(pool) ||
+         pool->breaker_until_us <= now_us || covet_pool_has_live(pool) ||
          count_of(pool, COVET_SLOT_OPENING) > 0;
 }
 

@@ -69,24 +69,6 @@ static int adapter_init(covet_adapter *base, const covet_url *url,
   return status;
 }
 
-/* Where connections are kept the first one tells whether the server can be used. */
-static void connect_adapter(covet_adapter *base)
-{
-  pg_adapter *adapter = pg_of(base);
-  covet_lane *lane = &base->lanes[PG_MAIN];
-
-  adapter->connecting = true;
-  covet_pool_warm(lane->pool, covet_now_us());
-  covet_lane_carry_out(lane);
-  if (lane->count == 0 && adapter->connecting) {
-    bool wanted = covet_pool_get_config(lane->pool)->min_size > 0;
-
-    adapter->connecting = false;
-    covet_adapter_connected(base,
-                            wanted ? &base->runtime->out_of_memory : NULL);
-  }
-}
-
 static unsigned choose_lane(covet_adapter *base, const covet_op *op)
 {
   (void) base;
@@ -299,7 +281,6 @@ const covet_driver covet_postgresql_driver = {
     .liveness = COVET_POOL_WATCHED,
     .adapter_init = adapter_init,
     .adapter_deinit = adapter_deinit,
-    .connect = connect_adapter,
     .call = pg_call_apart,
     .choose_lane = choose_lane,
     .connection_new = connection_new,

@@ -264,7 +264,6 @@ struct pg_adapter {
   char *password;         /* of set_password, *owned* */
   int password_number;    /* the same: the code of errors that refuse it */
   covet_queue collecting; /* connections */
-  bool connecting;
   struct pg_listener *listener;
 };
 

@@ -110,24 +110,10 @@ static bool copy_options(pg_opening *opening, const pg_adapter *adapter)
   return true;
 }
 
-/* The adapter is usable as soon as one connection is, and is not when the first
- * one fails. */
-static void tell_adapter(pg_adapter *adapter, const covet_error *error)
-{
-  if (adapter->connecting) {
-    adapter->connecting = false;
-    covet_adapter_connected(adapter->base, error);
-  }
-}
-
 static void opened(pg_connection *connection, const covet_error *error)
 {
   pg_adapter *adapter = connection->adapter;
-  bool first = adapter->connecting && connection->base.lane->index == PG_MAIN;
 
-  if (first && error != NULL) {
-    tell_adapter(adapter, error);
-  }
   if (connection->base.lane->index == PG_LISTENER) {
     if (error != NULL) {
       pg_listener_failed(adapter, error); /* the adapter may go with it */
@@ -141,9 +127,6 @@ static void opened(pg_connection *connection, const covet_error *error)
     return;
   }
   covet_connection_opened(&connection->base, error);
-  if (first && error == NULL) {
-    tell_adapter(adapter, NULL);
-  }
 }
 
 static bool is_off(PGconn *pq, const char *name)
@@ -156,11 +139,14 @@ static bool is_off(PGconn *pq, const char *name)
 static void on_notice(void *argument, const PGresult *result)
 {
   const pg_connection *connection = argument;
-  const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+  covet_error said;
 
-  if (message != NULL) {
-    covet_adapter_tell(connection->adapter->base, COVET_EVENT_NOTICE, 0, 0,
-                       message);
+  if (PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) != NULL) {
+    pg_error_fill(&said, result);
+    said.kind = COVET_ERROR_NONE;
+    covet_adapter_tell_error(
+        connection->adapter->base, COVET_EVENT_NOTICE,
+        PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED), &said);
   }
 }
 

@@ -11,8 +11,8 @@ static int l_watch(lua_State *L)
   return 1;
 }
 
-/* next_event() -> number, what, lease, seconds, text; nothing when there is no
-   event. */
+/* next_event() -> number, what, lease, seconds, text, fields of an error or nil;
+   nothing when there is no event. */
 static int l_next_event(lua_State *L)
 {
   static const char *const names[] = {"connect", "connect_failed", "close",
@@ -28,7 +28,12 @@ static int l_next_event(lua_State *L)
   lua_pushnumber(L, (lua_Number) event.lease);
   lua_pushnumber(L, (lua_Number) event.us / 1e6);
   lua_pushstring(L, event.text);
-  return 5;
+  if (event.type != COVET_EVENT_NOTICE &&
+      event.type != COVET_EVENT_CONNECT_FAILED) {
+    return 5;
+  }
+  covetL_push_error(L, &event.error);
+  return 6;
 }
 
 void covetL_add_events(lua_State *L)

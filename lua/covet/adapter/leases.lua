@@ -3,6 +3,7 @@
 -- @module covet.adapter.leases
 
 local core = require "covet.core"
+local errors = require "covet.error"
 local events = require "covet.task.events"
 local report = require "covet.pool.report"
 
@@ -61,6 +62,10 @@ function M.explain(adapter, fields)
   fields.holders = holders(adapter)
   fields.detail = fields.detail or report.describe_holders(fields.holders)
   fields.stats = adapter:get_pool_stats()
+  fields.cause = adapter.last_error
+  if fields.kind == "breaker_open" then
+    fields.retry_after = fields.stats.retry_after
+  end
 end
 
 -- --- Events ---------------------------------------------------------------------
@@ -68,6 +73,7 @@ end
 local TELL = {}
 
 function TELL.connect(adapter)
+  adapter.last_error = nil
   adapter:emit("connect", { pool = adapter.name,
     size = core.stats(adapter.handle).size })
 end
@@ -82,12 +88,16 @@ function TELL.breaker(adapter, _, seconds, state)
     retry_after = seconds })
 end
 
-function TELL.notice(adapter, _, _, message)
-  adapter:emit("notice", { message = message })
+function TELL.notice(adapter, _, _, severity, fields)
+  adapter:emit("notice", { message = fields.message, severity = severity,
+    sqlstate = fields.sqlstate, detail = fields.detail, hint = fields.hint })
 end
 
--- The one who asked for the connection is told of it by the error.
-function TELL.connect_failed() end
+-- Who asked for the connection is told of it by the error; so is who waits in
+-- vain meanwhile.
+function TELL.connect_failed(adapter, _, _, _, fields)
+  adapter.last_error = errors.new(fields)
+end
 
 function TELL.leak(adapter, lease, seconds)
   local held = adapter.leased[lease]
@@ -111,10 +121,10 @@ end
 local Watch = {}
 Watch.__index = Watch
 
-function Watch:on_event(what, lease, seconds, text)
+function Watch:on_event(what, lease, seconds, text, fields)
   local adapter = self[1]
   if adapter then
-    TELL[what](adapter, lease, seconds, text)
+    TELL[what](adapter, lease, seconds, text, fields)
   end
 end
 

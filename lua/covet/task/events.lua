@@ -13,7 +13,7 @@ local M = {
 
 local listeners = setmetatable({}, { __mode = "v" }) -- number -> object
 
---- Have `object:on_event(what, lease, seconds, text)` called at each event of an
+--- Have `object:on_event(what, lease, seconds, text, fields)` called at each event of an
 -- adapter, as long as the object lives. Must not wait.
 -- @tparam userdata handle of the adapter
 -- @tparam table object
@@ -24,13 +24,13 @@ end
 
 --- Hand out what has happened since the last time.
 function M.hand_out()
-  local number, what, lease, seconds, text = core.next_event()
+  local number, what, lease, seconds, text, fields = core.next_event()
   while number do
     local object = listeners[number]
     if object then
-      object:on_event(what, lease, seconds, text)
+      object:on_event(what, lease, seconds, text, fields)
     end
-    number, what, lease, seconds, text = core.next_event()
+    number, what, lease, seconds, text, fields = core.next_event()
   end
 end
 
