@@ -29,6 +29,19 @@ local function refused(given, ...)
   end
 end
 
+local function describe_sizes()
+  it("a minimum that nobody has asked for follows the maximum down", function()
+    local _, db = passed { host = "db", max_pool_size = 3 }
+    assert.equal(3, db:get_pool_stats().min_size)
+    _, db = passed({}, "postgresql://db/app?max_pool_size=2")
+    assert.equal(2, db:get_pool_stats().min_size)
+    _, db = passed { host = "db" }
+    db:configure { max_pool_size = 4 }
+    refused({ min_pool_size = 5, max_pool_size = 3 },
+      "min_pool_size (5) is larger than max_pool_size (3)")
+  end)
+end
+
 local function describe_adapter()
   it("passes what is given, and no defaults", function()
     local seen = passed { host = "db", port = 5433, database = "app", user = "ann",
@@ -153,6 +166,7 @@ describe("options of covet.postgresql", function()
     return
   end
   describe_adapter()
+  describe_sizes()
 end)
 
 describe("PostgreSQL where it is not", function()

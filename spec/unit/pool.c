@@ -143,7 +143,7 @@ static void test_options_that_contradict(void **state)
   bed_start(&bed);
   bed.config.min_size = 5;
   assert_int_equal(covet_pool_config_check(&bed.config, &error), COVET_EUSAGE);
-  assert_non_null(strstr(error.message, "min_size"));
+  assert_non_null(strstr(error.message, "min_pool_size"));
   bed.config.min_size = 0;
   bed.config.scale_down_threshold = bed.config.scale_up_threshold;
   assert_int_equal(

@@ -159,8 +159,8 @@ static void test_bad_changes(void **state)
   unit_open(&u, "");
   expect_usage(&u, "max_pool_sise", "3", "max_pool_size");
   expect_usage(&u, "max_pool_size", "many", "max_pool_size");
-  expect_usage(&u, "max_pool_size", "0", "max_size");
-  expect_usage(&u, "min_pool_size", "5", "larger than max_size (4)");
+  expect_usage(&u, "max_pool_size", "0", "max_pool_size must");
+  expect_usage(&u, "min_pool_size", "5", "larger than max_pool_size (4)");
   expect_usage(&u, "path", "x.db", "path");
   assert_int_equal(covet_adapter_configure(u.adapter, &missing, 1, &error),
                    COVET_EUSAGE);

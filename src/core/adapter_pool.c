@@ -128,16 +128,16 @@ static int check_sizes(const covet_adapter *adapter,
   return COVET_EUSAGE;
 }
 
-static int take_config(covet_adapter *adapter, const covet_pool_config *config,
+static int take_config(covet_adapter *adapter, covet_pool_config *config,
                        covet_error *error)
 {
   int status = check_fork(adapter, error);
 
   if (status == 0) {
-    status = check_sizes(adapter, config, error);
+    status = covet_pool_options_check(config, error);
   }
   if (status == 0) {
-    status = covet_pool_config_check(config, error);
+    status = check_sizes(adapter, config, error);
   }
   if (status == 0) {
     adapter->wanted = *config;
@@ -195,6 +195,7 @@ int covet_adapter_resize(covet_adapter *adapter, uint32_t min_size,
   covet_pool_config config = adapter->wanted;
 
   config.min_size = min_size;
+  config.min_given = true;
   config.max_size = max_size;
   return take_config(adapter, &config, error);
 }

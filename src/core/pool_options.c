@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MIN_SIZE = offsetof(covet_pool_config, min_size) };
+
 typedef enum option_kind { COUNT, DURATION, SHARE, FLAG } option_kind;
 
 typedef struct pool_option {
@@ -16,7 +18,7 @@ typedef struct pool_option {
 } pool_option;
 
 static const pool_option options[] = {
-    {"min_pool_size", COUNT, offsetof(covet_pool_config, min_size)},
+    {"min_pool_size", COUNT, MIN_SIZE},
     {"max_pool_size", COUNT, offsetof(covet_pool_config, max_size)},
     {"max_waiting", COUNT, offsetof(covet_pool_config, max_waiting)},
     {"connect_parallel", COUNT, offsetof(covet_pool_config, connect_parallel)},
@@ -135,11 +137,20 @@ int covet_pool_option(covet_pool_config *config, const covet_option *given,
   }
   for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
     if (strcmp(given->name, options[i].name) == 0) {
+      config->min_given |= options[i].offset == MIN_SIZE;
       return set_field(&options[i], config, given, error);
     }
   }
   *known = false;
   return 0;
+}
+
+int covet_pool_options_check(covet_pool_config *config, covet_error *error)
+{
+  if (!config->min_given && config->min_size > config->max_size) {
+    config->min_size = config->max_size;
+  }
+  return covet_pool_config_check(config, error);
 }
 
 int covet_pool_option_unknown(const char *name, covet_error *error)

@@ -498,5 +498,5 @@ int pg_options_read(pg_options *options, covet_arena *arena,
   }
   options->host_count = count_hosts(&r);
   options->pool.connect_timeout_us = 0; /* the driver sees to it */
-  return status == 0 ? covet_pool_config_check(&options->pool, error) : status;
+  return status == 0 ? covet_pool_options_check(&options->pool, error) : status;
 }

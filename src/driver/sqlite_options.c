@@ -159,5 +159,5 @@ int sqlite_options_read(sqlite_options *options, covet_arena *arena,
   if (status == 0) {
     status = read_all(options, arena, given, count, error);
   }
-  return status == 0 ? covet_pool_config_check(&options->pool, error) : status;
+  return status == 0 ? covet_pool_options_check(&options->pool, error) : status;
 }
