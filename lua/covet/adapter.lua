@@ -312,8 +312,11 @@ end
 --- Figures of the connections at this moment and so far. Times in seconds.
 -- @treturn table
 function Adapter:get_pool_stats()
-  local stats = core.stats(self.adapter.handle)
-  stats.name = self.adapter.name
+  local adapter = self.adapter
+  claims.sweep(adapter)
+  local stats = core.stats(adapter.handle)
+  stats.name = adapter.name
+  stats.reclaimed = stats.reclaimed + adapter.reclaimed
   for _, name in ipairs { "p50", "p95", "p99", "max" } do
     stats[name .. "_query_time"] = stats[name .. "_us"] / 1e6
     stats[name .. "_us"] = nil

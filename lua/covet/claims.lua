@@ -53,7 +53,7 @@ function M.remove(adapter, owner, claim)
   end
 end
 
---- Close later what was collected: a finalizer may not wait.
+--- Close at the next call what was collected: a finalizer may not wait.
 function M.drop(adapter, claim)
   local dropped = adapter.dropped
   dropped[#dropped + 1] = claim

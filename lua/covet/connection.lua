@@ -2,6 +2,9 @@
 --
 -- A lease belongs to the task that took it. It goes back by `release`, at the
 -- end of the task at the latest; what it left open is rolled back then.
+--
+-- The task owns its *hold*, which does not know the connection that the user has:
+-- one that nobody can release any more is found by the collector.
 -- @module covet.connection
 
 local call = require "covet.call"
@@ -14,7 +17,10 @@ local task = require "covet.task"
 local transaction = require "covet.transaction"
 local waits = require "covet.wait"
 
-local Connection = { what = "a connection taken" }
+local Connection = {}
+
+local Hold = { what = "a connection taken" }
+Hold.__index = Hold
 
 local M = {}
 
@@ -28,10 +34,70 @@ local function refuse_control(self, text)
   end
 end
 
+-- --- Holds ------------------------------------------------------------------------
+
+--- The lane of the connection: see covet.claims.
+function Hold:lane()
+  return self.adapter.lanes[self.read_only]
+end
+
+local function give_back(handle, lease)
+  return task.finish(core.release(handle, lease))
+end
+
+-- The task's part of the end: what needs no wait, and happens once.
+local function let_go(self)
+  self.lease_held = false
+  if self.task then
+    self.task:disown(self)
+  end
+  claims.remove(self.adapter, self.task, self)
+  leases.remove(self)
+end
+
+local function release(self)
+  let_go(self)
+  -- a cancelled task too leaves no lease half returned
+  return task.shelter(give_back, self.adapter.handle, self.lease)
+end
+
+--- Nobody has released it: its task ends, or the collector came before that.
+function Hold:close()
+  if self.lease_held then
+    release(self)
+  end
+  if self.opened_at then
+    leases.reclaimed(self)
+  end
+end
+
+-- The holds by guard: a userdata that only the connection has.
+local holds = setmetatable({}, { __mode = "k" })
+
+-- A finalizer may not wait: what can is done now, and the rest when the adapter is
+-- used the next time.
+local function collected(guard)
+  local self = holds[guard]
+  if not (self and self.lease_held) then
+    return
+  end
+  let_go(self)
+  local token = core.release(self.adapter.handle, self.lease)
+  if token then
+    core.abandon(token)
+  end
+  claims.drop(self.adapter, self)
+end
+
+local GUARD = newproxy(true)
+getmetatable(GUARD).__gc = collected
+
+-- --- Connections --------------------------------------------------------------------
+
 --- Whether the connection can be used; the session for a call.
 function Connection:enter(text)
   local held = self.origin or self
-  if not held.lease_held then
+  if not held.hold.lease_held then
     caller.usage "the connection was released before"
   elseif held.users and text then
     refuse_control(self, text)
@@ -39,30 +105,14 @@ function Connection:enter(text)
   return self
 end
 
-local function give_back(handle, lease)
-  return task.finish(core.release(handle, lease))
-end
-
-local function release(self)
-  self.lease_held = false
-  getmetatable(self.guard).__gc = nil
-  if self.task then
-    self.task:disown(self)
-  end
-  claims.remove(self.adapter, self.task, self)
-  leases.remove(self)
-  -- a cancelled task too leaves no lease half returned
-  return task.shelter(give_back, self.adapter.handle, self.lease)
-end
-
 --- Give the connection back. What was left open is rolled back.
 function Connection:release()
   if self.origin then
     return self.origin:release()
-  elseif not self.lease_held then
+  elseif not self.hold.lease_held then
     caller.usage "the connection was released before"
   end
-  local ok, _, fields = release(self)
+  local ok, _, fields = release(self.hold)
   if not ok then
     self:fail(fields)
   end
@@ -77,16 +127,11 @@ function Connection:close()
     if held.users > 0 then
       return
     end
-    held.adapter.shared_by[held.task] = nil
+    held.adapter.shared_by[held.hold.task] = nil
   end
-  if held.lease_held then
-    release(held)
+  if held.hold.lease_held then
+    release(held.hold)
   end
-end
-
---- The lane of the connection: see covet.claims.
-function Connection:lane()
-  return self.adapter.lanes[self.read_only]
 end
 
 --- The session for one more stream on this connection.
@@ -110,16 +155,17 @@ local class
 -- names the place.
 local SHARED = { is_shared = true }
 
--- A userdata whose finalizer gives a forgotten lease back.
-local function make_guard(adapter, lease)
-  local guard = newproxy(true)
-  getmetatable(guard).__gc = function()
-    local token = core.release(adapter.handle, lease)
-    if token then
-      core.abandon(token)
-    end
+-- What the task of a new lease has of it.
+local function new_hold(adapter, lease, read_only, owner, given)
+  local self = setmetatable({
+    adapter = adapter, lease = lease, lease_held = true, read_only = read_only,
+    opened_at = not given.is_shared and caller.where() or nil, task = owner,
+  }, Hold)
+  if owner then
+    owner:own(self)
   end
-  return guard
+  claims.add(adapter, owner, self)
+  return self
 end
 
 --- Take a connection.
@@ -142,16 +188,13 @@ function M.acquire(from, given)
   if not ok then
     from:fail(lease)
   end
+  local hold = new_hold(adapter, lease, read_only, owner, given)
+  local guard = newproxy(GUARD)
+  holds[guard] = hold
   local self = session.new({
     adapter = adapter, lease = lease, defaults = from.defaults, inside = 0,
-    lease_held = true, read_only = read_only,
-    opened_at = not given.is_shared and caller.where() or nil,
-    task = owner, guard = make_guard(adapter, lease),
+    hold = hold, guard = guard,
   }, class)
-  if self.task then
-    self.task:own(self)
-  end
-  claims.add(adapter, self.task, self)
   leases.add(self)
   return self
 end

@@ -121,8 +121,15 @@ database.contract("leases", function(d, open)
     db:transaction(check)
   end)
 
-  it("a lease goes back at the end of its task", function()
-    local db = open()
+  -- The reports of leaks from now on: a list.
+  local function reports()
+    local list = {}
+    open():on("leak", function(event) list[#list + 1] = event end)
+    return list
+  end
+
+  it("a lease goes back at the end of its task, and that is counted and told", function()
+    local db, told = open(), reports()
     covet.spawn(function()
       db:acquire()
     end):join()
@@ -142,21 +149,54 @@ database.contract("leases", function(d, open)
     task:cancel()
     pcall(task.join, task)
     assert.equal(0, used())
+    assert.equal(3, db:get_pool_stats().reclaimed)
+    assert.equal(3, #told)
+    for _, event in ipairs(told) do
+      assert.is_true(event.reclaimed)
+      assert.matches("lease_spec.lua:%d+$", event.taken_at)
+      assert.matches("spawned at", event.task)
+      assert.is_true(event.seconds >= 0)
+    end
   end)
 
-  it("a forgotten lease is taken back by the collector", function()
-    local db = open()
+  it("a lease that nobody holds any more is taken back while its task lives", function()
+    local db, told = open(), reports()
     local function forget()
-      covet.spawn(function()
-        require("covet.task").current():disown(db:acquire())
-      end):join()
+      local held = db:acquire()
+      held:fetch_value "select 1"
     end
-    forget()
-    assert.is_true(wait.until_true(function()
-      collectgarbage()
-      return used() == 0
-    end, 2))
+    for _ = 1, 3 do
+      forget()
+      assert.is_true(wait.until_true(function()
+        collectgarbage()
+        return used() == 0
+      end, 5))
+    end
+    assert.equal(3, db:get_pool_stats().reclaimed)
+    assert.equal(3, #told)
     assert.equal(1, db:fetch_value "select 1")
+    local view = db:acquire():with_options { timeout = 5 }
+    collectgarbage()
+    assert.equal(1, view:fetch_value "select 1")
+    view:release()
+    assert.equal(3, db:get_pool_stats().reclaimed)
+  end)
+
+  it("what gives its connection back is no leak", function()
+    local db, told = open(), reports()
+    covet.spawn(function()
+      db:with(function() end)
+      pcall(db.with, db, error)
+      db:acquire():release()
+      db:acquire():close()
+      db:transaction(function() end)
+      for _ in db:each(d:sql(d.series), 3) do
+        break
+      end
+    end):join()
+    assert.equal(0, used())
+    assert.equal(0, db:get_pool_stats().reclaimed)
+    assert.same({}, told)
   end)
 
   it("what a lease left open is rolled back", function()

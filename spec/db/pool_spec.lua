@@ -116,7 +116,7 @@ database.contract("the pool", function(d, open)
       eventually(function() return stats().size <= 2 end) -- one may be for writing only
       db:resize(3, 4)
       eventually(function() return stats().size >= 3 end)
-      assert.matches("min_size", tostring(fails("usage", db, "resize", 5, 4)))
+      assert.matches("min_pool_size", tostring(fails("usage", db, "resize", 5, 4)))
       local before = stats().closed_by.idle
       db:resize(0, 4)
       db:configure { idle_timeout = 0.01, auto_scale = false }

@@ -13,31 +13,44 @@ local M = {}
 
 --- The fields that an adapter has for this module, all by lease: `leased`, its
 -- sessions; `statements_of`, the last statement of each; `leaked`, what was
--- reported.
+-- reported; and `reclaimed`, how many came back, but not from their holders.
 function M.new()
   return { leased = setmetatable({}, { __mode = "v" }), statements_of = {},
-    leaked = {} }
+    leaked = {}, reclaimed = 0 }
 end
 
 --- A connection was lent.
--- @tparam table held the session
-function M.add(held)
-  held.since = core.now()
-  held.adapter.leased[held.lease] = held
+-- @tparam table connection the session
+function M.add(connection)
+  connection.hold.since = core.now()
+  connection.adapter.leased[connection.lease] = connection
 end
 
 --- It was given back.
-function M.remove(held)
-  held.adapter.leased[held.lease] = nil
-  held.adapter.statements_of[held.lease] = nil
+-- @tparam table hold of covet.connection
+function M.remove(hold)
+  hold.adapter.leased[hold.lease] = nil
+  hold.adapter.statements_of[hold.lease] = nil
+end
+
+--- It came back, and not from its holder: that is counted and told.
+-- @tparam table hold of covet.connection
+function M.reclaimed(hold)
+  local adapter = hold.adapter
+  adapter.reclaimed = adapter.reclaimed + 1
+  adapter.leaked[hold.lease] = nil
+  report.tell_reclaimed(adapter, { pool = adapter.name,
+    taken_at = hold.opened_at, task = report.task_name(hold.task),
+    seconds = core.now() - hold.since })
 end
 
 -- The longest holders at this moment.
 local function holders(adapter)
   local list = {}
-  for _, held in pairs(adapter.leased) do
-    list[#list + 1] = { taken_at = held.opened_at or "?", since = held.since,
-      task = report.task_name(held.task) }
+  for _, connection in pairs(adapter.leased) do
+    local hold = connection.hold
+    list[#list + 1] = { taken_at = hold.opened_at or "?", since = hold.since,
+      task = report.task_name(hold.task) }
   end
   table.sort(list, function(a, b) return a.since < b.since end)
   local now = core.now()
@@ -100,18 +113,22 @@ function TELL.connect_failed(adapter, _, _, _, fields)
 end
 
 function TELL.leak(adapter, lease, seconds)
-  local held = adapter.leased[lease]
-  local owner = held and held.task
-  local event = { pool = adapter.name, seconds = seconds, connection = held,
-    taken_at = held and held.opened_at, task = report.task_name(owner),
+  local connection = adapter.leased[lease]
+  local hold = connection and connection.hold or {}
+  local event = { pool = adapter.name, seconds = seconds,
+    connection = connection, taken_at = hold.opened_at,
+    task = report.task_name(hold.task),
     last_statement = adapter.statements_of[lease],
-    standing = report.standing(owner) }
+    standing = report.standing(hold.task) }
   adapter.leaked[lease] = { taken_at = event.taken_at, task = event.task }
   report.tell_leak(adapter, event)
 end
 
 function TELL.leak_over(adapter, lease, seconds)
-  local known = adapter.leaked[lease] or {}
+  local known = adapter.leaked[lease]
+  if not known then
+    return -- it was reclaimed, and that was told
+  end
   adapter.leaked[lease] = nil
   report.tell_leak_over(adapter, { pool = adapter.name, seconds = seconds,
     taken_at = known.taken_at, task = known.task })

@@ -220,14 +220,18 @@ function M.leak_over(pool, slot, seconds)
   M.tell_leak_over(pool, event)
 end
 
---- It was taken back from a task that has ended.
-function M.reclaimed(pool, slot, seconds)
-  local event = new_event(pool, slot, seconds)
+--- Tell that it was taken back from a task that has ended, or has lost it.
+function M.tell_reclaimed(pool, event)
   event.reclaimed = true
+  say(pool, event, ("pool %q: %s did not give back the connection taken at %s, "
+    .. "%s ago; it was taken back"):format(pool.name, event.task,
+    event.taken_at or "?", duration(event.seconds)))
+end
+
+--- A connection of a slot was taken back.
+function M.reclaimed(pool, slot, seconds)
   pool.leaked[slot] = nil
-  say(pool, event, ("pool %q: %s has ended without giving back the connection "
-    .. "taken at %s, %s ago; it was taken back"):format(pool.name, event.task,
-    event.taken_at or "?", duration(seconds)))
+  M.tell_reclaimed(pool, new_event(pool, slot, seconds))
 end
 
 return M

@@ -190,7 +190,8 @@ function Blob:close()
     return
   end
   local owned, session = self.owned, self.connection
-  if owned or session.lease_held or session.state == "open" then
+  local hold = session.hold
+  if owned or hold and hold.lease_held or session.state == "open" then
     blob_call(self, "blob_close", ignore)
   end
   self.closed = true
