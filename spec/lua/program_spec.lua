@@ -261,6 +261,17 @@ describe("a program", function()
     assert.equal(1, run("covet.spawn(os.exit, false) covet.sleep(5)").status)
   end)
 
+  it("cancels the other tasks at os.exit, which does not return", function()
+    local result = run [[
+      covet.spawn(function() pcall(covet.sleep, 100) io.stderr:write "cleaned up\n" end)
+      covet.sleep(0.01)
+      pcall(os.exit, 3)
+      io.stderr:write "it returned"
+    ]]
+    assert.equal(3, result.status)
+    assert.equal("cleaned up\n", result.stderr)
+  end)
+
   it("is interrupted by SIGINT, with status 130", function()
     local one = process.start { false, "-e", [[
       io.stdout:setvbuf "no"

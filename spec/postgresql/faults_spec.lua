@@ -3,6 +3,7 @@
 -- pool that comes back by itself.
 local covet = require "covet"
 local postgresql = require "spec.support.postgresql"
+local process = require "spec.support.process"
 local wait = require "spec.support.wait"
 
 -- How long a call may go on after its deadline: the answer to a cancel is waited
@@ -15,6 +16,29 @@ local function is_lost(err)
   assert.is_true(covet.is(err, err.kind))
   assert.is_true(LOST[err.kind] ~= nil, tostring(err))
 end
+
+postgresql.describe("a program that ends by os.exit", function()
+  it("leaves no query behind on the server", function()
+    local script = [[
+      local url = os.getenv "COVET_PG_URL"
+      local db = covet.connect(url, { application_name = "exits" })
+      covet.spawn(function() db:execute "select pg_sleep(60)" end)
+      local seen = covet.connect(url)
+      repeat
+        covet.sleep(0.005)
+      until seen:fetch_value("select count(*) from pg_stat_activity where state = 'active' "
+        .. "and application_name = 'exits'") == 1
+      os.exit(3)
+    ]]
+    local result = process.run { false, "-e", script }
+    assert.equal(3, result.status)
+    assert.equal("", result.stderr)
+    assert.is_true(wait.until_true(function()
+      return postgresql.psql(postgresql.url,
+        "select count(*) from pg_stat_activity where application_name = 'exits'") == "0"
+    end, 3))
+  end)
+end)
 
 postgresql.describe("PostgreSQL that goes away", function()
   local server, db

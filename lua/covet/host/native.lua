@@ -67,12 +67,18 @@ local function all_ended()
   return scheduler.live_count == 0
 end
 
-local function cancel_all(why)
+-- All but `spared`, the task that has called `os.exit`: that does not return.
+local function cancel_all(why, spared)
   for one in pairs(scheduler.live) do
-    one:cancel(why)
+    if one ~= spared then
+      one:cancel(why)
+    end
   end
-  drive(CANCEL_SECONDS, all_ended)
-  if not all_ended() then
+  local function ended()
+    return scheduler.live_count == (spared and 1 or 0)
+  end
+  drive(CANCEL_SECONDS, ended)
+  if not ended() then
     report.say("covet: gave up waiting for tasks that were cancelled:\n"
       .. scheduler.describe_waiting())
   end
@@ -116,6 +122,7 @@ local function install_exit(program)
   os.exit = function(code, close)
     if scheduler.current() and isyieldable() then
       program.exit_status = to_status(code)
+      program.exiting = scheduler.current()
       coroutine.yield(scheduler.PARK)
     end
     report.flush()
@@ -182,8 +189,8 @@ local function finish(program)
   if program.terminated then
     run_hooks()
   end
-  if not program.exit_status and not all_ended() then
-    cancel_all("the program ends")
+  if not all_ended() then
+    cancel_all("the program ends", program.exiting)
   end
   run_hooks()
   signal.close()
