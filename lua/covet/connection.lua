@@ -105,6 +105,12 @@ function Connection:enter(text)
   return self
 end
 
+-- By its holder: the collector need not look at it any more.
+local function release_held(connection)
+  holds[connection.guard] = nil
+  return release(connection.hold)
+end
+
 --- Give the connection back. What was left open is rolled back.
 function Connection:release()
   if self.origin then
@@ -112,7 +118,7 @@ function Connection:release()
   elseif not self.hold.lease_held then
     caller.usage "the connection was released before"
   end
-  local ok, _, fields = release(self.hold)
+  local ok, _, fields = release_held(self)
   if not ok then
     self:fail(fields)
   end
@@ -130,7 +136,7 @@ function Connection:close()
     held.adapter.shared_by[held.hold.task] = nil
   end
   if held.hold.lease_held then
-    release(held.hold)
+    release_held(held)
   end
 end
 
