@@ -136,7 +136,8 @@ end
 
 local function check_channel(channel)
   if type(channel) ~= "string" or channel == "" then
-    caller.usage("the channel's name must be a string, not %s", type(channel))
+    caller.usage("the channel's name must be a string that is not empty, not %s",
+      channel == "" and "an empty one" or type(channel))
   end
 end
 
