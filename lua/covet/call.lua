@@ -164,16 +164,17 @@ function M.refuse_rest()
     .. "nothing may follow")
 end
 
---- `{ first, second, option = }` taken apart: the options become a view's.
+--- `{ sql, second, option = }` taken apart: the options become a view's.
 -- @tparam table session
--- @tparam table|string given the call's table, or `first`
+-- @tparam table|string given the call's table, or the SQL
 -- @param second what stands beside it
 -- @treturn table the session, or a view of it
--- @return first
+-- @treturn string the SQL
 -- @return second
 function M.take_apart(session, given, second)
+  local text = M.text_of(given)
   if type(given) ~= "table" then
-    return session, given, second
+    return session, text, second
   elseif second ~= nil or given[3] ~= nil then
     M.refuse_rest()
   end
@@ -183,7 +184,7 @@ function M.take_apart(session, given, second)
       rest[key] = value
     end
   end
-  return session:with_options(rest), given[1], given[2]
+  return session:with_options(rest), text, given[2]
 end
 
 -- The highest index of a table, less those of what stands in front.

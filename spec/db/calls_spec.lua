@@ -17,6 +17,16 @@ database.contract("calls", function(d, open)
     people(d, db)
   end)
 
+  it("without the SQL are mistakes of usage", function()
+    local db = open()
+    for _, name in ipairs { "prepare", "execute_many", "execute", "fetch_all", "stream_query" } do
+      for _, given in ipairs { true, {}, 7, { timeout = 5 } } do
+        assert.matches("expected SQL", fails("usage", db, name, given).message)
+      end
+      assert.matches("expected SQL", fails("usage", db, name).message)
+    end
+  end)
+
   it("fetch_all gives rows by name, NULL being absent", function()
     local rows = db:fetch_all "select id, name, age from people order by id"
     assert.same({ { id = 1, name = "ann", age = 30 }, { id = 2, name = "bob" },
