@@ -324,6 +324,9 @@ function Adapter:get_pool_stats()
   return stats
 end
 
+--- The same: pools over a factory have both names.
+Adapter.get_stats = Adapter.get_pool_stats
+
 for name, method in pairs(events.methods) do
   Adapter[name] = method
 end

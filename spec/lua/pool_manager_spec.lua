@@ -43,6 +43,15 @@ describe("a manager of pools", function()
     assert.equal(1, manager:get_stats().lines.total_checkouts)
   end)
 
+  it("has pools with one interface, whatever they are over", function()
+    tcp("lines")
+    manager:create_pool("file", "sqlite:" .. tmp.path())
+    for _, name in ipairs { "lines", "file" } do
+      local pool = manager:get_pool(name)
+      assert.same(pool:get_pool_stats().closed_by, pool:get_stats().closed_by)
+    end
+  end)
+
   it("makes adapters of URLs and options, which connect when used", function()
     local path = tmp.path()
     local uv = require "luv"
