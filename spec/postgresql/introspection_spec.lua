@@ -59,7 +59,8 @@ postgresql.describe("introspection", function()
     assert.equal("1.5", columns[3].default)
     local indexes = db:get_indexes "child"
     assert.same({
-      { name = "child_name", unique = true, primary_key = false, partial = true, columns = { "", "id" } },
+      { name = "child_name", unique = true, primary_key = false, partial = true,
+          columns = { "lower(name::text)", "id" } },
       { name = "child_pkey", unique = true, primary_key = true, partial = false, columns = { "id" } },
     }, indexes)
     assert.same({ {

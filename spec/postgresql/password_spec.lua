@@ -111,6 +111,17 @@ postgresql.describe("a password that a function gives", function()
     db:unlisten()
   end)
 
+  it("whose function raises are errors of connecting, with that as the cause", function()
+    for _, what in ipairs { "the vault is closed", { reason = "closed" } } do
+      local db = open { password = function() error(what, 0) end }
+      for _, name in ipairs { "connect", "acquire" } do
+        local err = fails("connection_failed", db, name)
+        assert.equal(what, err.cause)
+        assert.equal("connect", err.phase)
+      end
+    end
+  end)
+
   it("that stays wrong is an error, at once", function()
     local asked = 0
     local db = open { password = function()

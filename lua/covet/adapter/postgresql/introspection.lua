@@ -1,8 +1,7 @@
 --- What a PostgreSQL database says about itself.
 -- @module covet.adapter.postgresql.introspection
 
-local caller = require "covet.caller"
-local options = require "covet.options"
+local about = require "covet.adapter.about"
 
 local M = {}
 
@@ -13,18 +12,9 @@ local methods = M.methods
 local SCHEMA = { { "schema", "string", nil, "Where the table is; by default it "
   .. "is looked for along the search path." } }
 
-local function schema_of(given)
-  if type(given) == "string" then
-    given = { schema = given }
-  end
-  return options.check(SCHEMA, given or {}, "options", caller.LEVEL).schema
-end
-
-local function check_name(name)
-  if type(name) ~= "string" then
-    caller.usage("the table's name must be a string, not %s", type(name))
-  end
-  return name
+-- The name and the schema that a call is about.
+local function table_of(name, given)
+  return about.table(SCHEMA, name, given)
 end
 
 -- Whatever rows the caller asks for: these are read here.
@@ -42,17 +32,16 @@ where c.relname = $1 and case when $2::text is null
 
 local ID_OF_TABLE = "(select c.oid " .. FROM_TABLE .. ")"
 
--- In all of these `given` is a schema's name or `{ schema = }`; without it the table
--- is looked for along the search path. A table that does not exist has no columns,
--- indexes and keys.
+-- In all of these `given` is a schema's name or `{ schema = }`, and both may stand in
+-- one table, `{ name, schema = }`; without it the table is looked for along the search
+-- path. A table that does not exist has no columns, indexes and keys.
 
 --- Whether a table or view of that name exists.
 -- @tparam string name
 -- @tparam[opt] string|table given
 -- @treturn boolean
 function methods:table_exists(name, given)
-  return plain(self):fetch_value("select 1 " .. FROM_TABLE, check_name(name),
-    schema_of(given)) ~= nil
+  return plain(self):fetch_value("select 1 " .. FROM_TABLE, table_of(name, given)) ~= nil
 end
 
 -- As information_schema.columns has them, which shows only what one may use.
@@ -103,8 +92,7 @@ order by a.attnum]]
 -- @tparam[opt] string|table given
 -- @treturn {table,...} in their order
 function methods:get_table_info(name, given)
-  local rows = plain(self):fetch_all(COLUMNS, check_name(name),
-    schema_of(given))
+  local rows = plain(self):fetch_all(COLUMNS, table_of(name, given))
   for i, row in ipairs(rows) do
     row.name, row.default = row.column_name, row.column_default
     row.nullable, row.position = row.is_nullable == "YES", i
@@ -122,7 +110,7 @@ function methods:get_table_list(given)
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'f')
       and n.nspname = coalesce($1::text, current_schema())
-    order by 1]], schema_of(given)))
+    order by 1]], about.schema(SCHEMA, given)))
 end
 
 --- The names of the server's databases, in order, without its templates.
@@ -142,7 +130,8 @@ end
 local INDEXES = [[
 select i.relname::text as name, x.indisunique as "unique",
   x.indisprimary as primary_key, x.indpred is not null as partial,
-  coalesce(a.attname::text, '') as column_name
+  coalesce(a.attname::text, pg_get_indexdef(x.indexrelid, k, true))
+    as column_name
 from pg_catalog.pg_index x
 join pg_catalog.pg_class i on i.oid = x.indexrelid
 cross join lateral generate_series(1, x.indnkeyatts) k
@@ -153,14 +142,13 @@ where x.indrelid = ]] .. ID_OF_TABLE .. [[
 order by i.relname, k]]
 
 --- The indexes of a table: name, unique, primary_key, partial (booleans), columns
--- (a list of names; an expression is "").
+-- (a list of names, or of expressions as the server writes them).
 -- @tparam string name
 -- @tparam[opt] string|table given
 -- @treturn {table,...} by name
 function methods:get_indexes(name, given)
   local list, by_name = {}, {}
-  for _, row in ipairs(plain(self):fetch_all(INDEXES, check_name(name),
-    schema_of(given))) do
+  for _, row in ipairs(plain(self):fetch_all(INDEXES, table_of(name, given))) do
     local index = by_name[row.name]
     if not index then
       index = row
@@ -200,8 +188,7 @@ local ACTIONS = { a = "NO ACTION", r = "RESTRICT", c = "CASCADE", n = "SET NULL"
 -- @treturn {table,...} by name
 function methods:get_foreign_keys(name, given)
   local keys, by_name = {}, {}
-  for _, row in ipairs(plain(self):fetch_all(FOREIGN_KEYS, check_name(name),
-    schema_of(given))) do
+  for _, row in ipairs(plain(self):fetch_all(FOREIGN_KEYS, table_of(name, given))) do
     local key = by_name[row.name]
     if not key then
       key = { name = row.name, table = row.table, schema = row.schema,
@@ -216,9 +203,10 @@ function methods:get_foreign_keys(name, given)
 end
 
 local function run_on_table(self, text, operation, name, given)
-  local schema = schema_of(given)
-  self:execute(text .. self:quote_identifier(schema
-    and { schema, check_name(name) } or check_name(name)))
+  local schema
+  name, schema = table_of(name, given)
+  self:execute(text .. self:quote_identifier(schema and { schema, name }
+    or name))
   return { Table = name, Op = operation, Msg_type = "status", Msg_text = "OK" }
 end
 

@@ -8,15 +8,29 @@
 -- @module covet.adapter.postgresql.password
 
 local caller = require "covet.caller"
+local errors = require "covet.error"
 local invoke = require "covet.adapter.postgresql.invoke"
 local semaphore = require "covet.task.semaphore"
 
 local M = {}
 
+-- What the function answers; what it raises need not be an error of covet's.
+local function call_function(adapter)
+  local fine, answer = xpcall(adapter.passwords.ask, errors.with_traceback)
+  if fine then
+    return answer
+  elseif errors.is_error(answer) then
+    error(answer, 0)
+  end
+  errors.raise { kind = "connection_failed", retry = "safe", phase = "connect",
+    database = adapter.database, cause = answer,
+    message = "the function of the password raised an error" }
+end
+
 -- Ask; whether it is another one than before.
 local function ask(adapter)
   local passwords = adapter.passwords
-  local password = passwords.ask()
+  local password = call_function(adapter)
   if type(password) ~= "string" then
     caller.usage("the function of the password must give a string, not %s",
       type(password))
@@ -32,7 +46,8 @@ end
 
 --- Ask for the password, whatever is known.
 -- @tparam table adapter
--- @raise usage when the function gives no string; what the function raises
+-- @raise usage when the function gives no string; connection_failed, with the
+-- `cause`, when it raises what is no error of covet's
 function M.refresh(adapter)
   adapter.passwords.turn:with(ask, adapter)
 end

@@ -1,8 +1,7 @@
 --- What a SQLite database says about itself.
 -- @module covet.adapter.sqlite.introspection
 
-local caller = require "covet.caller"
-local options = require "covet.options"
+local about = require "covet.adapter.about"
 
 local M = {}
 
@@ -12,18 +11,9 @@ local methods = M.methods
 
 local SCHEMA = { { "schema", "string", "main", "An attached database." } }
 
-local function schema_of(given)
-  if type(given) == "string" then
-    given = { schema = given }
-  end
-  return options.check(SCHEMA, given or {}, "options", caller.LEVEL).schema
-end
-
-local function check_name(name)
-  if type(name) ~= "string" then
-    caller.usage("the table's name must be a string, not %s", type(name))
-  end
-  return name
+-- The name and the schema that a call is about.
+local function table_of(name, given)
+  return about.table(SCHEMA, name, given)
 end
 
 -- Whatever rows the caller asks for: these are read here.
@@ -33,10 +23,11 @@ end
 
 --- Whether a table or view of that name exists.
 function methods:table_exists(name, given)
-  local schema = schema_of(given)
+  local schema
+  name, schema = table_of(name, given)
   return plain(self):fetch_value(("select 1 from %s.sqlite_schema where "
     .. "type in ('table', 'view') and name = ? collate nocase"):format(
-    self:quote_identifier(schema)), check_name(name)) ~= nil
+    self:quote_identifier(schema)), name) ~= nil
 end
 
 --- The columns of a table: the keys of PRAGMA table_info (cid, name, type,
@@ -46,7 +37,7 @@ function methods:get_table_info(name, given)
   local rows = plain(self):fetch_all(
     "select cid, name, type, \"notnull\", dflt_value, pk "
       .. "from pragma_table_xinfo(?, ?) where hidden <> 1 order by cid",
-    check_name(name), schema_of(given))
+    table_of(name, given))
   for _, row in ipairs(rows) do
     row.nullable = row.notnull == 0 and row.pk == 0
     row.default = row.dflt_value
@@ -60,7 +51,7 @@ end
 function methods:get_table_list(given)
   return (plain(self):fetch_column(("select name from %s.sqlite_schema where "
     .. "type = 'table' and name not like 'sqlite\\_%%' escape '\\' "
-    .. "order by name"):format(self:quote_identifier(schema_of(given)))))
+    .. "order by name"):format(self:quote_identifier(about.schema(SCHEMA, given)))))
 end
 
 --- The names of the databases on a connection: main and what is attached.
@@ -73,11 +64,13 @@ function methods:get_version()
   return "SQLite " .. plain(self):fetch_value "select sqlite_version()"
 end
 
---- The indexes of a table: name, unique, primary_key, partial, columns.
+--- The indexes of a table: name, unique, primary_key, partial, columns (an
+-- expression is "": SQLite does not tell it).
 function methods:get_indexes(name, given)
-  local schema = schema_of(given)
+  local schema
+  name, schema = table_of(name, given)
   local rows = plain(self):fetch_all("select name, \"unique\", origin, partial "
-    .. "from pragma_index_list(?, ?) order by name", check_name(name), schema)
+    .. "from pragma_index_list(?, ?) order by name", name, schema)
   for _, row in ipairs(rows) do
     row.unique, row.partial = row.unique == 1, row.partial == 1
     row.primary_key = row.origin == "pk"
@@ -94,7 +87,7 @@ function methods:get_foreign_keys(name, given)
   local keys, by_id = {}, {}
   for _, row in ipairs(plain(self):fetch_all("select id, \"table\", \"from\", \"to\", "
     .. "on_update, on_delete from pragma_foreign_key_list(?, ?) "
-    .. "order by id, seq", check_name(name), schema_of(given))) do
+    .. "order by id, seq", table_of(name, given))) do
     local key = by_id[row.id]
     if not key then
       key = { table = row.table, columns = {}, foreign_columns = {},
@@ -114,6 +107,7 @@ end
 --- Rebuild the file without gaps (VACUUM covers all tables), and PRAGMA
 -- optimize.
 function methods:optimize_table(name)
+  name = table_of(name)
   self:execute "vacuum"
   self:execute "pragma optimize"
   return status(name, "optimize")
@@ -121,7 +115,8 @@ end
 
 --- Gather statistics for the planner.
 function methods:analyze_table(name)
-  self:execute("analyze " .. self:quote_identifier(check_name(name)))
+  name = table_of(name)
+  self:execute("analyze " .. self:quote_identifier(name))
   return status(name, "analyze")
 end
 
