@@ -53,8 +53,8 @@ int covet_pool_config_check(const covet_pool_config *config, covet_error *error)
 {
   if (config->max_size == 0 || config->max_size > MOST_CONNECTIONS) {
     covet_error_set(error, COVET_ERROR_USAGE,
-                    "max_pool_size must be from 1 to %d, not %u", MOST_CONNECTIONS,
-                    config->max_size);
+                    "max_pool_size must be from 1 to %d, not %u",
+                    MOST_CONNECTIONS, config->max_size);
   } else if (config->min_size > config->max_size) {
     covet_error_set(error, COVET_ERROR_USAGE,
                     "min_pool_size (%u) is larger than max_pool_size (%u)",
