@@ -18,7 +18,6 @@ database.contract("calls", function(d, open)
   end)
 
   it("without the SQL are mistakes of usage", function()
-    local db = open()
     for _, name in ipairs { "prepare", "execute_many", "execute", "fetch_all", "stream_query" } do
       for _, given in ipairs { true, {}, 7, { timeout = 5 } } do
         assert.matches("expected SQL", fails("usage", db, name, given).message)
