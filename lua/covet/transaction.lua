@@ -370,6 +370,7 @@ local function make(connection, parent, defaults, checked)
     defaults = merge_defaults(defaults, checked), connection = connection,
     parent = parent, task = task.current(), state = "open", hooks = {},
     depth = parent and parent.depth + 1 or 0,
+    isolation = parent and parent.isolation or checked.isolation,
   }, class)
 end
 
@@ -393,7 +394,18 @@ local function start(self, text, flags)
   return self
 end
 
+-- A savepoint has the isolation of its transaction: another one would be asked
+-- for in vain.
+local function check_isolation(outer, checked)
+  if checked.isolation and checked.isolation ~= outer.isolation then
+    caller.usage("a transaction in a transaction has its isolation, which is %s: "
+      .. "it cannot be %s", outer.isolation and outer.isolation:lower()
+      or "the database's default", checked.isolation:lower())
+  end
+end
+
 local function begin_nested(outer, defaults, checked)
+  check_isolation(outer, checked)
   while outer.inner do -- savepoints are a stack
     outer = outer.inner
   end
