@@ -17,6 +17,13 @@ postgresql.describe("PostgreSQL, errors:", function()
     assert.equal("22012", err.sqlstate)
   end)
 
+  it("name the parameter whose value only the server refuses", function()
+    local err = fails("invalid_value", db, "fetch_value", "select $1::int + $2::int", 1, "x")
+    assert.matches("^parameter 2: invalid input syntax", err.message)
+    err = fails("invalid_value", db, "fetch_value", "select $1::inet", "nowhere")
+    assert.matches("^parameter 1: ", err.message)
+  end)
+
   describe("of connecting", function()
     local function refused(kind, changes)
       return fails(kind, postgresql.adapter(changes), "connect")

@@ -40,6 +40,25 @@ postgresql.describe("a program that ends by os.exit", function()
   end)
 end)
 
+postgresql.describe("a session that the server ends while it does nothing", function()
+  it("says why to the next call", function()
+    local db = postgresql.open { server_settings = { idle_in_transaction_session_timeout = "50ms" } }
+    local pid
+    local fine, err = pcall(db.transaction, db, function(tx)
+      pid = tx:fetch_value "select pg_backend_pid()"
+      assert.is_true(wait.until_true(function()
+        return postgresql.psql(postgresql.url,
+          "select count(*) from pg_stat_activity where pid = :1", pid) == "0"
+      end, 5))
+      tx:fetch_value "select 1"
+    end)
+    assert.is_false(fine)
+    assert.equal("connection_lost", err.kind)
+    assert.equal("25P03", err.sqlstate)
+    assert.matches("idle%-in%-transaction", err.message)
+  end)
+end)
+
 postgresql.describe("PostgreSQL that goes away", function()
   local server, db
 

@@ -101,7 +101,14 @@ postgresql.describe("listen", function()
     stop()
   end)
 
+  it("is the way to LISTEN: on a connection that is anybody's nobody would hear it", function()
+    assert.matches("db:listen", fails("usage", db, "execute", "listen news").message)
+    db:execute "unlisten news"
+    db:with(function(held) held:execute "listen news" end)
+  end)
+
   it("refuses what is no channel and no function", function()
+    assert.matches("empty", fails("usage", db, "listen", "", print).message)
     fails("usage", db, "listen", 7, print)
     fails("usage", db, "listen", "c")
     fails("usage", db, "notify", "")

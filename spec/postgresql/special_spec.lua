@@ -98,6 +98,8 @@ postgresql.describe("what only PostgreSQL has", function()
     assert.matches("RETURNING", err.message)
     fails("usage", db, "execute_insert", "insert into t (name) values ('returning id') -- returning id")
     assert.equal(2, db:fetch_value "select count(*) from t")
+    assert.is_nil(db:execute("select 7").last_insert_id)
+    assert.is_nil(db:execute("update t set name = name returning id").last_insert_id)
     assert.is_nil(db:execute_insert("insert into t (name) values ($1) on conflict do nothing returning id",
       "a"))
   end)

@@ -117,6 +117,7 @@ void pg_connection_deinit(pg_connection *connection)
     PQfinish(connection->pq);
   }
   pg_buffer_deinit(&connection->buffer);
+  free(connection->farewell);
   free(connection->commands);
   free(connection->params);
   free(connection->arguments);
@@ -199,7 +200,7 @@ static covet_step refuse_dead(pg_connection *connection, covet_op *op)
   }
   op->driver = NULL;
   if (op->error == NULL) {
-    pg_error_lost(covet_op_fault(op), connection->pq);
+    pg_error_lost(covet_op_fault(op), connection);
     op->error->phase = op->phase;
     op->error->retry = COVET_RETRY_SAFE;
   }

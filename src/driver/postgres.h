@@ -81,7 +81,8 @@ typedef enum pg_verb {
   PG_VERB_SAVEPOINT, /* RELEASE too */
   PG_VERB_COPY,
   PG_VERB_EXPLAIN,
-  PG_VERB_SHOW
+  PG_VERB_SHOW,
+  PG_VERB_LISTEN
 } pg_verb;
 
 /** A prepared statement of one connection; `covet_stmt` comes first. */
@@ -242,6 +243,7 @@ struct pg_connection {
   uint32_t unwanted_capacity;
   bool read_only;        /* the open transaction was begun so */
   char first_error[256]; /* of the transaction that it has aborted */
+  covet_error *farewell; /* why the server ends the session, *owned*, or NULL */
   pg_buffer buffer;      /* parameters on their way */
   pg_param *params;      /* where they stand in it */
   uint32_t param_capacity;
@@ -303,8 +305,8 @@ int pg_options_read(pg_options *options, covet_arena *arena,
 /** Fill in `error` from what the server said. */
 void pg_error_fill(covet_error *error, const PGresult *result);
 
-/** The connection is gone, as far as libpq knows why. */
-void pg_error_lost(covet_error *error, PGconn *pq);
+/** The connection is gone: what the server said last, else what libpq knows. */
+void pg_error_lost(covet_error *error, const pg_connection *connection);
 
 /** Opening failed. `said`: its message, where `pq` has failed once more with
  *  verbose ones; else NULL. */

@@ -105,6 +105,24 @@ static bool has_field(const PGresult *result, int code, const char *value)
   return text != NULL && strcmp(text, value) == 0;
 }
 
+/* "unnamed portal parameter $2", and perhaps its value behind that. */
+static void name_parameter(covet_error *error, const PGresult *result)
+{
+  static const char before[] = " parameter $";
+  const char *context = PQresultErrorField(result, PG_DIAG_CONTEXT);
+  const char *at = context == NULL ? NULL : strstr(context, before);
+  char message[sizeof(error->message)];
+
+  if (at == NULL || (strncmp(context, "unnamed portal", 14) != 0 &&
+                     strncmp(context, "portal", 6) != 0)) {
+    return;
+  }
+  (void) snprintf(message, sizeof(message), "parameter %lu: %.480s",
+                  strtoul(at + sizeof(before) - 1, NULL, 10), error->message);
+  covet_error_text(error->message, sizeof(error->message), message,
+                   strlen(message));
+}
+
 void pg_error_fill(covet_error *error, const PGresult *result)
 {
   const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -137,12 +155,19 @@ void pg_error_fill(covet_error *error, const PGresult *result)
   copy_field(error->hint, sizeof(error->hint), result, PG_DIAG_MESSAGE_HINT);
   copy_field(error->detail, sizeof(error->detail), result,
              PG_DIAG_MESSAGE_DETAIL);
+  name_parameter(error, result);
 }
 
-void pg_error_lost(covet_error *error, PGconn *pq)
+void pg_error_lost(covet_error *error, const pg_connection *connection)
 {
-  const char *text = pq == NULL ? "" : PQerrorMessage(pq);
+  const char *text;
 
+  (void) PQisBusy(connection->pq); /* reads what has come, for on_notice */
+  if (connection->farewell != NULL) {
+    *error = *connection->farewell;
+    return;
+  }
+  text = connection->pq == NULL ? "" : PQerrorMessage(connection->pq);
   covet_error_set(error, COVET_ERROR_CONNECTION_LOST, "%s", "");
   if (text[0] == '\0') {
     text = "the server closed the connection";
@@ -384,7 +409,7 @@ void pg_fault(pg_connection *connection, covet_op *op, const PGresult *result,
   }
   if (PQresultErrorField(result, PG_DIAG_SQLSTATE) == NULL &&
       PQstatus(connection->pq) == CONNECTION_BAD) {
-    pg_error_lost(error, connection->pq); /* libpq's own words */
+    pg_error_lost(error, connection); /* libpq's own words */
   } else {
     pg_error_fill(error, result);
   }

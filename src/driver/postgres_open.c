@@ -136,18 +136,35 @@ static bool is_off(PGconn *pq, const char *name)
   return value == NULL || strcmp(value, "off") == 0;
 }
 
+/* The server ends a session that does nothing: the next call is told why. */
+static void keep_farewell(pg_connection *connection, const covet_error *said)
+{
+  free(connection->farewell);
+  connection->farewell = malloc(sizeof(*said));
+  if (connection->farewell != NULL) {
+    *connection->farewell = *said;
+    connection->farewell->kind = COVET_ERROR_CONNECTION_LOST;
+    connection->farewell->retry = COVET_RETRY_IDEMPOTENT_ONLY;
+  }
+}
+
 static void on_notice(void *argument, const PGresult *result)
 {
-  const pg_connection *connection = argument;
+  pg_connection *connection = argument;
+  const char *severity =
+      PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
   covet_error said;
 
-  if (PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) != NULL) {
-    pg_error_fill(&said, result);
-    said.kind = COVET_ERROR_NONE;
-    covet_adapter_tell_error(
-        connection->adapter->base, COVET_EVENT_NOTICE,
-        PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED), &said);
+  if (PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) == NULL) {
+    return;
   }
+  pg_error_fill(&said, result);
+  if (severity != NULL && strcmp(severity, "FATAL") == 0) {
+    keep_farewell(connection, &said);
+  }
+  said.kind = COVET_ERROR_NONE;
+  covet_adapter_tell_error(connection->adapter->base, COVET_EVENT_NOTICE,
+                           severity, &said);
 }
 
 static void set_up(pg_connection *connection, covet_error *error)

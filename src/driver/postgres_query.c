@@ -34,21 +34,35 @@ static bool is_control(pg_verb verb)
          verb == PG_VERB_ROLLBACK || verb == PG_VERB_SAVEPOINT;
 }
 
-/* On a connection that is anybody's no transaction begins or ends, but those of
- * PREPARE TRANSACTION, which belong to no connection. */
-static bool check_control(const pg_request *request)
+/* What cannot run on a connection that is anybody's, NULL if this can.
+ * Transactions of PREPARE TRANSACTION belong to no connection. */
+static const char *needs_lease(const pg_request *request)
 {
-  covet_op *op = request->op;
+  const covet_op *op = request->op;
 
-  if (op->lease != 0 || !is_control(request->statement->verb) ||
-      (op->flags & COVET_QUERY_DESCRIBE) ||
-      pg_mentions(op->sql, op->sql_length, "prepared")) {
-    return true;
+  if (op->lease != 0 || (op->flags & COVET_QUERY_DESCRIBE)) {
+    return NULL;
   }
-  pg_refuse(op, COVET_ERROR_USAGE,
-            "a transaction needs a connection of its own: use db:transaction, "
-            "db:begin or db:acquire");
-  return false;
+  if (request->statement->verb == PG_VERB_LISTEN) {
+    return "nobody would hear what LISTEN on this connection brings: use "
+           "db:listen";
+  }
+  if (is_control(request->statement->verb) &&
+      !pg_mentions(op->sql, op->sql_length, "prepared")) {
+    return "a transaction needs a connection of its own: use db:transaction, "
+           "db:begin or db:acquire";
+  }
+  return NULL;
+}
+
+static bool check_lease(pg_request *request)
+{
+  const char *text = needs_lease(request);
+
+  if (text != NULL) {
+    pg_refuse(request->op, COVET_ERROR_USAGE, "%s", text);
+  }
+  return text == NULL;
 }
 
 /* COPY's data have calls of their own. */
@@ -138,7 +152,7 @@ pg_request *pg_request_for(pg_connection *connection, covet_op *op)
     pg_refuse(op, COVET_ERROR_UNSUPPORTED,
               "COPY from or to the caller: use copy_to_table, "
               "copy_from_table, copy_from_query or copy_records_to_table");
-  } else if (check_control(request) && check_read_only(request)) {
+  } else if (check_lease(request) && check_read_only(request)) {
     return request;
   }
   if (request != NULL) {
@@ -179,7 +193,7 @@ void pg_fault_unsent(pg_connection *connection, covet_op *op)
   covet_error *error = covet_op_fault(op);
 
   if (error != &op->runtime->out_of_memory) {
-    pg_error_lost(error, connection->pq);
+    pg_error_lost(error, connection);
     error->phase = op->phase;
     error->retry = COVET_RETRY_SAFE;
   }

@@ -228,7 +228,7 @@ static void fault_lost(pg_connection *connection, pg_request *request)
   }
   error = covet_op_fault(op);
   if (!request->has_error) {
-    pg_error_lost(error, connection->pq);
+    pg_error_lost(error, connection);
   }
   if (error == &op->runtime->out_of_memory) {
     return;

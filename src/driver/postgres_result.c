@@ -186,6 +186,14 @@ static bool take_row(pg_request *request, const PGresult *result, int row,
   return true;
 }
 
+/* The server says at the end, with the last rows or behind them, what it did. */
+static bool is_no_insert(const PGresult *result)
+{
+  const char *done = PQcmdStatus((PGresult *) result);
+
+  return done[0] != '\0' && strncmp(done, "INSERT", 6) != 0;
+}
+
 /* The id that an INSERT ... RETURNING gives to a caller who wants no rows. */
 static void note_id(pg_request *request, const PGresult *result)
 {
@@ -194,8 +202,8 @@ static void note_id(pg_request *request, const PGresult *result)
   const char *text = PQgetvalue(result, 0, 0);
   covet_batch *batch;
 
-  if (op->result.has_insert_id || PQnfields(result) == 0 ||
-      PQgetisnull(result, 0, 0) || text == NULL) {
+  if (op->result.has_insert_id || is_no_insert(result) ||
+      PQnfields(result) == 0 || PQgetisnull(result, 0, 0) || text == NULL) {
     return;
   }
   batch = covet_batch_new(request->statement->shape, 1);
@@ -417,6 +425,10 @@ void pg_note_command(pg_request *request, PGresult *result)
     return;
   }
   figures = &request->op->result;
+  if (is_no_insert(result)) {
+    figures->last_insert_id = 0; /* what came first in its rows was none */
+    figures->has_insert_id = 0;
+  }
   if (request->statement->verb == PG_VERB_COMMIT &&
       strcmp(PQcmdStatus(result), "ROLLBACK") == 0) {
     pg_refuse(request->op, COVET_ERROR_TRANSACTION_ABORTED,

@@ -303,7 +303,7 @@ void pg_simple_lost(pg_connection *connection)
     covet_op_fault_stopped(op);
   } else if (op->error == NULL ||
              op->error->kind == COVET_ERROR_CONNECTION_LOST) {
-    pg_error_lost(covet_op_fault(op), connection->pq);
+    pg_error_lost(covet_op_fault(op), connection);
     op->error->phase = op->phase;
   }
 }

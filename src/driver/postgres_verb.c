@@ -22,7 +22,7 @@ static const verb_word words[] = {
     {"rollback", PG_VERB_ROLLBACK},   {"abort", PG_VERB_ROLLBACK},
     {"savepoint", PG_VERB_SAVEPOINT}, {"release", PG_VERB_SAVEPOINT},
     {"copy", PG_VERB_COPY},           {"explain", PG_VERB_EXPLAIN},
-    {"show", PG_VERB_SHOW},
+    {"show", PG_VERB_SHOW},           {"listen", PG_VERB_LISTEN},
 };
 
 /* Behind blanks, comments and parentheses. */
@@ -191,6 +191,7 @@ bool pg_changes_session(const char *sql, size_t length, pg_verb verb)
   case PG_VERB_COPY:
   case PG_VERB_SHOW:
     return false;
+  case PG_VERB_LISTEN:
   case PG_VERB_OTHER:
     break;
   }
