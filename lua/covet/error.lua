@@ -122,9 +122,10 @@ local function is_known(err, quoted)
       or find(lower(err.sql), lower(quoted), 1, true))
 end
 
--- From the first unknown one on: a value may have quotes in it.
+-- From the first unknown one on: a value may have quotes in it. What has no code
+-- is covet's own text, which holds no values.
 local function mask_quoted(text, err)
-  if type(err.sql) ~= "string" or err.parameters == 0 then
+  if not err.code or type(err.sql) ~= "string" or err.parameters == 0 then
     return text
   end
   local from, to, quoted = find(text, '"([^"]*)"')

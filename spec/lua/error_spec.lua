@@ -220,16 +220,16 @@ describe("covet.error", function()
           .. "'secret' for column 'a' at row 1" },
         { kind = "numeric_out_of_range",
           message = 'value "secret" is out of range for type integer' },
-        { kind = "invalid_value", sql = "select $1::int[]", parameters = 1,
+        { kind = "invalid_value", sql = "select $1::int[]", parameters = 1, code = "22P02",
           message = 'malformed array literal: "{se"cret, secret"' },
-        { kind = "invalid_value", sql = "select $1::json", parameters = 1,
+        { kind = "invalid_value", sql = "select $1::json", parameters = 1, code = "22P02",
           message = "invalid input syntax for type json",
           detail = 'Expected "," or "}", but found "secret".' },
         { kind = "invalid_value", sql = "select $1::json as secret",
-          parameters = 1, message = "invalid input syntax for type json",
+          parameters = 1, code = "22P02", message = "invalid input syntax for type json",
           detail = 'Token "secret" is invalid.' },
         { kind = "undefined_table", sql = "select $1::regclass",
-          parameters = 1, message = 'relation "my"secret" does not exist' },
+          parameters = 1, code = "42P01", message = 'relation "my"secret" does not exist' },
       } do
         local text = tostring(new(fields))
         assert.is_nil(text:find("secret", 1, true), text)
@@ -239,15 +239,16 @@ describe("covet.error", function()
 
     it("shows the names that the SQL has, or a field", function()
       for _, fields in ipairs {
-        { sql = "select * from Users where id = $1", parameters = 1,
+        { sql = "select * from Users where id = $1", parameters = 1, code = "42P01",
           message = 'relation "users" does not exist' },
-        { sql = "insert into t values ($1)", parameters = 1, table = "t",
+        { sql = "insert into t values ($1)", parameters = 1, code = "23502", table = "t",
           column = "known", message = 'null value in column "known" of '
             .. 'relation "t" violates not-null constraint' },
-        { sql = "select f()", parameters = 0,
+        { sql = "select $1", parameters = 1, message = 'pool "covet\'s own words" is closed' },
+        { sql = "select f()", parameters = 0, code = "42P01",
           message = 'relation "within_f" does not exist' },
         { message = 'role "someone" does not exist' },
-        { sql = "select $1::int[]", parameters = 1,
+        { sql = "select $1::int[]", parameters = 1, code = "22P02",
           message = "malformed array literal",
           detail = 'Array value must start with "{".' },
       } do

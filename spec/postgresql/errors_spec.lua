@@ -46,7 +46,8 @@ postgresql.describe("PostgreSQL, errors:", function()
     it("are tried again as the option retry says, counted, and open the breaker", function()
       local given = { host = "127.0.0.1", port = 1, breaker = { failures = 4 },
         retry = { attempts = 3, backoff = 0.05, jitter = false } }
-      local lost = postgresql.adapter(given)
+      local lost, told = postgresql.adapter(given), nil
+      lost:on("breaker", function(event) told = event end)
       local start = wait.now()
       fails("connection_failed", lost, "connect")
       assert.is_true(wait.now() - start >= 0.15) -- 0.05 + 0.1
@@ -57,6 +58,9 @@ postgresql.describe("PostgreSQL, errors:", function()
       assert.is_true(err.retry_after > 0)
       assert.equal("connection_failed", err.cause.kind)
       assert.equal("open", lost:get_pool_stats().breaker)
+      assert.is_true(wait.until_true(function() return told ~= nil end, 5))
+      assert.equal("open", told.state)
+      assert.equal("connection_failed", told.cause.kind)
     end)
 
     it("leave nothing behind that goes on connecting", function()

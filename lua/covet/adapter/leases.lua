@@ -98,7 +98,7 @@ end
 
 function TELL.breaker(adapter, _, seconds, state)
   adapter:emit("breaker", { pool = adapter.name, state = state,
-    retry_after = seconds })
+    retry_after = seconds, cause = adapter.last_error })
 end
 
 function TELL.notice(adapter, _, _, severity, fields)
