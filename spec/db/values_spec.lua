@@ -22,7 +22,7 @@ local function is_same(expected, actual)
 end
 
 database.contract("values", function(d, open)
-  local two = d:sql(("select cast(? as %s), cast(? as %s)"):format(d.types.integer, d.types.integer))
+  local two = d:sql(("select cast(? as %s), cast(? as %s)"):format(d:cast "integer", d:cast "integer"))
 
   -- Through a parameter and back, and through a column.
   local function round_trip(kind, value)
@@ -80,7 +80,7 @@ database.contract("values", function(d, open)
     assert.equal(9007199254740992, db:fetch_value { big, types = { int8 = "number" } })
     is_same(9007199254740993LL, db:fetch_value { big, types = { int8 = "cdata" } })
     assert.equal("7", db:fetch_value {
-      "select cast(7 as " .. d.types.integer .. ")", types = { int8 = "string" } })
+      "select cast(7 as " .. d:cast "integer" .. ")", types = { int8 = "string" } })
   end)
 
   it("floats are exact, -0 and the infinities included", function()
@@ -220,7 +220,7 @@ database.contract("values", function(d, open)
     err = fails("usage", db, "fetch_value", { two, ffi.new "int[2]", 1 })
     assert.matches("^parameter 1: .*cdata of type int %[2%]", err.message)
     err = fails("usage", db, "fetch_value", {
-      "select cast(:n as " .. d.types.integer .. ")", params = { n = big } })
+      "select cast(:n as " .. d:cast "integer" .. ")", params = { n = big } })
     assert.matches("^parameter :n: ", err.message)
     db:execute(("create table numbers (a %s, n %s)"):format(d.types.integer, d.types.integer))
     err = fails("usage", db, "copy_records_to_table", "numbers",

@@ -86,6 +86,7 @@ static void conclude(my_connection *connection, covet_op *op)
     finish_beside(connection, op);
   } else if (my_is_killing(connection)) {
     covet_connection_quarantine(base, op);
+    my_cancel_settled(connection); /* the kill may have ended before */
   } else if (base->state == COVET_CONNECTION_BUSY &&
              my_needs_reset(connection)) {
     my_reset(connection, op); /* nobody leased it to change it */

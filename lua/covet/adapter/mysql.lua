@@ -214,7 +214,7 @@ function M.new(given, url, more)
   if checked.unix_socket and (checked.host or checked.port) then
     caller.usage "unix_socket stands instead of host and port"
   end
-  local self = adapter.new(class, url or "mysql:", to_driver(checked, given),
+  local self = adapter.new(class, url or "mysql://", to_driver(checked, given),
     PASSED, given)
   self.options, self.encoder = checked, parameters.encoder
   self.retried_kinds = { lock_timeout = true }
