@@ -36,6 +36,7 @@ character_set_server = utf8mb4
 default_time_zone = +02:00
 log_bin = binlog
 binlog_format = ROW
+log_bin_trust_function_creators = ON
 sync_binlog = 0
 innodb_flush_log_at_trx_commit = 2
 innodb_buffer_pool_size = 128M

@@ -212,7 +212,6 @@ void my_lose(my_connection *connection)
   }
   connection->lost = true;
   connection->base.broken = true;
-  connection->paused = false;
   my_io_unwatch(connection);
   my_timer(connection, 0, NULL);
   my_cancel_forget(connection);
@@ -224,6 +223,7 @@ void my_lose(my_connection *connection)
 
 void my_end_lost(my_connection *connection)
 {
+  connection->paused = false;
   my_request_lost(connection);
   tell_lost(connection);
 }

@@ -316,8 +316,9 @@ void my_request_disown(my_connection *connection)
   my_request *request = &connection->request;
   covet_op *op = request->op;
 
-  if (connection->waits & MYSQL_WAIT_WRITE) {
-    my_lose(connection); /* what is being sent may go with its operation */
+  if ((connection->waits & MYSQL_WAIT_WRITE) ||
+      my_worker_is_busy(connection)) {
+    my_lose(connection); /* the call that is under way needs its operation */
     return;
   }
   my_fault_stopped(request);

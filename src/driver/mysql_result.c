@@ -246,6 +246,37 @@ static bool keeps(const my_request *request)
          (request->sets == 1 || (request->op->flags & COVET_QUERY_SETS));
 }
 
+static bool has_attributes(const MYSQL_FIELD *field)
+{
+  MARIADB_CONST_STRING value = {NULL, 0};
+
+  return (mariadb_field_attr(&value, field, MARIADB_FIELD_ATTR_FORMAT_NAME) ==
+              0 &&
+          value.length > 0) ||
+         (mariadb_field_attr(&value, field,
+                             MARIADB_FIELD_ATTR_DATA_TYPE_NAME) == 0 &&
+          value.length > 0);
+}
+
+/* Where the server has left the fields out, the library makes them of those that
+ * came with the statement, but for what MariaDB tells beyond the protocol's types. */
+static void complete_fields(my_connection *connection)
+{
+  const MYSQL_STMT *handle = connection->request.statement->handle;
+  MYSQL *mysql = connection->mysql;
+
+  if (connection->request.sets > 1 || handle->fields == NULL ||
+      handle->field_count != mysql->field_count) {
+    return;
+  }
+  for (unsigned i = 0; i < mysql->field_count; i++) {
+    if (!has_attributes(&mysql->fields[i]) &&
+        mysql->fields[i].type == handle->fields[i].type) {
+      mysql->fields[i].extension = handle->fields[i].extension;
+    }
+  }
+}
+
 bool my_rows_begin(my_connection *connection)
 {
   my_request *request = &connection->request;
@@ -257,6 +288,9 @@ bool my_rows_begin(my_connection *connection)
 
   request->sets++;
   request->read_since_us = 0;
+  if (!request->text) {
+    complete_fields(connection);
+  }
   if (!my_columns_fit(columns_of(request), fields, count,
                       &connection->runtime->shapes, options->zero_dates,
                       strcmp(options->time_zone, "+00:00") == 0)) {
