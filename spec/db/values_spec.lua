@@ -99,7 +99,8 @@ database.contract("values", function(d, open)
       end
     end
     -- in a column, SQLite itself keeps whole numbers as integers: 0
-    is_same(-0.0, open():fetch_value(d:echo "float", -0.0))
+    -- as MariaDB does with all of them
+    is_same(d.dialect == "mysql" and 0 or -0.0, open():fetch_value(d:echo "float", -0.0))
   end)
 
   it("NaN is stored or refused, never changed", function()
@@ -126,7 +127,7 @@ database.contract("values", function(d, open)
     assert.same({ a = true, b = false },
       db:fetch_one { "select a, b from flags", rows = "lazy", types = types }:table())
     db:execute(d:sql "update flags set a = ?", nil)
-    assert.same({ b = false }, db:fetch_one "select * from flags")
+    assert.same({ b = false }, db:fetch_one { "select * from flags", types = types })
   end)
 
   it("NULL is absent; types = { null } makes it covet.null", function()
