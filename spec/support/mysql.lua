@@ -291,9 +291,26 @@ function Server:restart(mode)
   launch(self)
 end
 
+-- All of its threads stand still.
+local function is_stopped(pid)
+  local folder = ("/proc/%d/task"):format(pid)
+  local scan = uv.fs_scandir(folder)
+  local name = scan and uv.fs_scandir_next(scan)
+  while name do
+    if not read(folder .. "/" .. name .. "/stat"):match "%) T" then
+      return false
+    end
+    name = uv.fs_scandir_next(scan)
+  end
+  return true
+end
+
 --- Stop its processor time: connections stay open, and nothing answers.
 function Server:freeze()
   uv.kill(self.process.pid, "sigstop")
+  assert(wait.until_true(function()
+    return is_stopped(self.process.pid)
+  end, 5))
 end
 
 --- Go on after `freeze`.
