@@ -278,7 +278,9 @@ function Server:stop(mode)
   if not self:is_running() then
     return
   end
-  self:thaw()
+  if mode ~= "kill" then
+    self:thaw()
+  end
   uv.kill(self.process.pid, mode == "kill" and "sigkill" or "sigterm")
   if self.process:wait(20).timed_out then
     error("MariaDB does not stop: " .. read(self.log), 2)
