@@ -154,6 +154,7 @@ mysql.describe("sessions of MariaDB", function()
       Read_Uncommitted = "READ UNCOMMITTED", serializable = "SERIALIZABLE" } do
       local found = db:transaction({ isolation = given }, function(tx)
         tx:execute "insert into t values (1)"
+        covet.sleep(0.15) -- so long InnoDB keeps what it told last
         return mysql.administer("select trx_isolation_level from information_schema.innodb_trx "
           .. "where trx_mysql_thread_id = " .. tx:fetch_value "select connection_id()")
       end)
