@@ -6,18 +6,9 @@ local mysql = require "spec.support.mysql"
 local tmp = require "spec.support.tmp"
 local wait = require "spec.support.wait"
 
-local function certificate(name)
-  return mysql.dir .. "/certificates_of_mysql/" .. name
-end
+local certificate = mysql.certificate
 
 mysql.describe("connecting to MariaDB", function()
-  setup(function()
-    local process = require "spec.support.process"
-    local folder = mysql.dir .. "/certificates_of_mysql"
-    process.run { "sh", "-c", 'mkdir -p "$0" && tar -C "$0" --strip-components=1 -xpf "$1" mysql_certificates',
-      folder, os.getenv "COVET_MYSQL_TEMPLATE" }
-  end)
-
   local function encrypted(db)
     local _, cipher = db:fetch_one { "show session status like 'Ssl_cipher'", rows = "array" }[1],
       db:fetch_one { "show session status like 'Ssl_cipher'", rows = "array" }[2]

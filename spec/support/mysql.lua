@@ -12,7 +12,7 @@
 -- Users beside `covet` and `admin`, all with the password "pw": `covet_ed25519` (by
 -- that plugin), `covet_reader` (may read), `covet_limited` (two connections),
 -- `covet_tls` (with TLS only), `covet_certificate` (without a password, by
--- certificates/client.crt). The server's time zone is +02:00.
+-- mysql_certificates/client.crt). The server's time zone is +02:00.
 --
 -- Specs that stop, freeze or change a server start one of their own.
 -- @module spec.support.mysql
@@ -116,6 +116,11 @@ end
 function M.close_later(adapter)
   opened[#opened + 1] = adapter
   return adapter
+end
+
+--- The file of a certificate or key.
+function M.certificate(name)
+  return M.dir .. "/mysql_certificates/" .. name
 end
 
 -- --- The client -----------------------------------------------------------------
