@@ -74,8 +74,8 @@ static int go_on(many_run *run, one *c)
   int waits;
 
   if (c->at == EXECUTE) {
-    waits = mysql_stmt_execute_cont(&status, c->item.statement,
-                                    MYSQL_WAIT_READ);
+    waits =
+        mysql_stmt_execute_cont(&status, c->item.statement, MYSQL_WAIT_READ);
     return waits != 0 ? waits : executed(run, c, status);
   }
   waits = mysql_stmt_fetch_cont(&status, c->item.statement, MYSQL_WAIT_READ);

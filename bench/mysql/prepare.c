@@ -29,9 +29,9 @@ static int is_prepared(MYSQL *mysql, long items, long wide)
 {
   char sql[128];
 
-  if (db_number(mysql, "select count(*) from information_schema.tables where "
-                       "table_schema = database() and table_name = 'about'") ==
-      0) {
+  if (db_number(mysql,
+                "select count(*) from information_schema.tables where "
+                "table_schema = database() and table_name = 'about'") == 0) {
     return 0;
   }
   snprintf(sql, sizeof(sql),

@@ -13,7 +13,8 @@ static const char insert[] = "insert into events values (?, ?, ?, ?)";
 static double sum_events(MYSQL *mysql)
 {
   return db_number(
-      mysql, "select sum(id + length(name) + length(city) + score) from events");
+      mysql,
+      "select sum(id + length(name) + length(city) + score) from events");
 }
 
 static void execute(MYSQL_STMT *statement)

@@ -423,6 +423,14 @@ mysql.describe("sessions of MariaDB", function()
         "insert into t (a, b) values (?, concat(?, ', (?)')) on duplicate key update b = values(b)",
         { { 1, "new" }, { 3000, "also new" } }) + 1)
       assert.equal("new, (?)", (other:fetch_value "select b from t where a = 1"))
+      for i, text in ipairs {
+        "insert into t (a, b) values /* it's ? ) */ (?, ?)", "insert into t (a, b) values (? /* ? ) */, ?)",
+        "insert into t (a, b) values (?, -- ? )\n ?)", "insert into t (a, b) values (?, concat('?)\\'', ?, \"?(\"))",
+        "insert into t (a, b) select ?, ?", "insert into t (`a`, `b`) values (?, ?) # ?",
+      } do
+        assert.equal(2, other:execute_many(text, { { 4000 + 2 * i, "x" }, { 4001 + 2 * i, "y" } }), text)
+      end
+      assert.equal("?)'x?(", (other:fetch_value "select b from t where a = 4008"))
       list = { { 5001, "x" }, { 5002, "y" }, { 1, "z" }, { 5003, "x" } }
       local err = fails("unique_violation", other, "execute_many", "insert into t (a, b) values (?, ?)", list)
       assert.matches("row 3", err.detail)

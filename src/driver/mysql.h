@@ -103,20 +103,20 @@ typedef struct my_statement {
   MYSQL_STMT *handle;
   bool cached;
   bool prepared;
-  bool text_only; /* the server does not prepare it */
+  bool text_only;     /* the server does not prepare it */
   my_columns columns; /* of the last run */
 } my_statement;
 
 /** What an operation is at. */
 typedef enum my_stage {
   MY_STAGE_NONE,
-  MY_STAGE_BEFORE,  /* a statement of ours in front of it */
+  MY_STAGE_BEFORE, /* a statement of ours in front of it */
   MY_STAGE_PREPARE,
-  MY_STAGE_SEND,    /* long parameters */
-  MY_STAGE_RUN,     /* the statement itself */
+  MY_STAGE_SEND, /* long parameters */
+  MY_STAGE_RUN,  /* the statement itself */
   MY_STAGE_ROWS,
-  MY_STAGE_NEXT,    /* result */
-  MY_STAGE_AFTER    /* a statement of ours behind it */
+  MY_STAGE_NEXT, /* result */
+  MY_STAGE_AFTER /* a statement of ours behind it */
 } my_stage;
 
 /** One operation on its connection, from its first call to its last. */
@@ -125,28 +125,28 @@ typedef struct my_request {
   my_statement *statement; /* NULL: in the text protocol */
   my_verb verb;
   my_stage stage;
-  const char *sql;  /* what is run */
+  const char *sql; /* what is run */
   size_t sql_length;
-  bool text;        /* in the text protocol */
-  bool script;      /* several statements */
-  bool wrapped;     /* in a transaction or behind a savepoint of ours */
-  bool savepoint;   /* the latter */
-  bool ran;         /* the server has, or may have, begun the statement */
-  bool was_inside;  /* in a transaction when it began */
-  bool has_error;   /* its operation's error is set */
-  bool killed;      /* the server was asked to end it */
-  bool stale;       /* its statement is to be prepared anew */
+  bool text;       /* in the text protocol */
+  bool script;     /* several statements */
+  bool wrapped;    /* in a transaction or behind a savepoint of ours */
+  bool savepoint;  /* the latter */
+  bool ran;        /* the server has, or may have, begun the statement */
+  bool was_inside; /* in a transaction when it began */
+  bool has_error;  /* its operation's error is set */
+  bool killed;     /* the server was asked to end it */
+  bool stale;      /* its statement is to be prepared anew */
   bool retried;
-  bool greedy;      /* not to be paused: another waits behind it */
-  bool keep_rows;   /* of the result that is being read */
-  uint32_t sets;    /* results with rows so far */
-  uint64_t rows;    /* of all of them */
+  bool greedy;            /* not to be paused: another waits behind it */
+  bool keep_rows;         /* of the result that is being read */
+  uint32_t sets;          /* results with rows so far */
+  uint64_t rows;          /* of all of them */
   uint64_t rows_before;   /* of those before the present one */
   uint64_t read_since_us; /* in this turn; 0: not known */
   MYSQL_RES *result;
   my_columns columns; /* of `result` */
   covet_batch *batch;
-  covet_cell *row; /* being read; NULL: none, or dropped */
+  covet_cell *row;     /* being read; NULL: none, or dropped */
   uint32_t long_param; /* being sent */
   size_t long_offset;
   struct my_many *many; /* of a list of rows */
@@ -177,7 +177,7 @@ struct my_connection {
   bool freed; /* as soon as they are closed */
   bool closing;
   bool lost;
-  bool settled; /* what `stepping` waits for has come */
+  bool settled;       /* what `stepping` waits for has come */
   covet_op *stepping; /* `execute` is at it */
   covet_step step;
 
@@ -186,12 +186,12 @@ struct my_connection {
   my_done done;
   my_done ran;      /* follows the last result of a statement */
   my_done own_done; /* and that of one of ours */
-  int waits;      /* for which events it is suspended; 0: it is not */
-  bool looping;   /* calls are being made */
-  bool paused;    /* a reader has to catch up */
-  bool yielding;  /* reading goes on in the next turn */
-  int answer;     /* of the call */
-  my_bool flag;   /* of the call */
+  int waits;        /* for which events it is suspended; 0: it is not */
+  bool looping;     /* calls are being made */
+  bool paused;      /* a reader has to catch up */
+  bool yielding;    /* reading goes on in the next turn */
+  int answer;       /* of the call */
+  my_bool flag;     /* of the call */
   MYSQL_ROW text_row;
   const char *text; /* to be sent, or prepared */
   size_t text_length;
@@ -200,12 +200,12 @@ struct my_connection {
   my_request request;
   covet_op *waiting; /* for a stream in front of it to be read */
   bool in_transaction;
-  bool undone;       /* the server has rolled it back, because of an error */
-  bool read_only;    /* the open transaction was begun so */
-  bool dirty;        /* the session was changed */
+  bool undone;    /* the server has rolled it back, because of an error */
+  bool read_only; /* the open transaction was begun so */
+  bool dirty;     /* the session was changed */
   bool pinging;
   bool resetting;
-  char *reset_text; /* being sent */
+  char *reset_text;      /* being sent */
   char committed_by[32]; /* what ended the transaction behind its back */
   char first_error[256]; /* of what ended it */
   covet_stmt_cache statements;
@@ -288,7 +288,7 @@ struct my_errand {
   const my_task *task;
   MYSQL *mysql; /* NULL: none was made */
   my_facts facts;
-  covet_error error; /* kind NONE: it went well */
+  covet_error error;    /* kind NONE: it went well */
   unsigned long victim; /* whose query is to be killed */
 };
 
@@ -404,8 +404,16 @@ void my_worker_done(my_connection *connection);
 /** Run an operation of the kind QUERY, or go on with it. */
 covet_step my_query(my_connection *connection, covet_op *op);
 
+/** Run one that has waited for a stream in front of it. */
+void my_query_start(my_connection *connection, covet_op *op);
+
 /** The operation that waits for a stream in front of it is to end. */
 void my_leave_waiting(my_connection *connection, covet_op *op);
+
+/** Run a statement of ours, or several. */
+void my_own(my_connection *connection, const char *text, my_done done);
+
+/* --- mysql_request.c ------------------------------------------------------------ */
 
 /** Its statement has ended: what goes with it, and its end. */
 void my_request_after(my_connection *connection);
@@ -413,11 +421,11 @@ void my_request_after(my_connection *connection);
 /** The last call has failed: say so to its operation. */
 void my_request_fail(my_connection *connection);
 
-/** Run a statement of ours, or several. */
-void my_own(my_connection *connection, const char *text, my_done done);
-
 /** Whether its operation is to end, or is given up. */
 bool my_request_is_stopped(const my_request *request);
+
+/** Whether all was read for the operation, before its turn. */
+bool my_request_is_read(const covet_op *op);
 
 /** Its operation ends before it has. */
 void my_request_disown(my_connection *connection);

@@ -93,8 +93,7 @@ static void refuse_number(covet_op *op, uint32_t index, double value)
   uint32_t width = op->flags & COVET_QUERY_MANY ? op->width : op->param_count;
 
   my_refuse(op, COVET_ERROR_INVALID_VALUE, "parameter %u: MySQL has no %s",
-            (unsigned) (index % width + 1),
-            isnan(value) ? "NaN" : "infinity");
+            (unsigned) (index % width + 1), isnan(value) ? "NaN" : "infinity");
   if (op->flags & COVET_QUERY_MANY) {
     my_name_row(op->error, index / width + 1);
   }

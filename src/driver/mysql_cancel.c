@@ -124,8 +124,8 @@ void my_kill(my_connection *connection)
   request->killed = true;
   connection->kill_timed = true;
   if (connection->killing == NULL) {
-    connection->killing = my_errand_start(
-        connection, &task, mysql_thread_id(connection->mysql));
+    connection->killing =
+        my_errand_start(connection, &task, mysql_thread_id(connection->mysql));
     connection->kill_echoes = connection->killing != NULL;
   }
   my_timer(connection, connection->killing == NULL ? 1 : PATIENCE_US,

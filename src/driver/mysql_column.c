@@ -205,8 +205,8 @@ static int write_string(const MYSQL_FIELD *field, char *text, size_t size)
 {
   bool binary = is_binary(field);
   bool fixed = field->type == MYSQL_TYPE_STRING;
-  unsigned long length = binary ? field->length
-                                : field->length / BYTES_A_CHARACTER;
+  unsigned long length =
+      binary ? field->length : field->length / BYTES_A_CHARACTER;
 
   if (field->flags & ENUM_FLAG) {
     return snprintf(text, size, "enum");

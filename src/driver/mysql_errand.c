@@ -15,13 +15,13 @@ typedef struct whole_errand {
   uv_mutex_t lock;
   covet_runtime *runtime;
   my_connection *connection; /* NULL: let go */
-  int socket;         /* -1: none yet */
-  my_options options; /* with texts of its own */
+  int socket;                /* -1: none yet */
+  my_options options;        /* with texts of its own */
   char *texts;
 } whole_errand;
 
 enum {
-  /* Of each connection's calls. The sanitizers' frames are larger. */
+/* Of each connection's calls. The sanitizers' frames are larger. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   STACK_SIZE = 1024 * 1024
 #else
@@ -107,8 +107,8 @@ static void set_options(MYSQL *mysql, const my_options *options)
 {
   unsigned seconds =
       (unsigned) ((options->connect_timeout_us + 999999) / 1000000);
-  unsigned protocol = options->unix_socket == NULL ? MYSQL_PROTOCOL_TCP
-                                                   : MYSQL_PROTOCOL_SOCKET;
+  unsigned protocol =
+      options->unix_socket == NULL ? MYSQL_PROTOCOL_TCP : MYSQL_PROTOCOL_SOCKET;
   unsigned infile = options->local_infile;
   size_t packet = (size_t) 1 << 30; /* the server's own limit is looked at */
 

@@ -234,9 +234,9 @@ static int64_t place_near(const char *message, const char *sql, size_t length)
   if (shown.length == 0) {
     return (int64_t) length; /* the end came too soon */
   }
-  place = find_from(sql, length,
-                    line_start(sql, length, strtoul(line + 10, NULL, 10)),
-                    shown);
+  place =
+      find_from(sql, length,
+                line_start(sql, length, strtoul(line + 10, NULL, 10)), shown);
   return place != 0 ? place : find_from(sql, length, 0, shown);
 }
 

@@ -67,8 +67,8 @@ static uint64_t number_in(const MYSQL_ROW row, unsigned column)
 
 static void take_facts(my_facts *facts, MYSQL_RES *result)
 {
-  MYSQL_ROW row = mysql_num_fields(result) == 4 ? mysql_fetch_row(result)
-                                                : NULL;
+  MYSQL_ROW row =
+      mysql_num_fields(result) == 4 ? mysql_fetch_row(result) : NULL;
 
   if (row != NULL) {
     facts->max_packet = number_in(row, 0);

@@ -62,12 +62,15 @@ typedef struct text_option {
   size_t offset;
 } text_option;
 
-#define TEXT(name) {#name, offsetof(my_options, name)}
+#define TEXT(name)                                                             \
+  {                                                                            \
+#name, offsetof(my_options, name)                                          \
+  }
 
 static const text_option texts[] = {
-    TEXT(host),     TEXT(user),        TEXT(password),     TEXT(database),
-    TEXT(charset),  TEXT(unix_socket), TEXT(init_command), TEXT(time_zone),
-    TEXT(ssl_ca),   TEXT(ssl_cert),    TEXT(ssl_key),      TEXT(ssl_crl),
+    TEXT(host),      TEXT(user),        TEXT(password),     TEXT(database),
+    TEXT(charset),   TEXT(unix_socket), TEXT(init_command), TEXT(time_zone),
+    TEXT(ssl_ca),    TEXT(ssl_cert),    TEXT(ssl_key),      TEXT(ssl_crl),
     TEXT(ssl_cipher)};
 
 #undef TEXT
@@ -175,12 +178,10 @@ static int read_zero_dates(reader *r, const covet_option *option)
 
 static int read_bulk(reader *r, const covet_option *option)
 {
-  static const choice list[] = {{"auto", MY_BULK_AUTO},
-                                {"true", MY_BULK_AUTO},
-                                {"rewrite", MY_BULK_REWRITE},
-                                {"false", MY_BULK_OFF},
-                                {"off", MY_BULK_OFF},
-                                {NULL, 0}};
+  static const choice list[] = {
+      {"auto", MY_BULK_AUTO},       {"true", MY_BULK_AUTO},
+      {"rewrite", MY_BULK_REWRITE}, {"false", MY_BULK_OFF},
+      {"off", MY_BULK_OFF},         {NULL, 0}};
   int value = 0;
   int status = choose(r, option, list, "auto, rewrite or false", &value);
 
@@ -197,8 +198,7 @@ static int read_busy_poll(reader *r, const covet_option *option)
       strcmp(option->value, "true") == 0) {
     us = COVET_SPIN_AUTO_US;
   } else if (strcmp(option->value, "false") != 0) {
-    status =
-        covet_option_integer(option, 0, COVET_SPIN_MOST_US, &us, r->error);
+    status = covet_option_integer(option, 0, COVET_SPIN_MOST_US, &us, r->error);
   }
   r->options->busy_poll_us = (uint64_t) us;
   return status;
@@ -356,8 +356,8 @@ static void settle_ssl(my_options *options)
                    options->ssl_verify_given;
 
   if (!options->ssl_given && has_files) {
-    options->ssl = options->ssl_ca != NULL ? MY_SSL_VERIFY_FULL
-                                           : MY_SSL_REQUIRE;
+    options->ssl =
+        options->ssl_ca != NULL ? MY_SSL_VERIFY_FULL : MY_SSL_REQUIRE;
   }
   if (options->ssl_verify_given) {
     options->ssl = options->ssl_verify ? MY_SSL_VERIFY_FULL : MY_SSL_REQUIRE;

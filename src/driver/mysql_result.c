@@ -82,8 +82,7 @@ static void deliver(my_connection *connection)
 static void refuse_value(my_request *request, my_read_status status,
                          unsigned column)
 {
-  const char *name =
-      columns_of(request)->shape->columns[column].name;
+  const char *name = columns_of(request)->shape->columns[column].name;
 
   switch (status) {
   case MY_READ_OK:
@@ -179,8 +178,8 @@ void my_rows_text(my_connection *connection)
   const unsigned long *lengths = mysql_fetch_lengths(request->result);
 
   begin_row(request);
-  for (unsigned i = 0;
-       request->row != NULL && i < columns->shape->column_count; i++) {
+  for (unsigned i = 0; request->row != NULL && i < columns->shape->column_count;
+       i++) {
     const my_column *type = &columns->list[i];
     const char *text = connection->text_row[i];
     my_read_status status = MY_READ_OK;
@@ -281,8 +280,8 @@ bool my_rows_begin(my_connection *connection)
 {
   my_request *request = &connection->request;
   const my_options *options = &connection->adapter->options;
-  const MYSQL_FIELD *fields = request->text ? request->result->fields
-                                            : connection->mysql->fields;
+  const MYSQL_FIELD *fields =
+      request->text ? request->result->fields : connection->mysql->fields;
   unsigned count = request->text ? request->result->field_count
                                  : connection->mysql->field_count;
 
@@ -299,8 +298,7 @@ bool my_rows_begin(my_connection *connection)
   }
   request->keep_rows = keeps(request);
   if (request->keep_rows && request->op->result.shape == NULL) {
-    request->op->result.shape =
-        covet_shape_retain(columns_of(request)->shape);
+    request->op->result.shape = covet_shape_retain(columns_of(request)->shape);
   }
   return true;
 }

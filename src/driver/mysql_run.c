@@ -389,9 +389,8 @@ void my_run(my_connection *connection)
     return;
   }
   if (request->statement == NULL) {
-    request->statement =
-        my_statement_get(connection, request->sql, request->sql_length,
-                         request->op->sql_hash);
+    request->statement = my_statement_get(
+        connection, request->sql, request->sql_length, request->op->sql_hash);
   }
   if (request->statement == NULL) {
     my_refuse(request->op, COVET_ERROR_OUT_OF_MEMORY, "out of memory");

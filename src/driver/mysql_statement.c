@@ -47,8 +47,8 @@ my_statement *my_statement_get(my_connection *connection, const char *sql,
                                size_t length, uint32_t hash)
 {
   uint64_t now_us = covet_now_us();
-  covet_stmt *found = covet_stmt_cache_find(&connection->statements, sql,
-                                            length, hash, now_us);
+  covet_stmt *found =
+      covet_stmt_cache_find(&connection->statements, sql, length, hash, now_us);
 
   if (found != NULL) {
     connection->base.adapter->cache_hits++;
@@ -81,9 +81,9 @@ void my_statement_end(my_statement *statement, bool keep)
 
   statement->base.in_use--;
   if (!statement->cached && keep && statement->prepared) {
-    statement->cached = covet_stmt_cache_add(
-                            &connection->statements, &statement->base,
-                            covet_now_us()) != 0;
+    statement->cached =
+        covet_stmt_cache_add(&connection->statements, &statement->base,
+                             covet_now_us()) != 0;
   } else if (statement->cached && !keep) {
     covet_stmt_cache_evict(&connection->statements, &statement->base);
     return;

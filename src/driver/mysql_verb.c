@@ -45,8 +45,8 @@ static const char *first_word(const char *sql, const char *end)
   while (sql < end) {
     if (isspace((unsigned char) *sql) || *sql == '(' || *sql == ';') {
       sql++;
-    } else if (*sql == '#' || (end - sql >= 2 && sql[0] == '-' &&
-                               sql[1] == '-')) {
+    } else if (*sql == '#' ||
+               (end - sql >= 2 && sql[0] == '-' && sql[1] == '-')) {
       sql = line_end(sql, end);
     } else if (end - sql >= 3 && sql[0] == '/' && sql[1] == '*' &&
                sql[2] == '!') {
