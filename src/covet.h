@@ -501,7 +501,7 @@ typedef enum covet_query_flags {
   COVET_QUERY_TRANSACTION = 128, /* begins, ends or nests a transaction */
   COVET_QUERY_INSIDE = 256,      /* fail unless a transaction is open */
   COVET_QUERY_PIPELINE =
-      512, /* on a lease (PostgreSQL): sent together with those
+      512,                /* on a lease (PostgreSQL): sent together with those
                                 that follow in the same turn, all or nothing */
   COVET_QUERY_SETS = 1024 /* the rows of all results that a procedure gives;
                              else those of the first one */

@@ -138,7 +138,8 @@ mysql.describe("MySQL, the first steps", function()
   end)
 
   it("connects by a URL", function()
-    local other = mysql.close_later(covet.mysql(database.url .. "?charset=utf8mb4&connect_timeout=5", { min_pool_size = 1, max_pool_size = 2 }))
+    local other = mysql.close_later(covet.mysql(database.url .. "?charset=utf8mb4&connect_timeout=5",
+      { min_pool_size = 1, max_pool_size = 2 }))
     assert.equal(1, other:fetch_value "select 1")
     other = mysql.close_later(covet.connect((database.url:gsub("^mysql", "mariadb"))))
     assert.equal(1, other:fetch_value "select 1")

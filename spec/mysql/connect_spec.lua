@@ -163,7 +163,8 @@ mysql.describe("connecting to MariaDB", function()
   end)
 
   it("TLS: a client's certificate", function()
-    local files = { ca = certificate "ca.crt", cert = certificate "client.crt", key = certificate "client.key" }
+    local files = { ca = certificate "ca.crt", cert = certificate "client.crt",
+      key = certificate "client.key" }
     local db = mysql.open { user = "covet_certificate", password = "", host = "localhost", ssl = files }
     assert.matches("^covet_certificate@", (db:fetch_value "select current_user()"))
     files.cert, files.key = certificate "wrong_client.crt", certificate "wrong_client.key"

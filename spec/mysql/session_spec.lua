@@ -425,7 +425,8 @@ mysql.describe("sessions of MariaDB", function()
       assert.equal("new, (?)", (other:fetch_value "select b from t where a = 1"))
       for i, text in ipairs {
         "insert into t (a, b) values /* it's ? ) */ (?, ?)", "insert into t (a, b) values (? /* ? ) */, ?)",
-        "insert into t (a, b) values (?, -- ? )\n ?)", "insert into t (a, b) values (?, concat('?)\\'', ?, \"?(\"))",
+        "insert into t (a, b) values (?, -- ? )\n ?)",
+        "insert into t (a, b) values (?, concat('?)\\'', ?, \"?(\"))",
         "insert into t (a, b) select ?, ?", "insert into t (`a`, `b`) values (?, ?) # ?",
       } do
         assert.equal(2, other:execute_many(text, { { 4000 + 2 * i, "x" }, { 4001 + 2 * i, "y" } }), text)
@@ -449,7 +450,8 @@ mysql.describe("sessions of MariaDB", function()
   end
 
   it("execute_insert gives ids, of an UPSERT too", function()
-    db:execute "create table users (id bigint unsigned auto_increment primary key, email varchar(50) unique, n int)"
+    db:execute [[create table users (id bigint unsigned auto_increment primary key,
+      email varchar(50) unique, n int)]]
     local text = "insert into users (email, n) values (%s, %s) on duplicate key update "
       .. "n = n + values(n), id = last_insert_id(id)"
     assert.equal(1, db:execute_insert(text, "a@b", 1))

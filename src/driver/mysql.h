@@ -303,10 +303,10 @@ bool my_errand_connect(my_errand *errand, bool for_queries);
 const my_options *my_errand_options(my_errand *errand);
 
 /** Leave it to itself: it ends soon, and tells nobody. */
-void my_errand_let_go(my_errand *errand);
+void my_errand_let_go(my_errand *base);
 
 /** It has told of its end: free it, and what it has not handed over. */
-void my_errand_free(my_errand *errand);
+void my_errand_free(my_errand *base);
 
 /* --- mysql_open.c --------------------------------------------------------------- */
 
@@ -466,7 +466,7 @@ bool my_rows_begin(my_connection *connection);
 bool my_rows_go_on(my_connection *connection);
 
 /** A value of the row, in the library's hand. */
-void my_rows_value(void *data, unsigned column, unsigned char **row);
+void my_rows_value(void *data, unsigned column, unsigned char **bytes);
 
 /** The row of the text protocol that was read. */
 void my_rows_text(my_connection *connection);

@@ -18,7 +18,7 @@ static void bind_whole(MYSQL_BIND *bind, covet_cell *cell, bool is_unsigned)
 {
   bind->buffer_type = MYSQL_TYPE_LONGLONG;
   bind->buffer = &cell->integer;
-  bind->is_unsigned = is_unsigned;
+  bind->is_unsigned = (my_bool) is_unsigned;
 }
 
 static void bind_cell(MYSQL_BIND *bind, covet_cell *cell)

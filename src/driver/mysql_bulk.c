@@ -182,7 +182,8 @@ static bool bind_types(my_connection *connection)
   }
   for (uint32_t i = 0; i < request->op->width; i++) {
     connection->binds[i].buffer_type = type_of(many->kinds[i]);
-    connection->binds[i].is_unsigned = many->kinds[i] == COVET_UNSIGNED;
+    connection->binds[i].is_unsigned =
+        (my_bool) (many->kinds[i] == COVET_UNSIGNED);
   }
   return mysql_stmt_bind_param(request->statement->handle, connection->binds) ==
          0;

@@ -74,7 +74,7 @@ static void run(void *argument)
 static void set_tls(MYSQL *mysql, const my_options *options)
 {
   my_bool yes = 1;
-  my_bool verify = options->ssl == MY_SSL_VERIFY_FULL;
+  my_bool verify = (my_bool) (options->ssl == MY_SSL_VERIFY_FULL);
 
   if (options->ssl == MY_SSL_DISABLE) {
     return;

@@ -105,12 +105,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
   covet_runtime *runtime = connection->runtime;
 
   runtime->polled = true;
-  if (status < 0) {
-    my_lose(connection);
-  } else if (my_is_calling(connection)) {
+  if (status == 0 && my_is_calling(connection)) {
     my_go_on(connection, library_events(events));
   } else {
-    my_lose(connection); /* nobody asked: it is the server's last word */
+    my_lose(connection); /* where nobody asked it is the server's last word */
   }
   runtime->polled = false;
 }

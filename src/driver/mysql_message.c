@@ -253,8 +253,11 @@ static int64_t place_of_name(piece name, const char *sql, size_t length)
 
   for (size_t i = 0; name.length > 0 && i + name.length <= length; i++) {
     if (quote != '\0') {
-      i += sql[i] == '\\' && quote != '`';
-      quote = sql[i] == quote ? '\0' : quote;
+      if (sql[i] == '\\') {
+        i++;
+      } else if (sql[i] == quote) {
+        quote = '\0';
+      }
       continue;
     }
     if (strncasecmp(sql + i, name.at, name.length) == 0 &&
@@ -262,7 +265,9 @@ static int64_t place_of_name(piece name, const char *sql, size_t length)
         (i + name.length == length || !is_name_byte(sql[i + name.length]))) {
       return (int64_t) i + 1;
     }
-    quote = strchr("'\"", sql[i]) != NULL && sql[i] != '\0' ? sql[i] : '\0';
+    if (sql[i] == '\'' || sql[i] == '"') {
+      quote = sql[i];
+    }
   }
   return 0;
 }

@@ -60,7 +60,7 @@ static bool check_version(my_errand *errand)
   return false;
 }
 
-static uint64_t number_in(const MYSQL_ROW row, unsigned column)
+static uint64_t number_in(char *const *row, unsigned column)
 {
   return row[column] == NULL ? 0 : strtoull(row[column], NULL, 10);
 }

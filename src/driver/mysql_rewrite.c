@@ -75,15 +75,17 @@ bool my_rewrite_fits(const my_request *request)
 
 char *my_rewrite(const my_request *request, uint32_t rows, size_t *length)
 {
-  const char *from;
-  const char *behind;
+  const char *from = NULL;
+  const char *behind = NULL;
   char *text;
   char *to;
   size_t before;
   size_t size;
 
-  (void) find_tuple(request->sql, request->sql_length, request->op->width,
-                    &from, &behind);
+  if (!find_tuple(request->sql, request->sql_length, request->op->width, &from,
+                  &behind)) {
+    return NULL;
+  }
   before = (size_t) (from - request->sql);
   size = (size_t) (behind - from);
   text = covet_arena_alloc(&request->op->arena,

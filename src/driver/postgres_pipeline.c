@@ -17,7 +17,8 @@ bool pg_is_shareable(const covet_op *op)
 void pg_spin_start(pg_connection *connection)
 {
   const pg_adapter *adapter = connection->adapter;
-  bool alone = adapter->base->ops.count <= 1; /* else others are to be seen to */
+  bool alone =
+      adapter->base->ops.count <= 1; /* else others are to be seen to */
 
   covet_spin_start(&connection->spin, connection->runtime, connection->sent_us,
                    alone ? adapter->options.busy_poll_us : 0);
