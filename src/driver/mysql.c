@@ -1,4 +1,4 @@
-#include "mysql.h"
+#include "mysql_driver.h"
 
 #include "../core/error.h"
 

@@ -1,6 +1,6 @@
 /* Parameters, as the library takes them. */
 #include "../core/error.h"
-#include "mysql.h"
+#include "mysql_driver.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Calls of the library: made one after the other, without waiting inside. */
-#include "mysql.h"
+#include "mysql_driver.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>

@@ -3,7 +3,7 @@
  * grace time is closed. Until both the query and the kill have ended nobody gets
  * the connection; then a statement of ours takes what may be left of the kill. */
 #include "../core/error.h"
-#include "mysql.h"
+#include "mysql_driver.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * shakes hands and hashes passwords inside one blocking call. The thread and the
  * loop have one half each; whoever comes last frees it. */
 #include "../core/error.h"
-#include "mysql.h"
+#include "mysql_driver.h"
 
 #include <pthread.h>
 #include <stdlib.h>

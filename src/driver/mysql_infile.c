@@ -1,7 +1,7 @@
 /* LOAD DATA LOCAL: the server asks for a file by its name, and a server that is not
  * to be trusted would ask for any. It gets one only where the option allows that,
  * and the statement that runs names it. */
-#include "mysql.h"
+#include "mysql_driver.h"
 
 #include <errmsg.h>
 #include <errno.h>

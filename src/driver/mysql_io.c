@@ -1,5 +1,5 @@
 /* The socket: what is wanted of it, what it brings. */
-#include "mysql.h"
+#include "mysql_driver.h"
 
 #include <fcntl.h>
 

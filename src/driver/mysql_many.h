@@ -2,7 +2,7 @@
 #ifndef COVET_DRIVER_MYSQL_MANY_H
 #define COVET_DRIVER_MYSQL_MANY_H
 
-#include "mysql.h"
+#include "mysql_driver.h"
 
 typedef enum my_many_mode { MANY_BULK, MANY_REWRITE, MANY_SINGLE } my_many_mode;
 

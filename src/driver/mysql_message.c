@@ -1,7 +1,7 @@
 /* What a message of the server's tells in words only: constraint, table, column,
  * and the place in the SQL. */
 #include "../core/error.h"
-#include "mysql.h"
+#include "mysql_driver.h"
 
 #include <ctype.h>
 #include <stdlib.h>

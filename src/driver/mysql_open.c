@@ -1,7 +1,7 @@
 /* Opening: a helper connects and sets the session up; then the connection is the
  * loop's. */
 #include "../core/error.h"
-#include "mysql.h"
+#include "mysql_driver.h"
 
 #include <stdlib.h>
 #include <string.h>

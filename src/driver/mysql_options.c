@@ -1,5 +1,5 @@
 #include "../core/error.h"
-#include "mysql.h"
+#include "mysql_driver.h"
 
 #include <stddef.h>
 #include <stdio.h>

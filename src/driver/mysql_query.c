@@ -1,6 +1,6 @@
 /* How a request begins, and what stands in front of its statement. */
 #include "../core/error.h"
-#include "mysql.h"
+#include "mysql_driver.h"
 
 #include <stdio.h>
 #include <string.h>

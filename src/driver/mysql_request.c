@@ -1,6 +1,6 @@
 /* How a request ends: well, with an error, given up, or with its connection. */
 #include "../core/error.h"
-#include "mysql.h"
+#include "mysql_driver.h"
 
 #include <errmsg.h>
 #include <string.h>

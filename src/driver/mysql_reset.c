@@ -1,6 +1,6 @@
 /* What a borrower leaves behind: a transaction, a session that was changed. */
 #include "../core/error.h"
-#include "mysql.h"
+#include "mysql_driver.h"
 
 #include <stdio.h>
 #include <stdlib.h>

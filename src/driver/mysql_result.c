@@ -1,7 +1,7 @@
 /* Rows of the library to batches. */
 #include "../core/batch.h"
 #include "../core/error.h"
-#include "mysql.h"
+#include "mysql_driver.h"
 
 #include <string.h>
 

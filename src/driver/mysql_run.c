@@ -1,6 +1,6 @@
 /* The legs of a statement: prepared, bound, executed and read, or sent as text. */
 #include "../core/error.h"
-#include "mysql.h"
+#include "mysql_driver.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* The words of a statement, as far as they matter. */
-#include "mysql.h"
+#include "mysql_driver.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -6,8 +6,8 @@
  * way on a connection: it is started, and continued when its socket is ready. What
  * an operation needs is a row of calls, which its *request* goes through.
  */
-#ifndef COVET_DRIVER_MYSQL_H
-#define COVET_DRIVER_MYSQL_H
+#ifndef COVET_DRIVER_MYSQL_DRIVER_H
+#define COVET_DRIVER_MYSQL_DRIVER_H
 
 #include "../core/adapter.h"
 #include "../core/spin.h"
