@@ -74,7 +74,7 @@ static void set_password(my_adapter *adapter, covet_op *op)
   const covet_cell *cell = &op->params[0];
   char *copy = NULL;
 
-  if (op->param_count == 1 && cell->kind == COVET_TEXT &&
+  if (op->param_count > 0 && cell->kind == COVET_TEXT &&
       memchr(cell->bytes, '\0', (size_t) cell->length) == NULL) {
     copy = strndup(cell->bytes, (size_t) cell->length);
   }
@@ -85,6 +85,8 @@ static void set_password(my_adapter *adapter, covet_op *op)
   }
   free(adapter->password);
   adapter->password = copy;
+  adapter->password_number =
+      op->param_count > 1 ? (int) op->params[1].integer : 0;
 }
 
 static covet_step call_apart(covet_adapter *base, covet_op *op)

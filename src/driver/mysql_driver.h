@@ -226,7 +226,8 @@ struct my_connection {
 struct my_adapter {
   covet_adapter *base;
   my_options options;
-  char *password; /* of set_password, *owned* */
+  char *password;      /* of set_password, *owned* */
+  int password_number; /* the same: the code of errors that refuse it */
   bool connecting;
 };
 
@@ -290,6 +291,7 @@ struct my_errand {
   my_facts facts;
   covet_error error;    /* kind NONE: it went well */
   unsigned long victim; /* whose query is to be killed */
+  int password_number;  /* of a function's password, else 0 */
 };
 
 /** Start one, NULL: there is no memory, or no thread. */

@@ -197,6 +197,9 @@ static void ended(my_connection *connection, my_errand *errand)
   my_timer(connection, 0, NULL);
   if (error.kind == COVET_ERROR_NONE) {
     take_over(connection, errand, &error);
+  } else if (error.kind == COVET_ERROR_AUTHENTICATION_FAILED &&
+             errand->password_number > 0) {
+    error.code = errand->password_number; /* see covet.adapter.password */
   }
   my_errand_free(errand);
   if (error.kind == COVET_ERROR_NONE) {
