@@ -1,6 +1,6 @@
 --- Run the benchmark of one database and write its page.
 --
---    covet bench/run.lua [--database sqlite|postgresql] [--target PATH-OR-URL]
+--    covet bench/run.lua [--database sqlite|postgresql|mysql] [--target PATH-OR-URL]
 --                        [--build DIR] [--rounds N] [--only W1,W3,start]
 --                        [--peers] [--tiny] [--output FILE]
 --

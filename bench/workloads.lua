@@ -111,7 +111,8 @@ end
 local function fetch_rows(own, db, count, variant)
   local sum, check = row_sums[variant], nil
   local seconds, rows = timed(function()
-    local rows = db:fetch_all { own.wide, count, rows = variant }
+    local rows = db:fetch_all { own.wide, count, rows = variant,
+                                types = own.types }
     if variant == "lazy" then check = sum_rows(rows, sum) end
     return rows
   end)
@@ -125,7 +126,7 @@ local function stream_rows(own, db, count, variant)
   local sum, check, seen = row_sums[variant], 0, 0
   local seconds = timed(function()
     local stream = db:stream_query { own.wide, count, chunk_size = 1000,
-                                     rows = variant }
+                                     rows = variant, types = own.types }
     for rows in stream do
       check = check + sum_rows(rows, sum)
       seen = seen + #rows

@@ -56,8 +56,10 @@ add_library(covet_drivers STATIC src/driver/drivers.c)
 target_compile_definitions(covet_drivers PRIVATE ${covet_have})
 target_link_libraries(covet_drivers PRIVATE ${covet_parts})
 # The core names the table, the table names the drivers, they use the core:
-# CMake resolves such a circle of archives by naming them twice.
+# CMake resolves such a circle of archives by naming them several times: from a
+# driver to the table, to another driver, and to the core that it needs.
 target_link_libraries(covet_core INTERFACE $<LINK_ONLY:covet_drivers>)
+set_target_properties(covet_core PROPERTIES LINK_INTERFACE_MULTIPLICITY 3)
 list(APPEND covet_parts covet_drivers)
 
 # --- libcovet: the C interface ------------------------------------------------

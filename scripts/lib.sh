@@ -5,10 +5,11 @@
 # A name with `|` has alternatives; the first is what gets installed.
 BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build 'pkg-config|pkgconf'
   'libluajit2-5.1-dev|libluajit-5.1-dev' libuv1-dev libsqlite3-dev libpq-dev
-  libkrb5-dev libedit-dev lua-luv-dev lua-argparse)
+  libmariadb-dev libkrb5-dev libedit-dev lua-luv-dev lua-argparse)
 TEST_PACKAGES=('luajit2|luajit' lua-busted lua-luv libcmocka-dev sqlite3
   nginx-core libnginx-mod-http-lua lua-resty-core lua-cjson
-  patch 'postgresql|postgresql-15' pgbouncer openssl)
+  patch 'postgresql|postgresql-15' pgbouncer openssl
+  mariadb-server mariadb-client)
 CHECK_PACKAGES=(clang libclang-rt-14-dev valgrind clang-format clang-tidy
   cppcheck lua-check lua-ldoc util-linux)
 

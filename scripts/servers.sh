@@ -137,6 +137,25 @@ listens()
   (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
+# make_ca FOLDER NAME
+make_ca()
+{
+  openssl req -new -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \
+    -nodes -days 3650 -subj "/CN=covet's test $2" \
+    -keyout "$1/$2.key" -out "$1/$2.crt"
+}
+
+# make_certificate FOLDER CA NAME COMMON_NAME [ALTERNATIVE_NAME]
+make_certificate()
+{
+  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
+    -subj "/CN=$4" ${5:+-addext "subjectAltName=$5"} \
+    -keyout "$1/$3.key" -out "$1/$3.csr" &&
+    openssl x509 -req -days 3650 -in "$1/$3.csr" -copy_extensions copy \
+      -CA "$1/$2.crt" -CAkey "$1/$2.key" -CAcreateserial -out "$1/$3.crt" &&
+    rm "$1/$3.csr"
+}
+
 # end_server SIGNAL PID
 end_server()
 {

@@ -163,22 +163,33 @@ find_specs()
   find "${@:-spec}" -name '*_spec.lua' -not -path '*/build/*' | sort
 }
 
-# start_servers [PATH...]: when specs below PATH ask for them.
-start_servers()
+# start_one NAME START
+start_one()
 {
-  local started=$SECONDS files
-  mapfile -t files < <(find_specs "$@")
-  grep -qE 'spec\.support\.(database|postgresql)|COVET_PG_' "${files[@]}" ||
-    return 0
-  if start_postgresql; then
-    say "ok      start PostgreSQL and PgBouncer ($((SECONDS - started)) s)"
-    record servers 1 0 0
+  local name=$1 started=$SECONDS
+  if "$2"; then
+    say "ok      start $name ($((SECONDS - started)) s)"
+    record "servers-$name" 1 0 0
   elif [ -n "${CI:-}" ]; then
     say "FAILED  $SERVER_ERROR"
-    record servers 0 1 0
+    record "servers-$name" 0 1 0
   else
-    say "skipped PostgreSQL: $SERVER_ERROR"
-    record servers 0 0 1
+    say "skipped $name: $SERVER_ERROR"
+    record "servers-$name" 0 0 1
+  fi
+}
+
+# start_servers [PATH...]: those that specs below PATH ask for.
+start_servers()
+{
+  local files
+  mapfile -t files < <(find_specs "$@")
+  if grep -qE 'spec\.support\.(database|postgresql)|COVET_PG_' "${files[@]}"
+  then
+    start_one 'PostgreSQL and PgBouncer' start_postgresql
+  fi
+  if grep -qE 'spec\.support\.(database|mysql)|COVET_MYSQL_' "${files[@]}"; then
+    start_one MariaDB start_mysql
   fi
 }
 

@@ -9,6 +9,7 @@ local root = script:match("^(.*)/spec/[^/]*$") or "."
 package.path = root .. "/?.lua;" .. package.path
 
 local leaks = require "spec.support.leaks"
+local mysql = require "spec.support.mysql"
 local output = require "spec.support.output"
 local postgresql = require "spec.support.postgresql"
 local process = require "spec.support.process"
@@ -131,6 +132,7 @@ local function main(...)
   load_files(paths, { "_spec%.lua$" }, { excludes = {}, recursive = true })
   require "busted.execute"(busted)(1, {})
   local good = results:finish()
+  mysql.clean()
   postgresql.clean()
   tmp.clean()
   io.flush()

@@ -88,7 +88,10 @@ typedef enum covet_kind {
   /* As TEXT or BLOB, for a codec of the user's; columns and nested cells. */
   COVET_CUSTOM = 17,
   /* One more text of a meaning. */
-  COVET_INTERVAL = 18
+  COVET_INTERVAL = 18,
+  /* An integer that has no sign. A column: all its values; a cell: one that 63
+     bits do not hold, `natural`, others being INTEGER. */
+  COVET_UNSIGNED = 19
 } covet_kind;
 
 typedef struct covet_nested covet_nested;
@@ -97,6 +100,7 @@ typedef struct covet_nested covet_nested;
 typedef struct covet_cell {
   union {
     int64_t integer;
+    uint64_t natural;
     double number;
     const char *bytes;          /* borrowed from the batch */
     const covet_nested *nested; /* the same */
@@ -162,7 +166,7 @@ typedef struct covet_batch {
   covet_cell *cells;
   struct covet_batch *next; /* the batch after this one in the same delivery */
   uint32_t row_count;
-  uint32_t reserved;
+  uint32_t set; /* of several results its number, from 0 */
 } covet_batch;
 
 /* ffi: end */
@@ -501,8 +505,10 @@ typedef enum covet_query_flags {
   COVET_QUERY_TRANSACTION = 128, /* begins, ends or nests a transaction */
   COVET_QUERY_INSIDE = 256,      /* fail unless a transaction is open */
   COVET_QUERY_PIPELINE =
-      512 /* on a lease (PostgreSQL): sent together with those
+      512,                /* on a lease (PostgreSQL): sent together with those
                                 that follow in the same turn, all or nothing */
+  COVET_QUERY_SETS = 1024 /* the rows of all results that a procedure gives;
+                             else those of the first one */
 } covet_query_flags;
 
 /** Lend a connection. `read_only`: one that is not meant to write. */
@@ -542,10 +548,13 @@ COVET_EXPORT void *covet_op_data(const covet_op *op);
 
 /** Append a parameter. `bytes` are copied by _text and _blob; _borrowed keeps
  *  the pointer: *borrowed until completion*, and takes TEXT and BLOB. NULL is
- *  allowed for no bytes. Return 0, COVET_ENOMEM, or COVET_EUSAGE for anything
- *  else, for 2 GiB and more, and after covet_submit. */
+ *  allowed for no bytes. _unsigned is for integers that 63 bits do not hold, too,
+ *  where the database has such: else COVET_EUNSUPPORTED. Return 0, COVET_ENOMEM,
+ *  or COVET_EUSAGE for anything else, for 2 GiB and more, and after
+ *  covet_submit. */
 COVET_EXPORT int covet_op_add_null(covet_op *op);
 COVET_EXPORT int covet_op_add_integer(covet_op *op, int64_t value);
+COVET_EXPORT int covet_op_add_unsigned(covet_op *op, uint64_t value);
 COVET_EXPORT int covet_op_add_number(covet_op *op, double value);
 COVET_EXPORT int covet_op_add_boolean(covet_op *op, int value);
 COVET_EXPORT int covet_op_add_text(covet_op *op, const char *bytes,

@@ -103,7 +103,19 @@ function later.postgresql()
   end
 end
 
-later.mysql = left_out("MySQL", "libmariadb")
+--- An adapter for MySQL or MariaDB: `covet.mysql{ host = }`,
+-- `covet.mysql("mysql://host/db", { option = })`.
+function later.mysql()
+  if not core.has "mysql" then
+    return left_out("MySQL", "libmariadb")()
+  end
+  require "covet.setup"
+  local new = require("covet.adapter.mysql").new
+  return function(given, more)
+    local db = new(given == nil and {} or given, nil, more)
+    return db
+  end
+end
 
 --- Pools: `covet.pool.new`, `.config`, `.presets`, `.manager`.
 function later.pool()

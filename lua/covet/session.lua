@@ -98,7 +98,7 @@ local ELSEWHERE = {
   copy_from_query = "PostgreSQL", copy_to_table = "PostgreSQL",
   copy_from_table = "PostgreSQL", with_advisory_lock = "PostgreSQL",
   pipeline = "PostgreSQL", set_type_codec = "PostgreSQL",
-  reload_types = "PostgreSQL",
+  reload_types = "PostgreSQL", fetch_sets = "MySQL",
 }
 
 -- The class of the adapter knows how; leases and transactions ask it. Where it has
@@ -154,11 +154,15 @@ end
 
 -- --- Errors ---------------------------------------------------------------------------------
 
--- PostgreSQL's word for several statements where one is allowed is one for
--- mistakes in the SQL, but it has no place in it.
+-- MySQL's number for mistakes in the SQL.
+local MYSQL_SYNTAX = 1064
+
+-- A server's word for several statements where one is allowed is one for mistakes
+-- in the SQL; PostgreSQL's has no place in it.
 local function explain_script(fields, parsed)
-  if fields.sqlstate == "42601" and not fields.position and parsed
-    and (parsed.statements or 1) > 1 then
+  if parsed and (parsed.statements or 1) > 1
+    and (fields.sqlstate == "42601" and not fields.position
+      or fields.code == MYSQL_SYNTAX) then
     fields.kind = "usage"
     fields.message = "several statements in one text are for execute, without "
       .. "parameters"

@@ -9,6 +9,8 @@ local M = {
   BYTES = 2,
   --- A text, JSON for instance.
   TEXT = 3,
+  --- Digits of a 64-bit integer without a sign.
+  UNSIGNED = 4,
 }
 
 --- The metatable of such parameters.

@@ -215,7 +215,8 @@ local function run_hooks(hooks)
 end
 
 local function commit_text(self)
-  return self.savepoint_name and "RELEASE " .. self.savepoint_name or "COMMIT"
+  return self.savepoint_name and "RELEASE SAVEPOINT " .. self.savepoint_name
+    or "COMMIT"
 end
 
 -- What cannot be undone alone dooms the transactions around it.
@@ -230,7 +231,7 @@ end
 local function roll_back(self)
   if self.savepoint_name then
     local ok = control(self, "ROLLBACK TO " .. self.savepoint_name)
-      and control(self, "RELEASE " .. self.savepoint_name)
+      and control(self, "RELEASE SAVEPOINT " .. self.savepoint_name)
     if not ok then
       doom(self)
     end
@@ -299,7 +300,7 @@ end
 
 --- Forget a savepoint, keeping what was done since.
 function Transaction:release_savepoint(name)
-  self:execute_control("RELEASE " .. self:quote_identifier(name))
+  self:execute_control("RELEASE SAVEPOINT " .. self:quote_identifier(name))
 end
 
 --- Run a statement that begins or ends a part of this transaction.
@@ -491,9 +492,12 @@ local function attempt(from, checked, fn)
   return outcome
 end
 
-local function worth_retrying(err, tries, checked)
-  return tries <= checked.retries and (errors.is(err, "serialization_failure")
-    or errors.is(err, "deadlock"))
+-- What may go well the next time: in MySQL also a lock that took too long.
+local function worth_retrying(from, err, tries, checked)
+  local more = from.adapter.retried_kinds
+  return tries <= checked.retries and errors.is_error(err)
+    and (err.kind == "serialization_failure" or err.kind == "deadlock"
+      or more ~= nil and more[err.kind] == true)
 end
 
 local function backoff(tries)
@@ -521,7 +525,7 @@ function M.run(from, given, fn)
     if outcome.ok then
       return unpack(outcome, 1, outcome.n)
     elseif outcome.committed
-      or not worth_retrying(outcome[1], tries, checked) then
+      or not worth_retrying(from, outcome[1], tries, checked) then
       error(outcome[1], 0)
     end
     local delay = backoff(tries)

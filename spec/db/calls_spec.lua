@@ -161,7 +161,7 @@ database.contract("calls", function(d, open)
   end)
 
   it("a prepared statement takes options in both ways", function()
-    local integer = d.types.integer
+    local integer = d:cast "integer"
     local statement = db:prepare(d:sql("select cast(? as " .. integer .. ") as a"))
     assert.equal(5, statement:fetch_one({ 5, rows = "array" })[1])
     assert.equal(5, statement:fetch_one(5).a)

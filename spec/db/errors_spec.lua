@@ -130,11 +130,11 @@ database.contract("errors", function(d, open)
 
   it("an error after some rows is raised, whatever the method", function()
     for _, method in ipairs { "fetch_all", "fetch_column", "fetch_columns" } do
-      local err = fails("invalid_value", db, method, d.late_error)
+      local err = fails(d.late_kind, db, method, d.late_error)
       assert.matches(d.late_message, err.message)
     end
     local count = 0
-    fails("invalid_value", function()
+    fails(d.late_kind, function()
       for _ in db:each(d.late_error) do
         count = count + 1
       end

@@ -95,7 +95,11 @@ database.contract("introspection", function(d, open)
     assert.equal("id", view:get_table_info("users")[1].name)
     assert.is_nil(view:get_table_info("users")[2].default)
     assert.equal("orgs", view:get_foreign_keys("users")[1].table)
-    assert.equal("users_name", view:get_indexes("users")[1].name)
+    local names = {}
+    for _, index in ipairs(view:get_indexes "users") do
+      names[index.name] = true
+    end
+    assert.is_true(names.users_name)
     assert.is_true(view:table_exists "users")
   end)
 

@@ -166,7 +166,7 @@ database.contract("rows", function(d, open)
 
   it("a value that a types option changes stays so in all forms", function()
     local db = open()
-    local text, types = "select cast(5 as " .. d.types.integer .. ") as v", { int8 = "string" }
+    local text, types = "select cast(5 as " .. d:cast "integer" .. ") as v", { int8 = "string" }
     for _, form in ipairs { "named", "record", "lazy" } do
       assert.equal("5", db:fetch_one { text, rows = form, types = types }.v)
     end

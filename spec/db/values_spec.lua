@@ -22,7 +22,7 @@ local function is_same(expected, actual)
 end
 
 database.contract("values", function(d, open)
-  local two = d:sql(("select cast(? as %s), cast(? as %s)"):format(d.types.integer, d.types.integer))
+  local two = d:sql(("select cast(? as %s), cast(? as %s)"):format(d:cast "integer", d:cast "integer"))
 
   -- Through a parameter and back, and through a column.
   local function round_trip(kind, value)
@@ -68,8 +68,10 @@ database.contract("values", function(d, open)
 
   it("what does not fit 64 bits is refused", function()
     local db = open()
-    fails("usage", db, "fetch_value", d:echo "integer", 18446744073709551615ULL)
-    fails("usage", db, "fetch_value", { d:echo "integer", 9223372036854775808ULL })
+    if d.dialect ~= "mysql" then -- which has unsigned integers
+      fails("usage", db, "fetch_value", d:echo "integer", 18446744073709551615ULL)
+      fails("usage", db, "fetch_value", { d:echo "integer", 9223372036854775808ULL })
+    end
     fails("usage", db, "fetch_value", d:echo "integer", ffi.new "char[3]")
   end)
 
@@ -80,16 +82,25 @@ database.contract("values", function(d, open)
     assert.equal(9007199254740992, db:fetch_value { big, types = { int8 = "number" } })
     is_same(9007199254740993LL, db:fetch_value { big, types = { int8 = "cdata" } })
     assert.equal("7", db:fetch_value {
-      "select cast(7 as " .. d.types.integer .. ")", types = { int8 = "string" } })
+      "select cast(7 as " .. d:cast "integer" .. ")", types = { int8 = "string" } })
   end)
 
   it("floats are exact, -0 and the infinities included", function()
     for _, value in ipairs { 0.1, -0.5, 1 / 3, 1e300, HUGE, -HUGE, TINY, -TINY,
-      2.2250738585072014e-308, 123456789.123456789, math.huge, -math.huge } do
+      2.2250738585072014e-308, 123456789.123456789 } do
       round_trip("float", value)
     end
+    for _, value in ipairs { math.huge, -math.huge } do
+      if d.dialect == "mysql" then -- which has none
+        assert.matches("infinity", fails("invalid_value", open(), "fetch_value",
+          d:echo "float", value).message)
+      else
+        round_trip("float", value)
+      end
+    end
     -- in a column, SQLite itself keeps whole numbers as integers: 0
-    is_same(-0.0, open():fetch_value(d:echo "float", -0.0))
+    -- as MariaDB does with all of them
+    is_same(d.dialect == "mysql" and 0 or -0.0, open():fetch_value(d:echo "float", -0.0))
   end)
 
   it("NaN is stored or refused, never changed", function()
@@ -110,10 +121,13 @@ database.contract("values", function(d, open)
     local db = open()
     db:execute(("create table flags (a %s, b %s)"):format(d.types.boolean, d.types.boolean))
     db:execute(d:sql "insert into flags values (?, ?)", true, false)
-    assert.same({ a = true, b = false }, db:fetch_one "select a, b from flags")
-    assert.same({ a = true, b = false }, db:fetch_one { "select a, b from flags", rows = "lazy" }:table())
+    -- MySQL's are numbers unless booleans are asked for
+    local types = d.dialect == "mysql" and { tinyint1 = "boolean" } or nil
+    assert.same({ a = true, b = false }, db:fetch_one { "select a, b from flags", types = types })
+    assert.same({ a = true, b = false },
+      db:fetch_one { "select a, b from flags", rows = "lazy", types = types }:table())
     db:execute(d:sql "update flags set a = ?", nil)
-    assert.same({ b = false }, db:fetch_one "select * from flags")
+    assert.same({ b = false }, db:fetch_one { "select * from flags", types = types })
   end)
 
   it("NULL is absent; types = { null } makes it covet.null", function()
@@ -214,13 +228,16 @@ database.contract("values", function(d, open)
   it("cdata that cannot be bound is told by its parameter, not by its value", function()
     local db = open()
     local big = 18446744073709551557ULL
+    if d.dialect == "mysql" then
+      big = ffi.new("struct { int a; }", 7)
+    end
     local err = fails("usage", db, "fetch_value", two, 1, big)
     assert.matches("^parameter 2: ", err.message)
     assert.is_nil(tostring(err):find("18446744073709551557", 1, true))
     err = fails("usage", db, "fetch_value", { two, ffi.new "int[2]", 1 })
     assert.matches("^parameter 1: .*cdata of type int %[2%]", err.message)
     err = fails("usage", db, "fetch_value", {
-      "select cast(:n as " .. d.types.integer .. ")", params = { n = big } })
+      "select cast(:n as " .. d:cast "integer" .. ")", params = { n = big } })
     assert.matches("^parameter :n: ", err.message)
     db:execute(("create table numbers (a %s, n %s)"):format(d.types.integer, d.types.integer))
     err = fails("usage", db, "copy_records_to_table", "numbers",

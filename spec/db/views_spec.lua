@@ -200,7 +200,7 @@ local function contract(subject, options)
     end)
 
     it("an error in a stream of try is raised in the loop", function()
-      fails("invalid_value", function()
+      fails(d.late_kind, function()
         for _ in db.try:each(d.late_error) do end
       end)
     end)

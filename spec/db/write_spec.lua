@@ -415,10 +415,9 @@ database.contract("writing", function(d, open)
     assert.equal(0, count())
     -- a source that fails while a batch is under way
     local i = 0
+    database.run(db, d.slow_sink)
     start = covet.now()
     local _, err = pcall(db.transaction, db, function(tx)
-      tx:execute "create temporary table sink (a integer)"
-      database.run(tx, d.slow_sink)
       tx:copy_records_to_table("sink", function()
         i = i + 1
         if i == 2100 then

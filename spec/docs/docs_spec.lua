@@ -108,7 +108,8 @@ end
 
 -- Whether a block can run here: some talk to the server of the tests.
 local function lacks_server(block)
-  return block.setup:find("COVET_PG_URL", 1, true) and not os.getenv "COVET_PG_URL"
+  local variable = block.setup:match "COVET_%a+_URL"
+  return variable and not os.getenv(variable)
 end
 
 local function check_page(path)
@@ -121,7 +122,7 @@ local function check_page(path)
     if run and not block.info:find "^noexec" then
       it("line " .. block.line, function()
         if lacks_server(block) then
-          pending "no PostgreSQL: scripts/servers starts one"
+          pending "no server: scripts/servers starts one"
           return
         elseif not can_run(block) then
           pending "no C compiler, or no shared library in this build"

@@ -88,6 +88,10 @@ function sources.postgresql_options()
   return options.reference(require "covet.adapter.postgresql".OPTIONS)
 end
 
+function sources.mysql_options()
+  return options.reference(require "covet.adapter.mysql".OPTIONS)
+end
+
 function sources.call_options()
   return options.reference(require "covet.call".OPTIONS)
 end

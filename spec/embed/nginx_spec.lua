@@ -360,6 +360,17 @@ suite("nginx", function()
     assert.equal("20000000", slow:join())
   end)
 
+  it("runs queries of MySQL, streams and deadlines", function()
+    local url = os.getenv "COVET_MYSQL_URL"
+    if not url then
+      pending "COVET_MYSQL_URL is not set: scripts/servers sets it"
+      return
+    end
+    assert.equal(200, load_with(200, 20, "/mysql?id=ID&url=" .. url, function(body, id)
+      assert(body == tostring(id + 1 + 3000 * 3001 / 2) .. " timeout", body)
+    end))
+  end)
+
   it("has logged no error", function()
     local log = error_log():gsub("[^\n]*covet: spec: [^\n]*", "") -- those meant to be
     assert.is_nil(log:match("[^\n]*%[error%][^\n]*"))

@@ -241,8 +241,7 @@ describe("a file of pools", function()
       ["return { a = 'postgresql://u:hunter2@h/db' }"] = "usage",
       ["local x = 5 'postgresql://u:hunter2@h/db'"] = "usage",
       ["error 'postgresql://u:hunter2@p@h/db'"] = "usage",
-      ["return { a = { url = 'mysql://u:hunter2@h/db', passwort = 'hunter2' } }"] =
-        "unsupported",
+      ["return { a = { url = 'mysql://u:hunter2@h/db', passwort = 'hunter2' } }"] = "usage",
       ["return { a = { url = 'sqlite:x', password = 'hunter2' } }"] = "usage",
     } do
       local path = tmp.file(text, "pools.lua")

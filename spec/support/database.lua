@@ -5,6 +5,7 @@
 -- that is missing is left out of `M.list` with its reason in `M.missing`.
 -- @module spec.support.database
 local covet = require "covet"
+local mysql = require "spec.support.mysql"
 local postgresql = require "spec.support.postgresql"
 local tmp = require "spec.support.tmp"
 
@@ -37,6 +38,13 @@ function Database:echo(kind)
   return self:sql("select cast(? as " .. self.types[kind] .. ") as v")
 end
 
+--- The type of a CAST to a kind: MySQL has others than for columns.
+-- @tparam string kind a key of `types`
+-- @treturn string
+function Database:cast(kind)
+  return (self.casts or self.types)[kind]
+end
+
 --- An adapter on an empty database of its own.
 -- @tparam[opt] table given options
 -- @treturn table
@@ -64,13 +72,14 @@ local SQLITE = {
   -- the row with i = 1, and then nothing for long
   first_then_slow = "select 1 as i union all select n from (with recursive n(i) as "
     .. "(select 1 union all select i + 1 from n) select count(*) as n from n) s",
-  -- rows 1, 2, then an error of kind invalid_value, whose message says this
-  late_message = "JSON",
+  -- rows 1, 2, then an error of this kind, whose message says this
+  late_kind = "invalid_value", late_message = "JSON",
   late_error = "select case when i < 2500 then i else json(i || ':') end as i "
     .. "from (with recursive n(i) as (select 1 union all select i + 1 from n "
     .. "where i < 5000) select i from n)",
-  -- the table `sink` takes long over the value 1500 of its column a
-  slow_sink = { [[create temporary trigger slow after insert on sink when new.a = 1500 begin
+  -- the table `sink`, which takes long over the value 1500 of its column a
+  slow_sink = { "create table sink (a integer)",
+    [[create trigger slow after insert on sink when new.a = 1500 begin
     insert into sink select count(*) from (
       with recursive n(i) as (select 1 union all select i + 1 from n) select i from n); end]] },
   -- statements that hold words of transactions and mean something else
@@ -100,14 +109,15 @@ local POSTGRESQL = {
   -- The server sends rows when they fill 8 KB.
   first_then_slow = "select 1 as i, '' as filler union all select 2, repeat('x', 9000) "
     .. "union all select 3, cast(pg_sleep(60) as text)",
-  late_message = "bigint",
+  late_kind = "invalid_value", late_message = "bigint",
   late_error = "select case when i < 2500 then i else cast('x' || i as bigint) end as i "
     .. "from (select generate_series(1, 5000) as i) as numbers",
   slow_sink = {
-    [[create function pg_temp.slow() returns trigger language plpgsql as
+    "create table sink (a integer)",
+    [[create function slow() returns trigger language plpgsql as
       $$ begin perform pg_sleep(60); return new; end $$]],
     [[create trigger slow before insert on sink for each row when (new.a = 1500)
-      execute function pg_temp.slow()]],
+      execute function slow()]],
   },
   words = {
     [[create function nothing() returns void language plpgsql as $$
@@ -116,35 +126,66 @@ local POSTGRESQL = {
   },
 }
 
--- Databases of the server that the specs of this process take in turn, and
--- those that the running test has taken.
-local unused, taken = {}, {}
+local MYSQL = {
+  dialect = "mysql", placeholder = "?",
+  serial = "bigint not null auto_increment primary key", returning = "",
+  types = {
+    integer = "bigint", float = "double", text = "longtext", bytes = "longblob",
+    boolean = "boolean", json = "json", numeric = "decimal(65,30)",
+  },
+  casts = {
+    integer = "signed", float = "double", text = "char", bytes = "binary",
+    numeric = "decimal(65,30)",
+  },
+  slow = "select sleep(60) as n",
+  series = "select i from (select seq as i from seq_1_to_2000000000) as numbers where i <= ?",
+  -- The server sends rows when they fill 16 KB.
+  first_then_slow = "select 1 as i, '' as filler union all select 2, repeat('x', 20000) "
+    .. "union all select 3, sleep(60)",
+  late_kind = "numeric_out_of_range", late_message = "out of range",
+  late_error = "select case when seq < 2500 then seq else exp(seq) end as i from seq_1_to_5000",
+  slow_sink = {
+    "create table sink (a integer)",
+    "create trigger slow before insert on sink for each row set @covet_slept = "
+      .. "if(new.a = 1500, sleep(60), 0)",
+  },
+  words = { "select 'commit; rollback'", "explain delete from t where id < 0",
+    "do /* commit */ 0" },
+}
 
-local function take_database()
-  local database = table.remove(unused)
+-- Databases of a server that the specs of this process take in turn, and those
+-- that the running test has taken.
+local unused = { [mysql] = {}, [postgresql] = {} }
+local taken = {}
+
+local function take_database(support)
+  local database = table.remove(unused[support])
   if database then
     database:clear()
   else
-    database = postgresql.fresh_database()
+    database = support.fresh_database()
   end
-  taken[#taken + 1] = database
+  taken[#taken + 1] = { support = support, database = database }
   return database
 end
 
 local function give_databases_back()
   while taken[1] do
-    unused[#unused + 1] = table.remove(taken)
+    local last = table.remove(taken)
+    table.insert(unused[last.support], last.database)
   end
 end
 
--- `key` names the URL of a `spec.support.postgresql` database.
-local function server(name, key, given)
-  local database = setmetatable({ name = name, finish = give_databases_back }, Database)
-  for field, value in pairs(POSTGRESQL) do
+-- `support` is spec.support.postgresql or its like, `key` names the URL of one of
+-- its databases.
+local function server(support, dialect, name, key, given)
+  local database = setmetatable({ name = name, finish = give_databases_back,
+    support = support }, Database)
+  for field, value in pairs(dialect) do
     database[field] = value
   end
   function database.connect(options)
-    for option, value in pairs(postgresql.options(take_database()[key])) do
+    for option, value in pairs(support.options(take_database(support)[key])) do
       options[option] = value
     end
     for option, value in pairs(given) do
@@ -152,7 +193,7 @@ local function server(name, key, given)
         options[option] = value
       end
     end
-    return covet.postgresql(options)
+    return covet[dialect.dialect](options)
   end
   return database
 end
@@ -172,10 +213,14 @@ M.list = {
 --- Those that are not there: name -> reason.
 M.missing = {}
 
--- The first one with TLS, which is the default; PgBouncer has none here.
+-- PostgreSQL's first one with TLS, which is its default; PgBouncer has none here.
 local SERVERS = {
-  server("PostgreSQL", "url", { min_pool_size = 1 }),
-  server("PostgreSQL through PgBouncer", "bouncer_url", { min_pool_size = 1, pgbouncer = true }),
+  server(postgresql, POSTGRESQL, "PostgreSQL", "url", { min_pool_size = 1 }),
+  server(postgresql, POSTGRESQL, "PostgreSQL through PgBouncer", "bouncer_url",
+    { min_pool_size = 1, pgbouncer = true }),
+  server(mysql, MYSQL, "MariaDB", "url", { min_pool_size = 1 }),
+  server(mysql, MYSQL, "MariaDB by threads, with TLS", "url",
+    { min_pool_size = 1, thread_per_connection = true, ssl = "require" }),
 }
 
 -- Whether this build has a driver: nothing is connected yet.
@@ -189,13 +234,11 @@ local function has_driver(name)
   return ok
 end
 
-local has_postgresql = has_driver "postgresql"
-
 for _, database in ipairs(SERVERS) do
-  if not has_postgresql then
-    M.missing[database.name] = "this build has no driver for PostgreSQL"
-  elseif postgresql.missing then
-    M.missing[database.name] = postgresql.missing
+  if not has_driver(database.dialect) then
+    M.missing[database.name] = "this build has no driver for " .. database.dialect
+  elseif database.support.missing then
+    M.missing[database.name] = database.support.missing
   else
     table.insert(M.list, database)
   end
@@ -208,7 +251,7 @@ local reported = false
 local function report_missing(busted)
   for name, reason in pairs(M.missing) do
     busted.it("on " .. name .. " is left out", function()
-      if reason == postgresql.missing and postgresql.required then
+      if (reason == postgresql.missing or reason == mysql.missing) and mysql.required then
         error(reason)
       end
       busted.pending(reason)

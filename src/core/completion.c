@@ -81,6 +81,20 @@ uint32_t covet_op_untaken(covet_op *op)
   return untaken;
 }
 
+/* An operation that ends within covet_submit is told by that. Rows of it may have
+ * been delivered before, and there is news of it then: no more. */
+static void finish_within_submit(covet_op *op)
+{
+  covet_runtime *rt = op->runtime;
+
+  if (node_queued(&op->ready_node)) {
+    uv_mutex_lock(&rt->lock);
+    queue_remove(&rt->ready, &op->ready_node);
+    uv_mutex_unlock(&rt->lock);
+  }
+  op->finished = true;
+}
+
 void covet_op_finish(covet_op *op)
 {
   covet_runtime *rt = op->runtime;
@@ -93,7 +107,7 @@ void covet_op_finish(covet_op *op)
   op->state = COVET_OP_FINISHED;
   op->connection = NULL;
   if (op == rt->submitting) {
-    op->finished = true; /* still inside covet_submit: it tells */
+    finish_within_submit(op);
     return;
   }
   uv_mutex_lock(&rt->lock);

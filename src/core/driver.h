@@ -27,6 +27,8 @@ typedef struct covet_driver {
       fixed_lanes; /* a bit for each whose connections never go by themselves:
                            what is in memory would go with them */
   covet_pool_liveness liveness; /* of its connections */
+  bool
+      takes_unsigned; /* parameters may be integers of 64 bits without a sign */
 
   /** Check the options and make `adapter->driver_data`; give a pool to
    *  each lane whose connections are lent. Returns 0 or a negative status with the error filled in. */

@@ -367,6 +367,24 @@ int covet_op_add_integer(covet_op *op, int64_t value)
   return add_whole(op, COVET_INTEGER, value);
 }
 
+int covet_op_add_unsigned(covet_op *op, uint64_t value)
+{
+  covet_cell *cell;
+  int status;
+
+  if (value <= INT64_MAX) {
+    return covet_op_add_integer(op, (int64_t) value);
+  }
+  if (op->adapter == NULL || !op->adapter->driver->takes_unsigned) {
+    return COVET_EUNSUPPORTED;
+  }
+  status = add_param(op, COVET_UNSIGNED, &cell);
+  if (status == 0) {
+    cell->natural = value;
+  }
+  return status;
+}
+
 int covet_op_add_boolean(covet_op *op, int value)
 {
   return add_whole(op, COVET_BOOLEAN, value != 0);

@@ -7,6 +7,9 @@ extern const covet_driver covet_sqlite_driver;
 #ifdef COVET_HAVE_POSTGRESQL
 extern const covet_driver covet_postgresql_driver;
 #endif
+#ifdef COVET_HAVE_MYSQL
+extern const covet_driver covet_mysql_driver;
+#endif
 
 const covet_driver *const covet_drivers[] = {
 #ifdef COVET_HAVE_SQLITE
@@ -14,5 +17,8 @@ const covet_driver *const covet_drivers[] = {
 #endif
 #ifdef COVET_HAVE_POSTGRESQL
     &covet_postgresql_driver,
+#endif
+#ifdef COVET_HAVE_MYSQL
+    &covet_mysql_driver,
 #endif
     NULL};

@@ -11,6 +11,7 @@
 #define COVET_DRIVER_POSTGRES_H
 
 #include "../core/adapter.h"
+#include "../core/spin.h"
 #include "../core/stmt_cache.h"
 #include "postgres_value.h"
 
@@ -251,9 +252,7 @@ struct pg_connection {
   uint32_t argument_capacity;
   struct pg_copy *copy;
   uint64_t sent_us; /* the last request */
-  int spins;        /* how often spinning was worth it lately */
-  unsigned unspun;  /* queries since it was given up */
-  bool spinning;
+  covet_spin spin;
 };
 
 struct pg_adapter {

@@ -203,8 +203,6 @@ static int read_pipeline(reader *r, const covet_option *option)
   return 0;
 }
 
-enum { AUTO_SPIN_US = 100, MOST_SPIN_US = 10000 };
-
 static int read_busy_poll(reader *r, const covet_option *option)
 {
   int64_t us = 0;
@@ -212,9 +210,9 @@ static int read_busy_poll(reader *r, const covet_option *option)
 
   if (strcmp(option->value, "auto") == 0 ||
       strcmp(option->value, "true") == 0) {
-    us = AUTO_SPIN_US;
+    us = COVET_SPIN_AUTO_US;
   } else if (strcmp(option->value, "false") != 0) {
-    status = covet_option_integer(option, 0, MOST_SPIN_US, &us, r->error);
+    status = covet_option_integer(option, 0, COVET_SPIN_MOST_US, &us, r->error);
   }
   r->options->busy_poll_us = (uint64_t) us;
   return status;
@@ -472,7 +470,7 @@ static void set_defaults(pg_options *options)
   options->connect_timeout_us = NOT_GIVEN;
   options->pipeline = PG_PIPELINE_GROUP;
   options->pipeline_depth = 16;
-  options->busy_poll_us = AUTO_SPIN_US;
+  options->busy_poll_us = COVET_SPIN_AUTO_US;
 }
 
 int pg_options_read(pg_options *options, covet_arena *arena,

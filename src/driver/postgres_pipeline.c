@@ -3,8 +3,6 @@
 #include "../core/error.h"
 #include "postgres_request.h"
 
-enum { MOST_SPINS = 8, SPIN_AGAIN = 64 };
-
 bool pg_is_shareable(const covet_op *op)
 {
   const unsigned alone = COVET_QUERY_SCRIPT | COVET_QUERY_DESCRIBE |
@@ -16,40 +14,20 @@ bool pg_is_shareable(const covet_op *op)
          (op->flags & alone) == 0 && pg_habit_shareable(pg_of(op->adapter), op);
 }
 
-/* Look for the answer without sleeping, where that has paid lately, and try again
- * after a while where it has not. */
 void pg_spin_start(pg_connection *connection)
 {
   const pg_adapter *adapter = connection->adapter;
+  bool alone =
+      adapter->base->ops.count <= 1; /* else others are to be seen to */
 
-  connection->spinning = false;
-  if (adapter->options.busy_poll_us == 0 || adapter->base->ops.count > 1) {
-    return; /* others are there to be seen to */
-  }
-  if (connection->spins < 0 && ++connection->unspun < SPIN_AGAIN) {
-    return;
-  }
-  connection->unspun = 0;
-  connection->spinning = true;
-  connection->runtime->spin_us =
-      connection->sent_us + adapter->options.busy_poll_us;
+  covet_spin_start(&connection->spin, connection->runtime, connection->sent_us,
+                   alone ? adapter->options.busy_poll_us : 0);
 }
 
 void pg_spin_end(pg_connection *connection)
 {
-  uint64_t took;
-
-  if (!connection->spinning) {
-    return;
-  }
-  connection->spinning = false;
-  connection->runtime->spin_us = 0;
-  took = covet_now_us() - connection->sent_us;
-  if (took > connection->adapter->options.busy_poll_us) {
-    connection->spins = connection->spins > 0 ? connection->spins - 2 : -1;
-  } else if (connection->spins < MOST_SPINS) {
-    connection->spins++;
-  }
+  covet_spin_end(&connection->spin, connection->runtime,
+                 connection->adapter->options.busy_poll_us);
 }
 
 /* What the caller has put behind this operation goes with it. */

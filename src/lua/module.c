@@ -562,6 +562,7 @@ static void push_flags(lua_State *L)
       {"TRANSACTION", COVET_QUERY_TRANSACTION},
       {"INSIDE", COVET_QUERY_INSIDE},
       {"PIPELINE", COVET_QUERY_PIPELINE},
+      {"SETS", COVET_QUERY_SETS},
   };
 
   lua_newtable(L);

@@ -292,6 +292,9 @@ static int add_tagged(lua_State *L, binding *state, covet_op *op, int index,
   if (lua_type(L, -1) == LUA_TSTRING && is_tagged(L, index)) {
     if (tag == TAG_INT64) {
       status = covet_op_add_integer(op, strtoll(lua_tostring(L, -1), NULL, 10));
+    } else if (tag == TAG_UINT64) {
+      status =
+          covet_op_add_unsigned(op, strtoull(lua_tostring(L, -1), NULL, 10));
     } else if (tag == TAG_BLOB) {
       status = add_string(L, state, op, lua_gettop(L), COVET_BLOB);
     } else if (tag == TAG_TEXT) {

@@ -7,17 +7,15 @@ local caller = require "covet.caller"
 local codec = require "covet.adapter.postgresql.codec"
 local copy = require "covet.adapter.postgresql.copy"
 local decode = require "covet.decode"
-local errors = require "covet.error"
 local introspection = require "covet.adapter.postgresql.introspection"
 local listen = require "covet.adapter.postgresql.listen"
 local lock = require "covet.adapter.postgresql.lock"
 local options = require "covet.options"
 local parameters = require "covet.adapter.postgresql.parameters"
-local password = require "covet.adapter.postgresql.password"
+local password = require "covet.adapter.password"
 local pipeline = require "covet.adapter.postgresql.pipeline"
 local records = require "covet.adapter.postgresql.records"
 local urls = require "covet.adapter.url"
-local waits = require "covet.wait"
 
 local M = {}
 
@@ -110,7 +108,8 @@ M.OPTIONS = OPTIONS
 
 local PostgreSQL = {}
 
-for _, part in ipairs { introspection, copy, listen, lock, pipeline, codec } do
+for _, part in ipairs { introspection, copy, listen, lock, pipeline, codec,
+  password } do
   for name, method in pairs(part.methods) do
     PostgreSQL[name] = method
   end
@@ -148,31 +147,6 @@ PostgreSQL.close = PostgreSQL.disconnect
 function PostgreSQL:drain(given)
   listen.stop(self.adapter)
   return base.drain(self, given)
-end
-
-function PostgreSQL:connect()
-  local own = self.adapter
-  if not own.passwords then
-    return base.connect(self)
-  end
-  password.refresh(own)
-  local number = own.password_number
-  local fine, err = pcall(base.connect, self)
-  if not fine and not (errors.is_error(err)
-    and waits.may_repeat(own, err, number)) then
-    error(err, 0)
-  end
-  return fine and self or base.connect(self)
-end
-
--- The first call connects too, and needs a password then.
-local function ask_at_first_call(self)
-  for _, name in ipairs { "enter", "acquire" } do
-    self[name] = function(session, ...)
-      password.prepare(self)
-      return base[name](session, ...)
-    end
-  end
 end
 
 local class = adapter.class("postgresql", PostgreSQL)
@@ -302,7 +276,6 @@ local function complete(self, checked, url)
   self.name = checked.name or name_of(checked, url)
   if type(checked.password) == "function" then
     password.set_function(self, checked.password)
-    ask_at_first_call(self)
   end
   hide_secrets(checked)
   return self

@@ -18,7 +18,7 @@ local ceil, max = math.ceil, math.max
 
 local NULLABLE = 2
 local FORMATS = {
-  int64 = "l", double = "g", bool = "b", string = "u", blob = "z", null = "n",
+  int64 = "l", uint64 = "L", double = "g", bool = "b", string = "u", blob = "z", null = "n",
 }
 
 -- The structs may have been declared by another Lua module already.

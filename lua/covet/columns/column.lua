@@ -36,19 +36,20 @@ local NULL, INTEGER, FLOAT = kinds.NULL, kinds.INTEGER, kinds.FLOAT
 local TEXT, BLOB, BOOLEAN = kinds.TEXT, kinds.BLOB, kinds.BOOLEAN
 -- And what lies between them: nested values.
 local ARRAY, CUSTOM = kinds.ARRAY, kinds.CUSTOM
+local UNSIGNED = kinds.UNSIGNED
 local KIND_NAMES = { "an integer", "a float", "text", "a blob", "a boolean" }
 
 -- Columns by covet_kind: of declared kinds, and of the first value.
 local KINDS = {
   [INTEGER] = "int64", [FLOAT] = "double", [TEXT] = "string", [BLOB] = "blob",
-  [BOOLEAN] = "bool",
+  [BOOLEAN] = "bool", [UNSIGNED] = "uint64",
 }
 
 local POINTERS = {
-  int64 = ffi.typeof "int64_t *", double = ffi.typeof "double *",
-  bool = ffi.typeof "uint8_t *",
+  int64 = ffi.typeof "int64_t *", uint64 = ffi.typeof "uint64_t *",
+  double = ffi.typeof "double *", bool = ffi.typeof "uint8_t *",
 }
-local WIDTHS = { int64 = 8, double = 8, bool = 1 }
+local WIDTHS = { int64 = 8, uint64 = 8, double = 8, bool = 1 }
 local OFFSETS, BYTES = ffi.typeof "int32_t *", ffi.typeof "uint8_t *"
 
 local MIN_ROWS, MIN_BYTES, MAX_BYTES = 64, 1024, 2 ^ 31 - 1
@@ -146,6 +147,23 @@ function append.int64(column, cells, step, row, rows)
     local cell = cells[row * step]
     if cell.kind == INTEGER or cell.kind == BOOLEAN then
       data[base + row] = cell.integer
+    elseif cell.kind == NULL then
+      data[base + row] = 0
+      mark_null(column, nulls, base + row)
+    else
+      return row
+    end
+    row = row + 1
+  end
+  return row
+end
+
+function append.uint64(column, cells, step, row, rows)
+  local data, nulls, base = column.data, column.nulls, column.count
+  while row < rows do
+    local cell = cells[row * step]
+    if cell.kind == INTEGER or cell.kind == UNSIGNED then
+      data[base + row] = cell.natural
     elseif cell.kind == NULL then
       data[base + row] = 0
       mark_null(column, nulls, base + row)
@@ -334,12 +352,15 @@ function Column.new(name, position, declared, plan)
   local self = setmetatable({
     name = name, position = position, count = 0, null_count = 0,
     capacity = 0, byte_capacity = 0,
-    writes_numbers = kind == TEXT or kind > BOOLEAN,
+    writes_numbers = kind == TEXT or kind > BOOLEAN and kind ~= UNSIGNED,
     reads_numbers = plan.convert[declared.class] ~= nil
       and declared.class == "numeric",
   }, Column)
-  set_kind(self, self.reads_numbers and "double" or kind > BOOLEAN and "string"
-    or KINDS[kind] or "null", 0)
+  if declared.class == "tinyint1" and plan.tinyint1 == "boolean" then
+    kind = BOOLEAN
+  end
+  set_kind(self, self.reads_numbers and "double" or KINDS[kind]
+    or kind > BOOLEAN and "string" or "null", 0)
   make_room_for_rows(self, MIN_ROWS)
   return self
 end
@@ -354,6 +375,11 @@ function get.int64(column, row)
     return tonumber(value)
   end
   return value
+end
+
+function get.uint64(column, row)
+  local value = column.data[row]
+  return value <= 9007199254740992ULL and tonumber(value) or value
 end
 
 -- A NaN of unusual bits would be taken for another Lua type.
@@ -378,7 +404,7 @@ get.blob = get.string
 
 --- The value of a row.
 -- @tparam number i from 1
--- @return nil for NULL; an integer beyond 2^53 is int64 cdata
+-- @return nil for NULL; an integer beyond 2^53 is int64 or uint64 cdata
 function Column:get(i)
   if type(i) ~= "number" or i < 1 or i > self.count or i % 1 ~= 0 then
     error.usage(2, "column %q has no row %s", self.name, tostring(i))

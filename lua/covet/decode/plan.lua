@@ -29,6 +29,8 @@ M.TYPES = {
     "Integers: exact (a number within 2^53, else int64 cdata), or all of them "
       .. "as number (rounded), cdata or string.",
     check = one_of("exact", "number", "cdata", "string") },
+  { "tinyint1", "string", "number", "MySQL's TINYINT(1), which BOOLEAN is: "
+    .. "number or boolean.", check = one_of("number", "boolean") },
   { "numeric", "string", "string", "numeric and decimal: string or number.",
     check = one_of("string", "number") },
   { "date", "string", "string", "string, epoch or table.", check = MOMENT },

@@ -34,12 +34,17 @@ local M = {}
 
 local PRELUDE = [[
 local lib, null, convert, nested, custom, Record = ...
-local str, big, decimal, nan = lib.str, lib.big, lib.decimal, lib.nan
+local str, big, nan = lib.str, lib.big, lib.nan
+local decimal, natural = lib.decimal, lib.natural
 local tonumber, setmetatable = tonumber, setmetatable
 ]]
 
 local library = { str = ffi.string, nan = 0 / 0, big = nested.exact,
   decimal = nested.decimal }
+
+function library.natural(integer)
+  return tostring(integer):sub(1, -4)
+end
 
 local INTEGERS = {
   exact = "v=tonumber(C.integer) if v>=9007199254740992 or "
@@ -47,6 +52,10 @@ local INTEGERS = {
   number = "v=tonumber(C.integer)",
   cdata = "v=C.integer",
   string = "v=decimal(C.integer)",
+}
+local NATURALS = {
+  exact = "v=C.natural", number = "v=tonumber(C.natural)",
+  cdata = "v=C.natural", string = "v=natural(C.natural)",
 }
 
 -- A NaN whose upper 13 bits are set would be taken for another Lua type.
@@ -56,7 +65,7 @@ local FLOATS = "v=tonumber(C.integer) if v<0 and v>=-2251799813685248 then "
 local ORDER = { NULL, INTEGER, TEXT, FLOAT, BLOB, BOOLEAN }
 
 -- Kinds that only cells of a declared column have, tried last.
-local LAST = {}
+local LAST = { unsigned = kinds.UNSIGNED }
 for kind, class in pairs(kinds.NESTED_CLASSES) do
   LAST[class] = kind
 end
@@ -80,7 +89,8 @@ end
 local function value_statements(column, plan)
   local class = column.class
   local integer = INTEGERS[plan.int8]
-  if class == "boolean" then
+  if class == "boolean" or class == "tinyint1" and plan.tinyint1 == "boolean"
+  then
     integer = "v=tonumber(C.integer) if v==0 then v=false elseif v==1 then "
       .. "v=true else " .. integer .. " end"
   end
@@ -94,7 +104,8 @@ local function value_statements(column, plan)
     [BOOLEAN] = "v=tonumber(C.integer)~=0",
   }
   if LAST[class] then
-    statements[LAST[class]] = "v=nested(C)"
+    statements[LAST[class]] = class == "unsigned" and NATURALS[plan.int8]
+      or "v=nested(C)"
   end
   return statements
 end
@@ -178,14 +189,14 @@ end
 
 -- The kind that a column's cells have when nothing but the shape is known.
 local function usual_kind(column)
-  return LAST[column.class] or column.kind == NULL and INTEGER
-    or column.kind > BOOLEAN and TEXT or column.kind
+  return column.class == "unsigned" and INTEGER or LAST[column.class]
+    or column.kind == NULL and INTEGER or column.kind > BOOLEAN and TEXT or column.kind
 end
 
 -- Whether what reads the column calls something that may not compile.
 local function calls_out(column, plan)
-  return plan.convert[column.class] ~= nil or LAST[column.class] ~= nil
-    or column.class == "custom"
+  return plan.convert[column.class] ~= nil or column.class == "custom"
+    or LAST[column.class] ~= nil and column.class ~= "unsigned"
 end
 
 -- Cut the columns into loops; `batch` is a sample or nil.

@@ -9,6 +9,7 @@ local options = require "covet.options"
 local format, lower = string.format, string.lower
 
 local BOOLEAN, TIMESTAMP, CUSTOM = kinds.BOOLEAN, kinds.TIMESTAMP, kinds.CUSTOM
+local INTEGER, UNSIGNED = kinds.INTEGER, kinds.UNSIGNED
 local NESTED_CLASSES, TEXT_CLASSES = kinds.NESTED_CLASSES, kinds.TEXT_CLASSES
 
 local M = {}
@@ -19,6 +20,10 @@ local function column_class(kind, type)
     return "boolean"
   elseif kind == CUSTOM then
     return "custom"
+  elseif kind == UNSIGNED then
+    return "unsigned"
+  elseif kind == INTEGER and lower(type) == "tinyint(1)" then
+    return "tinyint1"
   elseif NESTED_CLASSES[kind] then
     return NESTED_CLASSES[kind]
   end

@@ -57,17 +57,18 @@ local function execute(session, text, ...)
   return parsed, exact(affected), exact(id), command
 end
 
+-- Several statements are meant to be several: errors do not say so.
 local function execute_script(session, parsed, given)
   local adapter = session.adapter
   local flags = runner.read_only_flags(session, parsed, given,
     bor(SCRIPT, session.inside))
-  local started = begin(session)
-  local _, ok, more, fields, affected, id = waits.call(session, parsed, started,
+  local told, started = { text = parsed.text }, begin(session)
+  local _, ok, more, fields, affected, id = waits.call(session, told, started,
     core.query, adapter.handle, session.lease, flags,
     given.timeout or adapter.command_timeout, 0, parsed.text)
   assert(not more)
   if not ok then
-    session:fail(fields, parsed, started)
+    session:fail(fields, told, started)
   elseif started then
     adapter:note_query(parsed, started)
   end

@@ -119,6 +119,22 @@ function routes.slow()
     select count(*) from n]], tonumber(ngx.var.arg_rows)))
 end
 
+-- A value, a stream and a deadline, on connections that the runtime's thread runs.
+function routes.mysql()
+  local covet = require "covet"
+  local db = package.loaded["spec.mysql"]
+  if not db then
+    db = covet.mysql(ngx.var.arg_url, { min_pool_size = 1, max_pool_size = 4 })
+    package.loaded["spec.mysql"] = db
+  end
+  local sum = db:fetch_value("select ? + 1", tonumber(ngx.var.arg_id))
+  for row in db:each { "select seq from seq_1_to_3000", chunk_size = 100 } do
+    sum = sum + row.seq
+  end
+  local _, err = db.try:fetch_value { "select sleep(5)", timeout = 0.05 }
+  return sum .. " " .. err.kind:gsub("^pool_", "")
+end
+
 -- An alarm that notes how long after its making it was due each time, in
 -- hundredths of a second; `next_in`, if given, is what it sets itself to.
 local function new_alarm(next_in)

@@ -3,7 +3,7 @@
 
 local call = require "covet.call"
 local caller = require "covet.caller"
-local invoke = require "covet.adapter.postgresql.invoke"
+local invoke = require "covet.adapter.invoke"
 local options = require "covet.options"
 local semaphore = require "covet.task.semaphore"
 local tagged = require "covet.tagged"

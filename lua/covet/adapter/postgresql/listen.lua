@@ -9,8 +9,8 @@ local caller = require "covet.caller"
 local core = require "covet.core"
 local decode = require "covet.decode"
 local errors = require "covet.error"
-local invoke = require "covet.adapter.postgresql.invoke"
-local password = require "covet.adapter.postgresql.password"
+local invoke = require "covet.adapter.invoke"
+local password = require "covet.adapter.password"
 local task = require "covet.task"
 
 local STREAM = core.flags.ROWS + core.flags.STREAM

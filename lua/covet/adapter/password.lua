@@ -5,12 +5,16 @@
 -- the number of the one that was refused into the error's `code`, so that of many
 -- calls that fail together the first one asks, and the others know that there is
 -- another one by then.
--- @module covet.adapter.postgresql.password
+-- @module covet.adapter.password
 
+local adapters = require "covet.adapter"
 local caller = require "covet.caller"
 local errors = require "covet.error"
-local invoke = require "covet.adapter.postgresql.invoke"
+local invoke = require "covet.adapter.invoke"
 local semaphore = require "covet.task.semaphore"
+local waits = require "covet.wait"
+
+local base = adapters.methods
 
 local M = {}
 
@@ -78,12 +82,41 @@ function M.renew(adapter, refused)
   return adapter.passwords.turn:with(ask_again, adapter, refused)
 end
 
+-- The first call connects too, and needs a password then.
+local function ask_at_first_call(adapter)
+  for _, name in ipairs { "enter", "acquire" } do
+    adapter[name] = function(session, ...)
+      M.prepare(adapter)
+      return base[name](session, ...)
+    end
+  end
+end
+
 --- Let a function give an adapter's passwords.
 -- @tparam table adapter
 -- @tparam function fn
 function M.set_function(adapter, fn)
   adapter.passwords = { ask = fn, turn = semaphore.new(1) }
   adapter.renew = M.renew
+  ask_at_first_call(adapter)
+end
+
+--- Methods of adapters.
+M.methods = {}
+
+function M.methods:connect()
+  local own = self.adapter
+  if not own.passwords then
+    return base.connect(self)
+  end
+  M.refresh(own)
+  local number = own.password_number
+  local fine, err = pcall(base.connect, self)
+  if not fine and not (errors.is_error(err)
+    and waits.may_repeat(own, err, number)) then
+    error(err, 0)
+  end
+  return fine and self or base.connect(self)
 end
 
 return M

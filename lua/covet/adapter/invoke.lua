@@ -1,5 +1,5 @@
 --- Calls of the driver by their names. What goes well is not told as a query.
--- @module covet.adapter.postgresql.invoke
+-- @module covet.adapter.invoke
 
 local core = require "covet.core"
 local waits = require "covet.wait"

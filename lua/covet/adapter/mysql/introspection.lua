@@ -1,0 +1,180 @@
+--- What a MySQL database says about itself.
+-- @module covet.adapter.mysql.introspection
+
+local caller = require "covet.caller"
+local options = require "covet.options"
+
+local M = {}
+
+--- Methods of sessions.
+M.methods = {}
+local methods = M.methods
+
+local SCHEMA = { { "schema", "string", nil, "The database where the table is; by "
+  .. "default the session's own." } }
+
+local function schema_of(given)
+  if type(given) == "string" then
+    given = { schema = given }
+  end
+  return options.check(SCHEMA, given or {}, "options", caller.LEVEL).schema
+end
+
+local function check_name(name)
+  if type(name) ~= "string" then
+    caller.usage("the table's name must be a string, not %s", type(name))
+  end
+  return name
+end
+
+-- Whatever rows the caller asks for: these are read here.
+local function plain(session)
+  return session:with_options { rows = "named", types = {} }
+end
+
+-- The table of a call, quoted.
+local function path_of(session, name, given)
+  local schema = schema_of(given)
+  return session:quote_identifier(schema and { schema, check_name(name) }
+    or check_name(name))
+end
+
+--- Whether a table or view of that name exists.
+function methods:table_exists(name, given)
+  return plain(self):fetch_value([[select 1 from information_schema.tables
+    where table_schema = coalesce(?, database()) and table_name = ?]],
+    schema_of(given), check_name(name)) ~= nil
+end
+
+-- As SHOW FULL COLUMNS has them.
+local COLUMNS = [[
+select column_name as `Field`, column_type as `Type`,
+  collation_name as `Collation`, is_nullable as `Null`, column_key as `Key`,
+  column_default as `Default`, extra as `Extra`, privileges as `Privileges`,
+  column_comment as `Comment`, ordinal_position as position
+from information_schema.columns
+where table_schema = coalesce(?, database()) and table_name = ?
+order by ordinal_position]]
+
+--- The columns of a table: Field, Type, Collation, Null ("YES", "NO"), Key ("PRI",
+-- "UNI", "MUL", ""), Default, Extra, Privileges, Comment as SHOW FULL COLUMNS has
+-- them, and name, type, nullable, default, primary_key, position.
+function methods:get_table_info(name, given)
+  local rows = plain(self):fetch_all(COLUMNS, schema_of(given),
+    check_name(name))
+  for _, row in ipairs(rows) do
+    if row.Default == "NULL" then -- MariaDB's word for none
+      row.Default = nil
+    end
+    row.name, row.type, row.default = row.Field, row.Type, row.Default
+    row.nullable, row.primary_key = row.Null == "YES", row.Key == "PRI"
+  end
+  return rows
+end
+
+--- The names of the tables (not of views) of a database, in order.
+-- @tparam[opt] string|table given the database, or `{ schema = }`
+function methods:get_table_list(given)
+  return (plain(self):fetch_column([[
+    select table_name from information_schema.tables
+    where table_schema = coalesce(?, database())
+      and table_type in ('BASE TABLE', 'SYSTEM VERSIONED')
+    order by 1]], schema_of(given)))
+end
+
+--- The names of the server's databases that this user may see.
+function methods:get_database_list()
+  return (plain(self):fetch_column [[
+    select schema_name from information_schema.schemata order by 1]])
+end
+
+--- "10.11.6-MariaDB".
+function methods:get_version()
+  return plain(self):fetch_value "select version()"
+end
+
+-- Rows with a `column_name` each, as one for each `name` with `columns`.
+local function gather(rows)
+  local list, by_name = {}, {}
+  for _, row in ipairs(rows) do
+    local one = by_name[row.name]
+    if not one then
+      one = row
+      one.columns = {}
+      by_name[row.name], list[#list + 1] = one, one
+    end
+    one.columns[#one.columns + 1] = row.column_name or ""
+    if row.foreign_column then
+      one.foreign_columns = one.foreign_columns or {}
+      table.insert(one.foreign_columns, row.foreign_column)
+    end
+    row.column_name, row.foreign_column = nil, nil
+  end
+  return list
+end
+
+--- The indexes of a table: name, unique, primary_key, type ("BTREE", "FULLTEXT"...),
+-- columns (an expression is "").
+function methods:get_indexes(name, given)
+  local list = gather(plain(self):fetch_all([[
+    select index_name as name, non_unique, index_type as type, column_name
+    from information_schema.statistics
+    where table_schema = coalesce(?, database()) and table_name = ?
+    order by index_name, seq_in_index]], schema_of(given), check_name(name)))
+  for _, index in ipairs(list) do
+    index.unique, index.non_unique = index.non_unique == 0, nil
+    index.primary_key = index.name == "PRIMARY"
+  end
+  return list
+end
+
+--- The foreign keys of a table: name, columns, table, schema (of that table),
+-- foreign_columns, on_update, on_delete.
+function methods:get_foreign_keys(name, given)
+  return gather(plain(self):fetch_all([[
+    select k.constraint_name as name, k.referenced_table_name as `table`,
+      k.referenced_table_schema as `schema`, k.column_name,
+      k.referenced_column_name as foreign_column,
+      r.update_rule as on_update, r.delete_rule as on_delete
+    from information_schema.key_column_usage k
+    join information_schema.referential_constraints r
+      on r.constraint_schema = k.constraint_schema
+      and r.constraint_name = k.constraint_name
+      and r.table_name = k.table_name
+    where k.table_schema = coalesce(?, database()) and k.table_name = ?
+      and k.referenced_table_name is not null
+    order by k.constraint_name, k.ordinal_position]], schema_of(given),
+    check_name(name)))
+end
+
+-- The last of the rows that the server answers tells the outcome, those before it
+-- say more.
+local function run_on_table(self, verb, name, given)
+  local rows = plain(self):fetch_all(verb .. " TABLE "
+    .. path_of(self, name, given))
+  local last = rows[#rows]
+  if last.Msg_type == "Error" or rows[1].Msg_type == "Error" then
+    self:fail { kind = "undefined_table", retry = "no", table = name,
+      message = rows[1].Msg_text }
+  end
+  local notes = {}
+  for i = 1, #rows - 1 do
+    notes[i] = rows[i].Msg_text
+  end
+  last.notes = notes[1] and notes or nil
+  return last
+end
+
+--- Rebuild a table without gaps, and gather statistics.
+-- @treturn table Table, Op, Msg_type, Msg_text of the server's last word, and
+-- `notes`, a list of what it said before
+function methods:optimize_table(name, given)
+  return run_on_table(self, "OPTIMIZE", name, given)
+end
+
+--- Gather statistics for the planner; answers as `optimize_table`.
+function methods:analyze_table(name, given)
+  return run_on_table(self, "ANALYZE", name, given)
+end
+
+return M

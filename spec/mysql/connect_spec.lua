@@ -1,0 +1,225 @@
+-- Connecting: options, names, sockets, TLS, the ways to prove who one is, and what
+-- goes wrong with them.
+local covet = require "covet"
+local fails = require "spec.support.fails"
+local mysql = require "spec.support.mysql"
+local tmp = require "spec.support.tmp"
+local wait = require "spec.support.wait"
+
+local certificate = mysql.certificate
+
+mysql.describe("connecting to MariaDB", function()
+  local function encrypted(db)
+    local _, cipher = db:fetch_one { "show session status like 'Ssl_cipher'", rows = "array" }[1],
+      db:fetch_one { "show session status like 'Ssl_cipher'", rows = "array" }[2]
+    return cipher ~= ""
+  end
+
+  it("by a URL, with options that win over it", function()
+    local db = mysql.close_later(covet.connect(mysql.url .. "?connect_timeout=5&charset=utf8mb4",
+      { min_pool_size = 1 }))
+    assert.equal("covet", (db:fetch_value "select database()"))
+    assert.is_nil(tostring(db.name):find("pw", 1, true))
+    db = mysql.close_later(covet.connect((mysql.url:gsub("^mysql:", "mariadb:")), { min_pool_size = 1 }))
+    assert.equal(1, db:fetch_value "select 1")
+  end)
+
+  it("without a database", function()
+    local db = mysql.open { database = false }
+    assert.is_nil(db:fetch_value "select database()")
+    -- one that is chosen does not stay
+    db:execute "use covet"
+    assert.is_nil(db:fetch_value "select database()")
+  end)
+
+  it("by the Unix socket", function()
+    local db = mysql.open { unix_socket = mysql.socket, host = false, port = false }
+    assert.equal("1", mysql.administer("select count(*) from information_schema.processlist where id = "
+      .. db:fetch_value "select connection_id()" .. " and host = 'localhost'"))
+    fails("usage", covet.mysql, { unix_socket = "/x", host = "localhost" })
+  end)
+
+  it("a socket that is not there, or is none, is told", function()
+    local path = tmp.path()
+    local err = fails("connection_failed", mysql.adapter { unix_socket = path, host = false, port = false },
+      "connect")
+    assert.matches("nothing is there", err.hint)
+    io.open(path, "w"):close()
+    err = fails("connection_failed", mysql.adapter { unix_socket = path, host = false, port = false },
+      "connect")
+    assert.matches("no socket", err.hint)
+  end)
+
+  it("options: misspelt ones are named with the nearest, values checked", function()
+    for given, expected in pairs {
+      [{ chaset = "x" }] = 'did you mean "charset"',
+      [{ unix_sock = "x" }] = 'did you mean "unix_socket"',
+      [{ port = "3306" }] = "port",
+      [{ charset = "nonsense" }] = "libmariadb knows no 'nonsense'",
+      [{ zero_dates = "nul" }] = 'did you mean "null"',
+      [{ bulk = "rewrit" }] = 'did you mean "rewrite"',
+      [{ ssl = "required" }] = 'did you mean "require"',
+      [{ ssl = { caa = "x" } }] = "ssl.ca",
+      [{ ssl = { cert = "x" } }] = "needs its key",
+      [{ ssl = { mode = "verify-ca" } }] = "ssl_ca",
+      [{ port = 0 }] = "between 1 and 65535",
+      [{ busy_poll = "never" }] = "busy_poll",
+      [{ autocommit = "yes" }] = "autocommit",
+      [{ min_pool_size = 5, max_pool_size = 2 }] = "is larger than",
+    } do
+      local err = fails("usage", covet.mysql, given)
+      assert.matches(expected, tostring(err), 1, true)
+    end
+    local err = fails("usage", covet.mysql, "mysql://localhost/?chrset=utf8mb4")
+    assert.matches("charset", tostring(err))
+  end)
+
+  it("the session is as promised: UTC, strict, utf8mb4", function()
+    local db = mysql.open()
+    assert.equal("+00:00", db:fetch_value "select @@time_zone")
+    assert.matches("STRICT_TRANS_TABLES", db:fetch_value "select @@sql_mode")
+    assert.equal("utf8mb4", db:fetch_value "select @@character_set_client")
+    assert.equal("utf8mb4", db:fetch_value "select @@character_set_results")
+    assert.equal(1, db:fetch_value "select @@autocommit")
+    assert.equal("🂡", db:fetch_value("select ?", "🂡"))
+    db = mysql.open { time_zone = "+05:30", init_command = "set @a = 7; set lock_wait_timeout = 9" }
+    assert.equal("+05:30", db:fetch_value "select @@time_zone")
+    assert.equal(7, db:fetch_value "select @a")
+    assert.equal(9, db:fetch_value "select @@lock_wait_timeout")
+  end)
+
+  it("an init_command that fails is the error of connecting", function()
+    local err = fails("syntax_error", mysql.adapter { init_command = "nonsense" }, "connect")
+    assert.equal("connect", err.phase)
+  end)
+
+  it("a wrong password, user, database", function()
+    fails("authentication_failed", mysql.adapter { password = "wrong" }, "connect")
+    local err = fails("authentication_failed", mysql.adapter { user = "nobody" }, "connect")
+    assert.is_nil(tostring(err):find("pw", 1, true))
+    assert.equal(1045, err.code)
+    fails("unknown_database", mysql.adapter { database = "covet_nonsense" }, "connect")
+  end)
+
+  it("nobody listens, a name that does not resolve", function()
+    local err = fails("connection_failed", mysql.adapter { port = 1 }, "connect")
+    assert.equal("connect", err.phase)
+    assert.equal("safe", err.retry)
+    fails("connection_failed", mysql.adapter { host = "nowhere.invalid" }, "connect")
+  end)
+
+  it("ed25519", function()
+    local db = mysql.open { user = "covet_ed25519" }
+    assert.matches("^covet_ed25519@", (db:fetch_value "select current_user()"))
+    fails("authentication_failed", mysql.adapter { user = "covet_ed25519", password = "wrong" }, "connect")
+  end)
+
+  it("a password function is asked when connections are opened, and again when refused", function()
+    local asked = 0
+    local db = mysql.open { password = function()
+      asked = asked + 1
+      covet.sleep(0.001)
+      return asked == 1 and "old" or "pw"
+    end }
+    assert.equal(2, asked)
+    assert.equal(1, db:fetch_value "select 1")
+    fails("usage", mysql.adapter { password = function() return 7 end }, "connect")
+  end)
+
+  it("more connections than the server lets in", function()
+    local db = mysql.adapter { user = "covet_limited", min_pool_size = 1, max_pool_size = 8 }
+    local list = {}
+    for i = 1, 8 do list[i] = i end
+    local errors = 0
+    covet.each_parallel(list, 8, function()
+      local _, err = db.try:fetch_value { "select sleep(0.2)", timeout = 3 }
+      if err then
+        assert.is_true(covet.is(err, "too_many_connections", "pool_timeout", "breaker_open"), tostring(err))
+        errors = errors + 1
+      end
+    end)
+    assert.is_true(errors < 8)
+  end)
+
+  it("TLS: off by default, on when asked", function()
+    assert.is_false(encrypted(mysql.open()))
+    assert.is_true(encrypted(mysql.open { ssl = "require" }))
+    assert.is_true(encrypted(mysql.open { ssl = true }))
+    assert.is_true(encrypted(mysql.open { user = "covet_tls", ssl = { ca = certificate "ca.crt" },
+      host = "localhost" }))
+    fails("authentication_failed", mysql.adapter { user = "covet_tls" }, "connect")
+  end)
+
+  it("TLS: the server's certificate and the configured host are checked", function()
+    assert.is_true(encrypted(mysql.open { host = "localhost", ssl = { ca = certificate "ca.crt" } }))
+    fails("tls_error", mysql.adapter { host = "localhost", ssl = { ca = certificate "wrong_ca.crt" } },
+      "connect")
+    -- the certificate is for localhost, not for its address
+    fails("tls_error", mysql.adapter { ssl = { ca = certificate "ca.crt" } }, "connect")
+    assert.is_true(encrypted(mysql.open { ssl = { ca = certificate "ca.crt", mode = "verify-ca" } }))
+    fails("tls_error", mysql.adapter { ssl = { ca = certificate "wrong_ca.crt", mode = "verify-ca" } },
+      "connect")
+    assert.is_true(encrypted(mysql.open { ssl = { ca = certificate "ca.crt", verify = false } }))
+  end)
+
+  it("TLS: a client's certificate", function()
+    local files = { ca = certificate "ca.crt", cert = certificate "client.crt",
+      key = certificate "client.key" }
+    local db = mysql.open { user = "covet_certificate", password = "", host = "localhost", ssl = files }
+    assert.matches("^covet_certificate@", (db:fetch_value "select current_user()"))
+    files.cert, files.key = certificate "wrong_client.crt", certificate "wrong_client.key"
+    local _, err = mysql.adapter({ user = "covet_certificate", password = "", host = "localhost",
+      ssl = files }).try:connect()
+    assert.is_true(covet.is(err, "tls_error", "authentication_failed", "connection_failed"), tostring(err))
+  end)
+
+  it("TLS: files that are not there, or broken, are told", function()
+    local err = fails("tls_error", mysql.adapter { ssl = { ca = "/nowhere/ca.crt" } }, "connect")
+    assert.matches("ssl_ca", err.message)
+    assert.matches("/nowhere/ca.crt", err.message, 1, true)
+    local path = tmp.path()
+    local file = io.open(path, "w")
+    file:write "this is no certificate"
+    file:close()
+    fails("tls_error", mysql.adapter { ssl = { ca = path } }, "connect")
+  end)
+
+  it("large answers and many at once through TLS", function()
+    local db = mysql.open { ssl = "require", max_pool_size = 4 }
+    local list = {}
+    for i = 1, 40 do list[i] = i end
+    covet.each_parallel(list, 40, function(i)
+      local rows = db:fetch_all("select seq, repeat(char(? + 64), 1000) as s from seq_1_to_500", i % 26 + 1)
+      assert.equal(500, #rows)
+      assert.equal(string.char(i % 26 + 65):rep(1000), rows[500].s)
+    end)
+    local big = ("x"):rep(20 * 2 ^ 20)
+    assert.is_true(big == db:fetch_value("select ?", big))
+  end)
+
+  it("the loop goes on while names do not resolve, hands are shaken and queries run", function()
+    local db = mysql.open { ssl = "require", min_pool_size = 1, max_pool_size = 20 }
+    local lost = mysql.adapter { host = "nowhere.invalid" }
+    local worst, stop, last = 0, false, wait.now()
+    local timer = covet.spawn(function()
+      while not stop do
+        covet.sleep(0.001)
+        local now = wait.now()
+        worst, last = math.max(worst, now - last), now
+      end
+    end)
+    local failing = covet.spawn(function()
+      return (pcall(lost.connect, lost))
+    end)
+    local list = {}
+    for i = 1, 100 do list[i] = i end
+    covet.each_parallel(list, 100, function(i)
+      assert.equal(i, db:fetch_value("select ? from (select sleep(0.005)) s", i))
+    end)
+    failing:join()
+    stop = true
+    timer:join()
+    local limit = os.getenv "COVET_SPEC_BUILD" == "asan" and 0.2 or 0.05 -- machines are shared
+    assert.is_true(worst < limit, "the loop stood still for " .. worst .. " s")
+  end)
+end)

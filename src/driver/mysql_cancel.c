@@ -1,0 +1,146 @@
+/* Ending a query before its time: a helper connects and says KILL QUERY; who asked
+ * for it is told after a short while in any case; and what does not end within the
+ * grace time is closed. Until both the query and the kill have ended nobody gets
+ * the connection; then a statement of ours takes what may be left of the kill. */
+#include "../core/error.h"
+#include "mysql_driver.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+  PATIENCE_US = 250000, /* for the answer that the query was interrupted */
+  GRACE_US = 5000000
+};
+
+/* --- On the helper's thread ------------------------------------------------------------ */
+
+static void work(my_errand *errand)
+{
+  char text[48];
+
+  if (!my_errand_connect(errand, false)) {
+    return;
+  }
+  (void) snprintf(text, sizeof(text), "KILL QUERY %lu", errand->victim);
+  if (mysql_query(errand->mysql, text) != 0) {
+    covet_error_set(&errand->error, COVET_ERROR_DATABASE_ERROR, "%s",
+                    mysql_error(errand->mysql));
+  }
+}
+
+/* --- On the loop's thread ---------------------------------------------------------------- */
+
+bool my_is_killing(const my_connection *connection)
+{
+  return connection->killing != NULL || connection->kill_echoes;
+}
+
+void my_cancel_forget(my_connection *connection)
+{
+  if (connection->killing != NULL) {
+    my_errand_let_go(connection->killing);
+    connection->killing = NULL;
+  }
+  connection->kill_echoes = false;
+}
+
+/* The connection is as if nothing had been. */
+static void recover(my_connection *connection)
+{
+  covet_connection *base = &connection->base;
+
+  connection->kill_timed = false;
+  my_timer(connection, 0, NULL);
+  if (!base->quarantined) {
+    return;
+  }
+  if (base->state == COVET_CONNECTION_BUSY && my_needs_reset(connection)) {
+    my_reset(connection, NULL);
+    return;
+  }
+  covet_connection_recovered(base);
+}
+
+static void on_echo(my_connection *connection)
+{
+  if (my_is_gone(connection)) {
+    my_lose(connection);
+    return;
+  }
+  connection->kill_echoes = false; /* it was hit, or nothing was left */
+  recover(connection);
+}
+
+void my_cancel_settled(my_connection *connection)
+{
+  if (connection->killing != NULL || my_is_calling(connection) ||
+      connection->lost || connection->closing) {
+    return;
+  }
+  if (connection->kill_echoes) {
+    my_own(connection, "DO SLEEP(0)", on_echo);
+  } else {
+    recover(connection);
+  }
+}
+
+static void ended(my_connection *connection, my_errand *errand)
+{
+  connection->killing = NULL;
+  my_errand_free(errand);
+  my_cancel_settled(connection);
+}
+
+static void on_grace_over(uv_timer_t *timer)
+{
+  my_connection *connection = timer->data;
+
+  if (connection->kill_timed) {
+    my_lose(connection);
+  }
+}
+
+/* The operation's time is up, whatever the server does. */
+static void on_patience_over(uv_timer_t *timer)
+{
+  my_connection *connection = timer->data;
+  covet_op *op = connection->request.op;
+
+  my_timer(connection, GRACE_US, on_grace_over);
+  if (op != NULL && covet_op_stop_reason(op) != COVET_STOP_NONE) {
+    my_request_disown(connection);
+  }
+}
+
+void my_kill(my_connection *connection)
+{
+  static const my_task task = {work, ended};
+  my_request *request = &connection->request;
+
+  if (request->killed || connection->lost) {
+    return;
+  }
+  request->killed = true;
+  connection->kill_timed = true;
+  if (connection->killing == NULL) {
+    connection->killing =
+        my_errand_start(connection, &task, mysql_thread_id(connection->mysql));
+    connection->kill_echoes = connection->killing != NULL;
+  }
+  my_timer(connection, connection->killing == NULL ? 1 : PATIENCE_US,
+           on_patience_over);
+}
+
+void my_cancel(covet_connection *base, covet_op *op)
+{
+  my_connection *connection = my_connection_of(base);
+
+  if (covet_op_stop_reason(op) == COVET_STOP_CLOSE) {
+    my_lose(connection);
+  } else if (op == connection->waiting) {
+    my_leave_waiting(connection, op);
+  } else if (op == connection->request.op) {
+    my_kill(connection);
+  }
+}

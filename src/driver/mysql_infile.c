@@ -1,0 +1,104 @@
+/* LOAD DATA LOCAL: the server asks for a file by its name, and a server that is not
+ * to be trusted would ask for any. It gets one only where the option allows that,
+ * and the statement that runs names it. */
+#include "mysql_driver.h"
+
+#include <errmsg.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct infile {
+  int file; /* -1: none */
+  int code;
+  char text[LOCAL_INFILE_ERROR_LEN];
+} infile;
+
+static bool names_file(const my_request *request, const char *name)
+{
+  size_t length = strlen(name);
+  const char *sql = request->sql;
+
+  if (request->verb != MY_VERB_LOAD || length == 0) {
+    return false;
+  }
+  for (size_t i = 0; i + length <= request->sql_length; i++) {
+    if (memcmp(sql + i, name, length) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static int refuse(infile *state, int code, const char *text, const char *name)
+{
+  state->code = code;
+  (void) snprintf(state->text, sizeof(state->text), text, name);
+  return 1;
+}
+
+static int begin(void **pointer, const char *name, void *data)
+{
+  const my_connection *connection = data;
+  infile *state = calloc(1, sizeof(*state));
+
+  *pointer = state;
+  if (state == NULL) {
+    return 1;
+  }
+  state->file = -1;
+  if (!connection->adapter->options.local_infile) {
+    return refuse(state, CR_UNKNOWN_ERROR,
+                  "the server asked for the file %.200s: local_infile is off",
+                  name);
+  }
+  if (!names_file(&connection->request, name)) {
+    return refuse(state, CR_UNKNOWN_ERROR,
+                  "the server asked for the file %.200s, which the statement "
+                  "does not name",
+                  name);
+  }
+  state->file = open(name, O_RDONLY | O_CLOEXEC);
+  return state->file < 0
+             ? refuse(state, errno, "the file %.200s cannot be read", name)
+             : 0;
+}
+
+static int take(void *pointer, char *buffer, unsigned size)
+{
+  infile *state = pointer;
+  ssize_t length = read(state->file, buffer, size);
+
+  if (length < 0) {
+    (void) refuse(state, errno, "reading the file failed%s", "");
+  }
+  return (int) length;
+}
+
+static void end(void *pointer)
+{
+  infile *state = pointer;
+
+  if (state != NULL && state->file >= 0) {
+    (void) close(state->file);
+  }
+  free(state);
+}
+
+static int tell(void *pointer, char *text, unsigned size)
+{
+  const infile *state = pointer;
+
+  (void) snprintf(text, size, "%s",
+                  state == NULL ? "out of memory" : state->text);
+  return state == NULL ? CR_OUT_OF_MEMORY : state->code;
+}
+
+void my_infile_guard(my_connection *connection)
+{
+  mysql_set_local_infile_handler(connection->mysql, begin, take, end, tell,
+                                 connection);
+}

@@ -1,0 +1,338 @@
+/* How a request ends: well, with an error, given up, or with its connection. */
+#include "../core/error.h"
+#include "mysql_driver.h"
+
+#include <errmsg.h>
+#include <string.h>
+
+enum {
+  ER_QUERY_INTERRUPTED = 1317,
+  ER_NEED_REPREPARE = 1615,
+  ER_UNKNOWN_STMT_HANDLER = 1243
+};
+
+/* What an operation's `driver` is when all of it has been read for it already. */
+static char read_already;
+
+bool my_request_is_read(const covet_op *op)
+{
+  return op->driver == &read_already;
+}
+
+bool my_request_is_stopped(const my_request *request)
+{
+  return request->op == NULL ||
+         covet_op_stop_reason(request->op) != COVET_STOP_NONE;
+}
+
+/* Whether nobody knows if the server has committed. */
+static bool is_committing(const my_request *request)
+{
+  return request->ran &&
+         ((request->verb == MY_VERB_COMMIT && request->stage == MY_STAGE_RUN) ||
+          (request->wrapped && !request->savepoint && !request->has_error &&
+           request->stage == MY_STAGE_AFTER));
+}
+
+static void make_unknown(my_request *request)
+{
+  covet_error *error = request->op->error;
+
+  if (error != &request->op->runtime->out_of_memory) {
+    error->kind = COVET_ERROR_COMMIT_UNKNOWN;
+    error->retry = COVET_RETRY_UNKNOWN_OUTCOME;
+  }
+}
+
+void my_fault_stopped(my_request *request)
+{
+  covet_op_fault_stopped(request->op);
+  if (is_committing(request)) {
+    make_unknown(request);
+  }
+}
+
+/* --- The end ---------------------------------------------------------------------------- */
+
+/* The operation of a request ends, and is not what the connection runs: a stream
+ * that was read to its end for another. */
+static void finish_beside(my_connection *connection, covet_op *op)
+{
+  if (op->state == COVET_OP_QUEUED) {
+    op->driver = &read_already; /* told when its turn comes */
+    return;
+  }
+  if (node_queued(&op->node)) {
+    queue_remove(&connection->base.suspended, &op->node);
+  }
+  covet_op_finish(op);
+}
+
+static void start_waiting(my_connection *connection)
+{
+  covet_op *op = connection->waiting;
+
+  connection->waiting = NULL;
+  if (op != NULL && !connection->lost && !connection->closing) {
+    my_query_start(connection, op);
+  }
+}
+
+/* Tell what the request has come to. */
+static void conclude(my_connection *connection, covet_op *op)
+{
+  covet_connection *base = &connection->base;
+
+  if (op == NULL) {
+    my_cancel_settled(connection);
+  } else if (op != base->running) {
+    finish_beside(connection, op);
+  } else if (my_is_killing(connection)) {
+    covet_connection_quarantine(base, op);
+    my_cancel_settled(connection); /* the kill may have ended before */
+  } else if (base->state == COVET_CONNECTION_BUSY &&
+             my_needs_reset(connection)) {
+    my_reset(connection, op); /* nobody leased it to change it */
+    return;
+  } else {
+    my_timer(connection, 0, NULL);
+    my_settle(connection, op, COVET_STEP_DONE);
+  }
+  start_waiting(connection);
+}
+
+/* What is left of it. */
+static void clear(my_connection *connection)
+{
+  my_request *request = &connection->request;
+
+  my_rows_drop(request);
+  if (request->result != NULL) {
+    mysql_free_result(request->result);
+  }
+  my_columns_deinit(&request->columns);
+  my_many_free(request);
+  if (request->statement != NULL) {
+    my_statement_end(request->statement, !request->stale && !connection->lost);
+  }
+  memset(request, 0, sizeof(*request));
+}
+
+/* Rows were dropped since its operation was to end. */
+static bool is_incomplete(const my_request *request)
+{
+  return !request->has_error && my_request_is_stopped(request) &&
+         ((request->op->flags & COVET_QUERY_ROWS) || !request->ran);
+}
+
+static void end(my_connection *connection)
+{
+  my_request *request = &connection->request;
+  covet_op *op = request->op;
+
+  if (op != NULL && is_incomplete(request)) {
+    my_fault_stopped(request);
+  }
+  covet_spin_end(&connection->spin, connection->runtime,
+                 connection->adapter->options.busy_poll_us);
+  clear(connection);
+  if (op != NULL) {
+    op->driver = NULL;
+  }
+  conclude(connection, op);
+}
+
+static void on_after(my_connection *connection)
+{
+  my_request *request = &connection->request;
+
+  if (connection->answer != 0) {
+    if (my_is_gone(connection)) {
+      my_lose(connection);
+      return;
+    }
+    if (!request->has_error) {
+      my_request_fail(connection);
+    }
+  }
+  my_note_status(connection);
+  end(connection);
+}
+
+/* What ends the transaction or savepoint that was put around a statement. */
+static const char *text_after(my_request *request)
+{
+  bool undo = request->has_error || my_request_is_stopped(request);
+
+  if (undo && !request->has_error && request->op != NULL) {
+    my_fault_stopped(request);
+    request->has_error = true;
+  }
+  if (request->savepoint) {
+    return undo ? "ROLLBACK TO covet_statement; RELEASE SAVEPOINT "
+                  "covet_statement"
+                : "RELEASE SAVEPOINT covet_statement";
+  }
+  return undo ? "ROLLBACK" : "COMMIT";
+}
+
+static void retry(my_connection *connection)
+{
+  my_request *request = &connection->request;
+
+  request->retried = true;
+  request->stale = false;
+  my_statement_end(request->statement, false);
+  request->statement = NULL;
+  if (!my_statements_close(connection, my_run)) {
+    my_run(connection);
+  }
+}
+
+void my_request_after(my_connection *connection)
+{
+  my_request *request = &connection->request;
+
+  if (connection->lost) {
+    return;
+  }
+  if (request->stale && !request->has_error && !request->retried &&
+      !my_request_is_stopped(request)) {
+    retry(connection);
+    return;
+  }
+  if (!request->wrapped) {
+    end(connection);
+    return;
+  }
+  my_own(connection, text_after(request), on_after);
+  request->stage = MY_STAGE_AFTER;
+}
+
+/* --- Errors ------------------------------------------------------------------------------ */
+
+/* Once more, with a statement that is prepared anew: the server has none, or not
+ * one that fits. */
+static bool is_worth_another(const my_connection *connection, unsigned code)
+{
+  const my_request *request = &connection->request;
+
+  return !request->text && !request->retried && request->sets == 0 &&
+         !my_request_is_stopped(request) &&
+         !(request->op->flags & COVET_QUERY_MANY) &&
+         (code == ER_NEED_REPREPARE || code == ER_UNKNOWN_STMT_HANDLER ||
+          (code == CR_NEW_STMT_METADATA && request->verb == MY_VERB_SELECT));
+}
+
+void my_request_fail(my_connection *connection)
+{
+  my_request *request = &connection->request;
+  unsigned code = my_last_error(connection);
+
+  if (my_is_gone(connection)) {
+    my_lose(connection);
+    return;
+  }
+  my_note_error(connection);
+  if (is_worth_another(connection, code)) {
+    request->stale = true;
+    return;
+  }
+  if (request->op == NULL || request->has_error) {
+    return;
+  }
+  if (code == ER_QUERY_INTERRUPTED && my_request_is_stopped(request)) {
+    my_fault_stopped(request);
+  } else {
+    my_fault(connection, request->op);
+    if (request->op->error->kind == COVET_ERROR_CONNECTION_LOST &&
+        is_committing(request)) {
+      make_unknown(request);
+    }
+  }
+  request->has_error = true;
+}
+
+/* --- Lost and given up ---------------------------------------------------------------------- */
+
+/* What was rolled back with the connection, or never begun, can be tried again. */
+static bool is_safe_to_retry(const my_request *request)
+{
+  return !request->ran || request->was_inside || request->wrapped ||
+         request->verb == MY_VERB_SELECT || request->verb == MY_VERB_SHOW;
+}
+
+static void fault_lost(my_connection *connection, my_request *request)
+{
+  covet_op *op = request->op;
+
+  if (covet_op_stop_reason(op) != COVET_STOP_NONE) {
+    my_fault_stopped(request);
+    return;
+  }
+  if (request->has_error) {
+    return;
+  }
+  my_error_lost(covet_op_fault(op), connection);
+  op->error->phase = op->phase;
+  if (is_committing(request)) {
+    make_unknown(request);
+  } else if (is_safe_to_retry(request) &&
+             op->error != &op->runtime->out_of_memory) {
+    op->error->retry = COVET_RETRY_SAFE;
+  }
+}
+
+/* What waits behind a stream was not sent. */
+static void fault_waiting(my_connection *connection)
+{
+  covet_op *op = connection->waiting;
+
+  connection->waiting = NULL;
+  if (op != NULL) {
+    my_error_lost(covet_op_fault(op), connection);
+    op->error->phase = op->phase;
+    if (op->error != &op->runtime->out_of_memory) {
+      op->error->retry = COVET_RETRY_SAFE;
+    }
+  }
+}
+
+void my_request_lost(my_connection *connection)
+{
+  my_request *request = &connection->request;
+  covet_op *op = request->op;
+
+  if (op != NULL) {
+    fault_lost(connection, request);
+    op->driver = NULL;
+  }
+  clear(connection);
+  fault_waiting(connection);
+  if (op != NULL && op != connection->base.running) {
+    finish_beside(connection, op);
+  }
+}
+
+void my_request_disown(my_connection *connection)
+{
+  my_request *request = &connection->request;
+  covet_op *op = request->op;
+
+  if ((connection->waits & MYSQL_WAIT_WRITE) || my_worker_is_busy(connection)) {
+    my_lose(connection); /* the call that is under way needs its operation */
+    return;
+  }
+  my_fault_stopped(request);
+  request->op = NULL;
+  request->sql = "";
+  request->sql_length = 0;
+  request->was_inside = false;
+  my_rows_drop(request);
+  op->driver = NULL;
+  if (op == connection->base.running) {
+    covet_connection_quarantine(&connection->base, op);
+  } else {
+    finish_beside(connection, op);
+  }
+}
