@@ -122,10 +122,15 @@ local function is_known(err, quoted)
       or find(lower(err.sql), lower(quoted), 1, true))
 end
 
--- From the first unknown one on: a value may have quotes in it. What has no code
--- is covet's own text, which holds no values.
+-- Whether the text is covet's own, which holds no values.
+local function is_own(err)
+  local code = err.code
+  return code == nil or type(code) == "number" and code < 0
+end
+
+-- From the first unknown one on: a value may have quotes in it.
 local function mask_quoted(text, err)
-  if not err.code or type(err.sql) ~= "string" or err.parameters == 0 then
+  if is_own(err) or type(err.sql) ~= "string" or err.parameters == 0 then
     return text
   end
   local from, to, quoted = find(text, '"([^"]*)"')
