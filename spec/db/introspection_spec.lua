@@ -26,7 +26,8 @@ database.contract("introspection", function(d, open)
   end)
 
   it("both forms of call", function()
-    local schema = d.dialect == "sqlite" and "main" or "public"
+    local schema = d.dialect == "mysql" and db:fetch_value "select database()"
+      or d.dialect == "sqlite" and "main" or "public"
     local named = { "users", schema = schema }
     assert.is_true(db:table_exists(named))
     assert.equal(4, #db:get_table_info(named))
@@ -34,7 +35,7 @@ database.contract("introspection", function(d, open)
     assert.is_true(#db:get_indexes(named) >= 1)
     assert.equal(1, #db:get_foreign_keys(named))
     assert.equal(2, #db:get_table_list { schema = schema })
-    assert.equal("users", db:analyze_table { "users" }.Table)
+    assert.matches("users$", db:analyze_table { "users" }.Table)
     fails("usage", db, "get_table_info", { "users", shcema = schema })
     fails("usage", db, "get_table_info", { schema = schema })
     assert.equal("users", named[1])

@@ -358,6 +358,16 @@ mysql.describe("sessions of MariaDB", function()
     end)
     assert.same({ 5 }, (db:fetch_column "select a from t"))
     assert.equal(2, db:execute("delete from t; insert into t values (1), (2)").affected_rows)
+    db:execute "begin not atomic insert into t values (20); insert into t values (21); end"
+    assert.equal(2, db:execute("delete from t where a >= 20").affected_rows)
+    fails("usage", db, "execute", "create or replace table u (a int); begin; insert into u values (1)")
+    assert.equal(0, db:fetch_value "select count(*) from u")
+    db:execute "insert into u values (1); begin; insert into u values (2); commit; insert into u values (3)"
+    db:with(function(held)
+      held:execute "insert into u values (4); begin; insert into u values (5)"
+      held:execute "rollback"
+    end)
+    assert.same({ 1, 2, 3, 4 }, (db:fetch_column "select a from u order by a"))
     fails("usage", db, "fetch_all", "select 1; select 2")
     local err = fails("syntax_error", db, "execute", "insert into t values (9);\nselct 1")
     assert.matches("line 2: selct", tostring(err))

@@ -127,11 +127,12 @@ typedef struct my_request {
   my_stage stage;
   const char *sql; /* what is run */
   size_t sql_length;
-  bool text;       /* in the text protocol */
-  bool script;     /* several statements */
-  bool wrapped;    /* in a transaction or behind a savepoint of ours */
-  bool savepoint;  /* the latter */
-  bool ran;        /* the server has, or may have, begun the statement */
+  bool text;      /* in the text protocol */
+  bool script;    /* several statements */
+  bool wrapped;   /* in a transaction or behind a savepoint of ours */
+  bool savepoint; /* the latter */
+  bool marked;    /* a savepoint in the former tells whether it is still ours */
+  bool ran;       /* the server has, or may have, begun the statement */
   bool was_inside; /* in a transaction when it began */
   bool has_error;  /* its operation's error is set */
   bool killed;     /* the server was asked to end it */

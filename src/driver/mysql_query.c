@@ -61,8 +61,10 @@ static const char *text_before(my_connection *connection)
   if ((request->script && !is_own) || (op->flags & COVET_QUERY_MANY)) {
     request->wrapped = true;
     request->savepoint = connection->in_transaction;
-    return request->savepoint ? "SAVEPOINT covet_statement"
-                              : "START TRANSACTION";
+    request->marked = request->script && !request->savepoint;
+    return request->marked      ? "START TRANSACTION; SAVEPOINT covet_statement"
+           : request->savepoint ? "SAVEPOINT covet_statement"
+                                : "START TRANSACTION";
   }
   if (!connection->adapter->options.autocommit && op->lease != 0 &&
       !connection->in_transaction && request->verb != MY_VERB_BEGIN &&
@@ -134,6 +136,22 @@ static bool check_read_only(my_connection *connection, covet_op *op,
   return false;
 }
 
+/* What begins or ends a transaction needs a connection that stays the caller's. */
+static bool check_lease(covet_op *op, my_verb verb)
+{
+  bool is_control = verb == MY_VERB_BEGIN || verb == MY_VERB_COMMIT ||
+                    verb == MY_VERB_ROLLBACK || verb == MY_VERB_SAVEPOINT;
+
+  if (!is_control || op->lease != 0 ||
+      (op->flags & (COVET_QUERY_SCRIPT | COVET_QUERY_DESCRIBE))) {
+    return true;
+  }
+  my_refuse(op, COVET_ERROR_USAGE,
+            "a transaction needs a connection of its own: use db:transaction, "
+            "db:begin or db:acquire");
+  return false;
+}
+
 static bool check_op(my_connection *connection, covet_op *op, my_verb verb)
 {
   if (covet_op_stop_reason(op) != COVET_STOP_NONE) {
@@ -144,8 +162,8 @@ static bool check_op(my_connection *connection, covet_op *op, my_verb verb)
     my_refuse(op, COVET_ERROR_USAGE, "the SQL holds a NUL byte");
     return false;
   }
-  return check_inside(connection, op) && check_list(op) &&
-         check_read_only(connection, op, verb) &&
+  return check_lease(op, verb) && check_inside(connection, op) &&
+         check_list(op) && check_read_only(connection, op, verb) &&
          my_check_params(connection, op);
 }
 

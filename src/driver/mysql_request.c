@@ -8,7 +8,8 @@
 enum {
   ER_QUERY_INTERRUPTED = 1317,
   ER_NEED_REPREPARE = 1615,
-  ER_UNKNOWN_STMT_HANDLER = 1243
+  ER_UNKNOWN_STMT_HANDLER = 1243,
+  ER_SP_DOES_NOT_EXIST = 1305
 };
 
 /* What an operation's `driver` is when all of it has been read for it already. */
@@ -125,6 +126,19 @@ static bool is_incomplete(const my_request *request)
          ((request->op->flags & COVET_QUERY_ROWS) || !request->ran);
 }
 
+static const char left_open[] =
+    "the script left a transaction open, which was rolled back";
+
+/* A script that begins with BEGIN, on a connection that is anybody's. */
+static bool is_left_open(const my_connection *connection)
+{
+  const my_request *request = &connection->request;
+
+  return request->script && request->op != NULL && request->op->lease == 0 &&
+         !request->has_error && request->op->error == NULL &&
+         connection->in_transaction;
+}
+
 static void end(my_connection *connection)
 {
   my_request *request = &connection->request;
@@ -132,6 +146,8 @@ static void end(my_connection *connection)
 
   if (op != NULL && is_incomplete(request)) {
     my_fault_stopped(request);
+  } else if (is_left_open(connection)) {
+    my_refuse(op, COVET_ERROR_USAGE, "%s", left_open);
   }
   covet_spin_end(&connection->spin, connection->runtime,
                  connection->adapter->options.busy_poll_us);
@@ -140,6 +156,27 @@ static void end(my_connection *connection)
     op->driver = NULL;
   }
   conclude(connection, op);
+}
+
+static void on_after(my_connection *connection);
+
+/* A script has begun a transaction of its own, and not ended it. On a connection
+ * that is the caller's it stays. */
+static void leave_open(my_connection *connection)
+{
+  my_request *request = &connection->request;
+
+  request->marked = false;
+  if (request->op == NULL || request->op->lease == 0) {
+    if (request->op != NULL) {
+      my_refuse(request->op, COVET_ERROR_USAGE, "%s", left_open);
+    }
+    request->has_error = true;
+    my_own(connection, "ROLLBACK", on_after);
+    return;
+  }
+  my_note_status(connection);
+  end(connection);
 }
 
 static void on_after(my_connection *connection)
@@ -151,6 +188,11 @@ static void on_after(my_connection *connection)
       my_lose(connection);
       return;
     }
+    if (request->marked && !request->has_error &&
+        my_last_error(connection) == ER_SP_DOES_NOT_EXIST) {
+      leave_open(connection);
+      return;
+    }
     if (!request->has_error) {
       my_request_fail(connection);
     }
@@ -160,8 +202,9 @@ static void on_after(my_connection *connection)
 }
 
 /* What ends the transaction or savepoint that was put around a statement. */
-static const char *text_after(my_request *request)
+static const char *text_after(my_connection *connection)
 {
+  my_request *request = &connection->request;
   bool undo = request->has_error || my_request_is_stopped(request);
 
   if (undo && !request->has_error && request->op != NULL) {
@@ -173,7 +216,13 @@ static const char *text_after(my_request *request)
                   "covet_statement"
                 : "RELEASE SAVEPOINT covet_statement";
   }
-  return undo ? "ROLLBACK" : "COMMIT";
+  if (undo) {
+    return "ROLLBACK";
+  }
+  /* the savepoint is gone when the script has begun another transaction */
+  return request->marked && connection->in_transaction
+             ? "RELEASE SAVEPOINT covet_statement; COMMIT"
+             : "COMMIT";
 }
 
 static void retry(my_connection *connection)
@@ -205,7 +254,7 @@ void my_request_after(my_connection *connection)
     end(connection);
     return;
   }
-  my_own(connection, text_after(request), on_after);
+  my_own(connection, text_after(connection), on_after);
   request->stage = MY_STAGE_AFTER;
 }
 

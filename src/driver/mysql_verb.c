@@ -79,6 +79,19 @@ size_t my_first_word(const char *sql, size_t length, const char **word)
   return word_length(*word, sql + length);
 }
 
+/* BEGIN NOT ATOMIC and START SLAVE begin no transaction. */
+static bool is_other(my_verb verb, const char *from, const char *end)
+{
+  size_t length = (size_t) (end - from);
+
+  if (verb != MY_VERB_BEGIN) {
+    return false;
+  }
+  return tolower((unsigned char) *from) == 's'
+             ? !my_mentions(from, length, "transaction")
+             : my_mentions(from, length, "atomic");
+}
+
 my_verb my_verb_of(const char *sql, size_t length)
 {
   const char *from;
@@ -87,7 +100,8 @@ my_verb my_verb_of(const char *sql, size_t length)
   for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
     if (strlen(words[i].word) == size &&
         strncasecmp(from, words[i].word, size) == 0) {
-      return words[i].verb;
+      return is_other(words[i].verb, from, sql + length) ? MY_VERB_OTHER
+                                                         : words[i].verb;
     }
   }
   return MY_VERB_OTHER;

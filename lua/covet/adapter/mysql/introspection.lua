@@ -1,8 +1,7 @@
 --- What a MySQL database says about itself.
 -- @module covet.adapter.mysql.introspection
 
-local caller = require "covet.caller"
-local options = require "covet.options"
+local about = require "covet.adapter.about"
 
 local M = {}
 
@@ -13,18 +12,9 @@ local methods = M.methods
 local SCHEMA = { { "schema", "string", nil, "The database where the table is; by "
   .. "default the session's own." } }
 
-local function schema_of(given)
-  if type(given) == "string" then
-    given = { schema = given }
-  end
-  return options.check(SCHEMA, given or {}, "options", caller.LEVEL).schema
-end
-
-local function check_name(name)
-  if type(name) ~= "string" then
-    caller.usage("the table's name must be a string, not %s", type(name))
-  end
-  return name
+-- The name and the schema that a call is about.
+local function table_of(name, given)
+  return about.table(SCHEMA, name, given)
 end
 
 -- Whatever rows the caller asks for: these are read here.
@@ -32,18 +22,14 @@ local function plain(session)
   return session:with_options { rows = "named", types = {} }
 end
 
--- The table of a call, quoted.
-local function path_of(session, name, given)
-  local schema = schema_of(given)
-  return session:quote_identifier(schema and { schema, check_name(name) }
-    or check_name(name))
-end
+-- In all of these `given` is a database's name or `{ schema = }`, and both may stand in
+-- one table, `{ name, schema = }`; without it it is the session's.
 
 --- Whether a table or view of that name exists.
 function methods:table_exists(name, given)
   return plain(self):fetch_value([[select 1 from information_schema.tables
-    where table_schema = coalesce(?, database()) and table_name = ?]],
-    schema_of(given), check_name(name)) ~= nil
+    where table_name = ? and table_schema = coalesce(?, database())]],
+    table_of(name, given)) ~= nil
 end
 
 -- As SHOW FULL COLUMNS has them.
@@ -53,15 +39,14 @@ select column_name as `Field`, column_type as `Type`,
   column_default as `Default`, extra as `Extra`, privileges as `Privileges`,
   column_comment as `Comment`, ordinal_position as position
 from information_schema.columns
-where table_schema = coalesce(?, database()) and table_name = ?
+where table_name = ? and table_schema = coalesce(?, database())
 order by ordinal_position]]
 
 --- The columns of a table: Field, Type, Collation, Null ("YES", "NO"), Key ("PRI",
 -- "UNI", "MUL", ""), Default, Extra, Privileges, Comment as SHOW FULL COLUMNS has
 -- them, and name, type, nullable, default, primary_key, position.
 function methods:get_table_info(name, given)
-  local rows = plain(self):fetch_all(COLUMNS, schema_of(given),
-    check_name(name))
+  local rows = plain(self):fetch_all(COLUMNS, table_of(name, given))
   for _, row in ipairs(rows) do
     if row.Default == "NULL" then -- MariaDB's word for none
       row.Default = nil
@@ -79,7 +64,7 @@ function methods:get_table_list(given)
     select table_name from information_schema.tables
     where table_schema = coalesce(?, database())
       and table_type in ('BASE TABLE', 'SYSTEM VERSIONED')
-    order by 1]], schema_of(given)))
+    order by 1]], about.schema(SCHEMA, given)))
 end
 
 --- The names of the server's databases that this user may see.
@@ -119,8 +104,8 @@ function methods:get_indexes(name, given)
   local list = gather(plain(self):fetch_all([[
     select index_name as name, non_unique, index_type as type, column_name
     from information_schema.statistics
-    where table_schema = coalesce(?, database()) and table_name = ?
-    order by index_name, seq_in_index]], schema_of(given), check_name(name)))
+    where table_name = ? and table_schema = coalesce(?, database())
+    order by index_name, seq_in_index]], table_of(name, given)))
   for _, index in ipairs(list) do
     index.unique, index.non_unique = index.non_unique == 0, nil
     index.primary_key = index.name == "PRIMARY"
@@ -141,17 +126,18 @@ function methods:get_foreign_keys(name, given)
       on r.constraint_schema = k.constraint_schema
       and r.constraint_name = k.constraint_name
       and r.table_name = k.table_name
-    where k.table_schema = coalesce(?, database()) and k.table_name = ?
+    where k.table_name = ? and k.table_schema = coalesce(?, database())
       and k.referenced_table_name is not null
-    order by k.constraint_name, k.ordinal_position]], schema_of(given),
-    check_name(name)))
+    order by k.constraint_name, k.ordinal_position]], table_of(name, given)))
 end
 
 -- The last of the rows that the server answers tells the outcome, those before it
 -- say more.
 local function run_on_table(self, verb, name, given)
+  local schema
+  name, schema = table_of(name, given)
   local rows = plain(self):fetch_all(verb .. " TABLE "
-    .. path_of(self, name, given))
+    .. self:quote_identifier(schema and { schema, name } or name))
   local last = rows[#rows]
   if last.Msg_type == "Error" or rows[1].Msg_type == "Error" then
     self:fail { kind = "undefined_table", retry = "no", table = name,
