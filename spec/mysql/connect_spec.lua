@@ -9,6 +9,12 @@ local wait = require "spec.support.wait"
 local certificate = mysql.certificate
 
 mysql.describe("connecting to MariaDB", function()
+  it("keeps no more than the maximum where nobody has asked for a minimum", function()
+    local db = covet.mysql { host = "nowhere", max_pool_size = 3 }
+    assert.equal(3, db:get_pool_stats().min_size)
+    db:disconnect()
+  end)
+
   local function encrypted(db)
     local _, cipher = db:fetch_one { "show session status like 'Ssl_cipher'", rows = "array" }[1],
       db:fetch_one { "show session status like 'Ssl_cipher'", rows = "array" }[2]

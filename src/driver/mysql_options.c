@@ -439,5 +439,5 @@ int my_options_read(my_options *options, covet_arena *arena,
     status = write_set_up(&r);
   }
   options->pool.connect_timeout_us = 0; /* the driver sees to it */
-  return status == 0 ? covet_pool_config_check(&options->pool, error) : status;
+  return status == 0 ? covet_pool_options_check(&options->pool, error) : status;
 }
