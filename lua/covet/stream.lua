@@ -285,8 +285,11 @@ end
 local CHUNKS = M.kind("covet.stream", Stream, Stream.read)
 local ROWS = M.kind("covet.stream", Stream, next_row)
 
---- Methods of a stream, and what its loop calls, for other kinds.
-M.close, M.next_row = Stream.close, next_row
+--- `close(stream)`, for other kinds.
+M.close = Stream.close
+
+--- `next_row(stream)`: what the loop of a stream of rows calls.
+M.next_row = next_row
 
 -- --- Opening --------------------------------------------------------------------------
 

@@ -56,27 +56,35 @@ static pg_request *make_ready(pg_connection *connection, covet_op *op)
   return NULL;
 }
 
-/* One is not ready: none is sent. */
-static void give_up(pg_connection *connection, covet_queue *ops,
-                    covet_queue *ready)
+static void refuse(covet_op *op, covet_queue *told)
 {
+  if (op->error == NULL) {
+    pg_refuse(op, COVET_ERROR_TRANSACTION_ABORTED,
+              "not run: another statement of the pipeline was refused");
+  }
+  queue_push(told, &op->node);
+}
+
+/* One is not ready: none is sent, neither those before it nor those behind. */
+static void give_up(pg_connection *connection, covet_op *failed,
+                    covet_queue *ready, covet_queue *behind)
+{
+  covet_queue told;
   covet_node *node;
 
+  queue_init(&told);
   while ((node = queue_pop(ready)) != NULL) {
     pg_request *request = COVET_CONTAINER(node, pg_request, node);
 
-    pg_refuse(request->op, COVET_ERROR_TRANSACTION_ABORTED,
-              "not run: another statement of the pipeline was refused");
+    refuse(request->op, &told);
     pg_request_drop(request);
   }
-  while ((node = queue_pop(ops)) != NULL) {
-    covet_op *op = COVET_CONTAINER(node, covet_op, node);
-
-    if (op->error == NULL) {
-      pg_refuse(op, COVET_ERROR_TRANSACTION_ABORTED,
-                "not run: another statement of the pipeline was refused");
-    }
-    pg_conclude(connection, op);
+  refuse(failed, &told);
+  while ((node = queue_pop(behind)) != NULL) {
+    refuse(COVET_CONTAINER(node, covet_op, node), &told);
+  }
+  while ((node = queue_pop(&told)) != NULL) {
+    pg_conclude(connection, COVET_CONTAINER(node, covet_op, node));
   }
 }
 
@@ -103,26 +111,19 @@ static void send_ready(pg_connection *connection, covet_queue *ready)
 
 void pg_send_whole(pg_connection *connection, covet_queue *ops)
 {
-  covet_node *node = queue_first(ops);
   covet_queue ready;
-  bool fine = true;
+  covet_node *node;
 
   queue_init(&ready);
-  for (; fine && node != NULL; node = queue_after(ops, node)) {
-    pg_request *request =
-        make_ready(connection, COVET_CONTAINER(node, covet_op, node));
+  while ((node = queue_pop(ops)) != NULL) {
+    covet_op *op = COVET_CONTAINER(node, covet_op, node);
+    pg_request *request = make_ready(connection, op);
 
-    fine = request != NULL;
-    if (fine) {
-      queue_push(&ready, &request->node);
+    if (request == NULL) {
+      give_up(connection, op, &ready, ops);
+      return;
     }
-  }
-  if (!fine) {
-    give_up(connection, ops, &ready);
-    return;
-  }
-  while (queue_pop(ops) != NULL) {
-    /* they are in their requests now */
+    queue_push(&ready, &request->node);
   }
   send_ready(connection, &ready);
 }
