@@ -302,14 +302,12 @@ end
 local function is_stopped(pid)
   local folder = ("/proc/%d/task"):format(pid)
   local scan = uv.fs_scandir(folder)
-  local name = scan and uv.fs_scandir_next(scan)
-  while name do
-    if not read(folder .. "/" .. name .. "/stat"):match "%) T" then
-      return false
-    end
+  local name, stopped = scan and uv.fs_scandir_next(scan), true
+  while name do -- to the end, which frees the scan
+    stopped = stopped and read(folder .. "/" .. name .. "/stat"):match "%) T" ~= nil
     name = uv.fs_scandir_next(scan)
   end
-  return true
+  return stopped
 end
 
 --- Stop its processor time: connections stay open, and nothing answers.
