@@ -434,8 +434,9 @@ typedef enum covet_event_type {
   COVET_EVENT_LEAK,      /* `lease` is out for `us` already */
   COVET_EVENT_LEAK_OVER, /* it came back, after `us` */
   COVET_EVENT_BREAKER,   /* `text`: "open", "half_open" or "closed" */
-  COVET_EVENT_NOTICE     /* `error`: what the server said by the way, of no
+  COVET_EVENT_NOTICE,    /* `error`: what the server said by the way, of no
                             kind; `text`: how serious, "NOTICE", "WARNING"... */
+  COVET_EVENT_ASK        /* openings wait: covet_adapter_hold_openings */
 } covet_event_type;
 
 typedef struct covet_event {
@@ -451,9 +452,19 @@ typedef struct covet_event {
 COVET_EXPORT void covet_adapter_watch(covet_adapter *adapter, int watched);
 
 /**
+ * Have connections wait before they are opened, from now on: COVET_EVENT_ASK is
+ * told, watched or not, once for all that wait. Answer each of these events, by a
+ * call (covet_op_call) of "set_password", which opens them all with that password,
+ * or of "refuse_openings", which fails them all: its parameters are the kind and
+ * the message of the error. A connection whose password the server refuses waits
+ * once more. Returns 0, or COVET_EUNSUPPORTED where the database has no passwords.
+ */
+COVET_EXPORT int covet_adapter_hold_openings(covet_adapter *adapter);
+
+/**
  * The next event of the watched adapters: 1, or 0 when there is none. Of more
- * than 256 that nobody takes the oldest are dropped. Look after each
- * covet_runtime_step.
+ * than 256 that nobody takes the oldest are dropped, but no COVET_EVENT_ASK. Look
+ * after each covet_runtime_step.
  */
 COVET_EXPORT int covet_runtime_next_event(covet_runtime *runtime,
                                           covet_event *event);

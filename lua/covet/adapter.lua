@@ -371,7 +371,6 @@ function M.new(class, url, checked, passed, given)
     handle = handle, lease = 0, inside = 0, database = class.database,
     dialect = class.database, statements = {}, statement_count = 0,
     shared_by = setmetatable({}, { __mode = "kv" }), listeners = events.new(),
-    password_number = 0, -- of those that a function gave
     lanes = {}, only = {}, -- by read_only; the adapter's module fills them in
     defaults = call.resolve({}, {}), name = checked.name or url,
     ambient = checked.ambient, slow_query = checked.slow_query,

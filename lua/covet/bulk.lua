@@ -155,14 +155,10 @@ local function send(load, batch)
     batch.n))
 end
 
--- A batch that is alone may have met a password that is out of date.
 local function wait_for_oldest(load)
   local batch = table.remove(load, 1)
   local ok, more, fields, affected = waits.wait(load.session, load.parsed,
     load.started, batch.token)
-  if not ok and waits.may_repeat(load.session, fields, load.number) then
-    return send(load, batch)
-  end
   settle(load, batch.before, ok, more, fields, affected)
 end
 
@@ -202,7 +198,6 @@ function M.pump(load)
   load.encode = load.encode or call.encoder(load.session, load.parsed)
   load.numbers = load.numbers or call.numbers(load.session, load.parsed)
   load.encodes = call.encodes(load.session, load.parsed)
-  load.number = load.session.adapter.password_number
   load.timeout = load.timeout or load.session.defaults.timeout
     or load.session.adapter.command_timeout
   local fine, err = pcall(insert_all, load)

@@ -177,6 +177,7 @@ end
 function methods:fail(fields, parsed, started)
   local adapter = self.adapter
   explain_script(fields, parsed)
+  leases.explain_refusal(adapter, fields)
   fields.sql = fields.sql or parsed and parsed.text
   fields.parameters = parsed and parsed.count
   if fields.position and parsed and parsed.place then

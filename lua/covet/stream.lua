@@ -347,7 +347,7 @@ end
 -- Submit the call, with values that the binding can read: its statement, options,
 -- token and first news.
 local begin
-function begin(session, submit, started, number, encodes, text, ...)
+function begin(session, submit, started, encodes, text, ...)
   local adapter = session.adapter
   local function submitted(parsed, given, ...)
     return first_news(session, parsed, started, given, ...)
@@ -361,9 +361,7 @@ function begin(session, submit, started, number, encodes, text, ...)
       adapter.query_timeout, text, ...))
   end
   if not ok and not encodes and call.needs_encoding(batch) then
-    return begin(session, submit, started, number, true, text, ...)
-  elseif not ok and waits.may_repeat(session, batch, number) then
-    return begin(session, submit, started, number, encodes, text, ...)
+    return begin(session, submit, started, true, text, ...)
   end
   return parsed, given, token, ok, more, batch
 end
@@ -372,7 +370,7 @@ local function open(kind, session, submit, text, ...)
   local started = events.begin(session)
   claims.sweep(session.adapter)
   local parsed, given, token, ok, more, batch = begin(session, submit, started,
-    session.adapter.password_number, call.encodes_call(session, text), text, ...)
+    call.encodes_call(session, text), text, ...)
   if not ok then
     call.forget_types(parsed)
     session:fail(batch, parsed, started)

@@ -33,6 +33,7 @@ local M = {
   semaphore = semaphore.new,
   shelter = park.shelter,
   spawn = spawn.spawn,
+  spawn_apart = spawn.spawn_apart,
   timeout = scope.timeout,
 }
 

@@ -64,35 +64,8 @@ function M.finish(session, parsed, started, token, ...)
   return M.wait(session, parsed, started, token)
 end
 
---- Whether a call that failed may be made again: nothing was run, for the server
--- refused the password, and there is another one now. Each call has one new password
--- to try.
--- @tparam table session
--- @tparam table fields of the error
--- @tparam number number the adapter's `password_number` when the call began
--- @treturn boolean
-function M.may_repeat(session, fields, number)
-  local adapter = session.adapter
-  if not adapter.renew or session.lease ~= 0
-    or fields.kind ~= "authentication_failed" then
-    return false
-  end
-  local refused = fields.code or 0
-  return refused <= number and adapter.renew(adapter, refused)
-end
-
 local function finish_begun(session, parsed, started, token, ...)
   return token, M.finish(session, parsed, started, token, ...)
-end
-
-local call
-function call(session, parsed, started, number, submit, ...)
-  local token, ok, more, fields, affected, id, command =
-    finish_begun(session, parsed, started, submit(...))
-  if not ok and M.may_repeat(session, fields, number) then
-    return call(session, parsed, started, number, submit, ...)
-  end
-  return token, ok, more, fields, affected, id, command
 end
 
 --- Make a call of the core and wait for its first news.
@@ -104,8 +77,7 @@ end
 -- @treturn number|nil its token
 -- @return the completion
 function M.call(session, parsed, started, submit, ...)
-  return call(session, parsed, started, session.adapter.password_number, submit,
-    ...)
+  return finish_begun(session, parsed, started, submit(...))
 end
 
 return M

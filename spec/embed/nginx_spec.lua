@@ -371,6 +371,21 @@ suite("nginx", function()
     end))
   end)
 
+  it("asks for passwords whichever request needs a connection", function()
+    local url = os.getenv "COVET_MYSQL_URL"
+    if not url then
+      pending "COVET_MYSQL_URL is not set: scripts/servers sets it"
+      return
+    end
+    local _, before = get("/password?url=" .. url)
+    assert.matches("^1 [12]$", before)
+    assert.equal(50, load_with(50, 10, "/password?evict=1&id=ID&url=" .. url, function(body)
+      assert(body:match "^1 %d+$", body)
+    end))
+    local _, after = get("/password?url=" .. url)
+    assert.is_true(tonumber(after:match "%d+$") > tonumber(before:match "%d+$"), after)
+  end)
+
   it("has logged no error", function()
     local log = error_log():gsub("[^\n]*covet: spec: [^\n]*", "") -- those meant to be
     assert.is_nil(log:match("[^\n]*%[error%][^\n]*"))

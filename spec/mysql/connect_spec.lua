@@ -122,7 +122,7 @@ mysql.describe("connecting to MariaDB", function()
 
   it("a password function is asked when connections are opened, and again when refused", function()
     local asked = 0
-    local db = mysql.open { password = function()
+    local db = mysql.open { max_pool_size = 1, password = function()
       asked = asked + 1
       covet.sleep(0.001)
       return asked == 1 and "old" or "pw"

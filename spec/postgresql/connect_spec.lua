@@ -247,7 +247,7 @@ postgresql.describe("a connection to PostgreSQL", function()
 
     it("calls it to connect, and again when it was refused", function()
       local passwords, calls = { "wrong", "one" }, 0
-      local db = postgresql.adapter { user = role, password = function()
+      local db = postgresql.adapter { user = role, max_pool_size = 1, password = function()
         calls = calls + 1
         covet.sleep(0.001)
         return passwords[calls] or passwords[#passwords]

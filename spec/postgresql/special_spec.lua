@@ -106,7 +106,7 @@ postgresql.describe("what only PostgreSQL has", function()
 
   it("a password may be a function", function()
     local right, calls = postgresql.options(database.url).password, 0
-    local other = open { password = function()
+    local other = open { max_pool_size = 1, password = function()
       calls = calls + 1
       covet.sleep(0.001)
       return right

@@ -186,20 +186,34 @@ static void disconnect(covet_adapter *adapter, covet_op *op)
   covet_adapter_settle(adapter);
 }
 
+static bool hears(const covet_adapter *adapter, const covet_op *op)
+{
+  return !adapter->abandoned && (adapter->state != COVET_ADAPTER_CLOSING ||
+                                 covet_openings_is_answer(op));
+}
+
+static covet_step run_apart(covet_adapter *adapter, covet_op *op)
+{
+  if (strcmp(op->sql, "refuse_openings") == 0) {
+    covet_openings_refuse(adapter, op);
+    return COVET_STEP_DONE;
+  }
+  return adapter->driver->call(adapter, op);
+}
+
 /* A call that needs none of the connections. */
 static bool call_apart(covet_adapter *adapter, covet_op *op)
 {
   covet_step step;
 
   if (op->type != COVET_OP_CALL || op->lease != 0 ||
-      adapter->driver->call == NULL || adapter->abandoned ||
-      adapter->state == COVET_ADAPTER_CLOSING) {
+      adapter->driver->call == NULL || !hears(adapter, op)) {
     return false;
   }
   queue_push(&adapter->ops, &op->adapter_node);
   op->state = COVET_OP_RUNNING;
   covet_op_start_deadline(op); /* pending, it may have ended by then */
-  step = adapter->driver->call(adapter, op);
+  step = run_apart(adapter, op);
   if (step == COVET_STEP_DONE) {
     covet_op_finish(op);
   } else if (step == COVET_STEP_MOVE) {
@@ -354,7 +368,7 @@ static void stop_ops(covet_adapter *adapter)
 
 static bool anything_posted(const covet_adapter *adapter)
 {
-  bool posted = false;
+  bool posted = adapter->openings.posted;
 
   for (unsigned i = 0; i < adapter->driver->lane_count; i++) {
     posted |= adapter->lanes[i].posted;
@@ -430,6 +444,7 @@ void covet_adapter_settle(covet_adapter *adapter)
 void covet_adapter_abandon(covet_adapter *adapter)
 {
   adapter->abandoned = true;
+  covet_openings_forsake(adapter);
   if (adapter->state == COVET_ADAPTER_READY) {
     adapter->state = COVET_ADAPTER_CLOSING;
     covet_adapter_filled(adapter);
@@ -560,6 +575,7 @@ int covet_adapter_new(covet_runtime *runtime, const char *url,
   queue_init(&adapter->ops);
   queue_init(&adapter->waiting);
   queue_init(&adapter->drains);
+  covet_openings_init(adapter);
   status = make(adapter, url, options, option_count, error);
   if (status != 0) {
     covet_arena_deinit(&adapter->arena);

@@ -9,6 +9,7 @@
 
 #include "driver.h"
 #include "histogram.h"
+#include "opening.h"
 #include "runtime.h"
 
 typedef struct covet_lane {
@@ -51,6 +52,11 @@ struct covet_connection {
   bool quarantined;      /* nothing runs, and nothing may yet */
   bool unwanted;         /* OPENING: close it as soon as it is open */
   bool abandoned;        /* the pool has forgotten it */
+
+  covet_node waiting;         /* OPENING: in the adapter's openings */
+  const covet_error *refusal; /* the same: it will fail with that */
+  bool repeated;              /* the same: the server refused it before */
+  uint64_t answer;            /* the number of that with which it was opened */
 };
 
 typedef enum covet_adapter_state {
@@ -75,6 +81,7 @@ struct covet_adapter {
   covet_op *disconnect; /* under way */
   covet_queue drains;   /* operations that wait for the end, by node */
   bool draining;
+  covet_openings openings;
   covet_lane lanes[COVET_MAX_LANES];
   covet_connection **connections;
   uint32_t connection_count;

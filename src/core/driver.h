@@ -67,6 +67,9 @@ typedef struct covet_driver {
   /** The connection that is being opened is not wanted any more: answer soon. May
    *  be NULL. */
   void (*stop_opening)(covet_connection *connection);
+  /** What was to be opened is not: answer by covet_connection_opened at once. NULL
+   *  where openings cannot wait (opening.h). */
+  void (*fail_opening)(covet_connection *connection, const covet_error *error);
   /** Answered by covet_connection_closed. */
   void (*close)(covet_connection *connection);
 
@@ -99,6 +102,16 @@ extern const covet_driver *const covet_drivers[];
 /** Opening has ended, with an error or NULL. */
 void covet_connection_opened(covet_connection *connection,
                              const covet_error *error);
+
+/** Opening has failed. True: the connection will be opened once more, with a new
+ *  answer, and is to be as it was before `open`; false: go on with
+ *  covet_connection_opened. */
+bool covet_opening_repeat(covet_connection *connection,
+                          const covet_error *error);
+
+/** Openings that wait can go on; `is_new`: the answer is another one than the last.
+ *  For the call "set_password". */
+void covet_openings_answered(covet_adapter *adapter, bool is_new);
 
 /** Closing has ended; the connection is freed. */
 void covet_connection_closed(covet_connection *connection);

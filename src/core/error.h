@@ -8,6 +8,9 @@
  *  and whoever gave it may be able to say it otherwise. Nothing was sent. */
 enum { COVET_CODE_NEEDS_ENCODING = -100 };
 
+/** Another: whoever was asked what to open a connection with has refused. */
+enum { COVET_CODE_REFUSED = -101 };
+
 /** Clear `error` and set its kind and message (printf's format). */
 void covet_error_set(covet_error *error, covet_error_kind kind,
                      const char *format, ...)

@@ -68,12 +68,27 @@ void covet_adapter_tell_error(covet_adapter *adapter, covet_event_type type,
   }
 }
 
+void covet_adapter_ask(covet_adapter *adapter)
+{
+  covet_runtime *rt = adapter->runtime;
+
+  uv_mutex_lock(&rt->lock);
+  if (!node_queued(&adapter->openings.asking)) {
+    queue_push(&rt->events.asking, &adapter->openings.asking);
+  }
+  uv_mutex_unlock(&rt->lock);
+  covet_ready_wake(rt);
+}
+
 void covet_events_drop(covet_adapter *adapter)
 {
   covet_events *events = &adapter->runtime->events;
   unsigned kept = 0;
 
   uv_mutex_lock(&adapter->runtime->lock);
+  if (node_queued(&adapter->openings.asking)) {
+    queue_remove(&events->asking, &adapter->openings.asking);
+  }
   for (unsigned i = 0; i < events->count; i++) {
     covet_event event = events->ring[(events->first + i) % COVET_EVENTS_MOST];
 
@@ -93,11 +108,17 @@ void covet_adapter_watch(covet_adapter *adapter, int watched)
 int covet_runtime_next_event(covet_runtime *rt, covet_event *event)
 {
   covet_events *events = &rt->events;
+  covet_node *asking;
   int found;
 
   uv_mutex_lock(&rt->lock);
-  found = events->count > 0;
-  if (found) {
+  asking = queue_pop(&events->asking);
+  found = asking != NULL || events->count > 0;
+  if (asking != NULL) {
+    *event = (covet_event){
+        .type = COVET_EVENT_ASK,
+        .adapter = COVET_CONTAINER(asking, covet_adapter, openings.asking)};
+  } else if (found) {
     *event = events->ring[events->first];
     events->count--; /* few wait at a time: few places are ever used */
     events->first =

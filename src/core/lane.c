@@ -107,18 +107,12 @@ static covet_connection *new_connection(covet_lane *lane)
   return connection;
 }
 
-static void start_opening(covet_connection *connection)
-{
-  covet_connection_set_state(connection, COVET_CONNECTION_OPENING);
-  connection->adapter->driver->open(connection);
-}
-
 covet_connection *covet_lane_open(covet_lane *lane)
 {
   covet_connection *connection = new_connection(lane);
 
   if (connection != NULL) {
-    start_opening(connection);
+    covet_opening_start(connection);
   }
   return connection;
 }
@@ -152,10 +146,7 @@ static void close_slot(covet_lane *lane, covet_pool_slot_id slot,
                      covet_pool_reason_name(reason));
 
   if (connection->state == COVET_CONNECTION_OPENING) {
-    connection->unwanted = true;
-    if (lane->adapter->driver->stop_opening != NULL) {
-      lane->adapter->driver->stop_opening(connection);
-    }
+    covet_opening_stop(connection);
   } else {
     start_closing(connection);
   }
@@ -183,7 +174,7 @@ static void open_slot(covet_lane *lane, covet_pool_slot_id slot)
   }
   connection->slot = slot;
   covet_pool_set_data(lane->pool, slot, connection);
-  start_opening(connection);
+  covet_opening_start(connection);
 }
 
 /* Whether connecting once more cannot help. */
@@ -301,10 +292,7 @@ static void close_own(covet_lane *lane)
       start_closing(connection);
     } else if (connection->state == COVET_CONNECTION_OPENING &&
                !connection->unwanted) {
-      connection->unwanted = true;
-      if (adapter->driver->stop_opening != NULL) {
-        adapter->driver->stop_opening(connection);
-      }
+      covet_opening_stop(connection);
     }
   }
 }

@@ -214,6 +214,7 @@ static void init_state(covet_runtime *rt, const covet_runtime_options *options)
   queue_init(&rt->posts);
   queue_init(&rt->ready);
   queue_init(&rt->adapters);
+  queue_init(&rt->events.asking);
   queue_init(&rt->free_ops);
   covet_error_set(&rt->out_of_memory, COVET_ERROR_OUT_OF_MEMORY,
                   "out of memory");

@@ -73,6 +73,7 @@ static void set_password(my_adapter *adapter, covet_op *op)
 {
   const covet_cell *cell = &op->params[0];
   char *copy = NULL;
+  bool is_new;
 
   if (op->param_count > 0 && cell->kind == COVET_TEXT &&
       memchr(cell->bytes, '\0', (size_t) cell->length) == NULL) {
@@ -83,10 +84,10 @@ static void set_password(my_adapter *adapter, covet_op *op)
               "the password must be a string without NUL bytes");
     return;
   }
+  is_new = adapter->password == NULL || strcmp(adapter->password, copy) != 0;
   free(adapter->password);
   adapter->password = copy;
-  adapter->password_number =
-      op->param_count > 1 ? (int) op->params[1].integer : 0;
+  covet_openings_answered(adapter->base, is_new);
 }
 
 static covet_step call_apart(covet_adapter *base, covet_op *op)
@@ -280,6 +281,7 @@ const covet_driver covet_mysql_driver = {
     .connection_free = connection_free,
     .open = open_connection,
     .stop_opening = my_stop_opening,
+    .fail_opening = my_fail_opening,
     .close = close_connection,
     .execute = execute,
     .cancel = my_cancel,

@@ -227,8 +227,7 @@ struct my_connection {
 struct my_adapter {
   covet_adapter *base;
   my_options options;
-  char *password;      /* of set_password, *owned* */
-  int password_number; /* the same: the code of errors that refuse it */
+  char *password; /* of set_password, *owned* */
   bool connecting;
 };
 
@@ -292,7 +291,6 @@ struct my_errand {
   my_facts facts;
   covet_error error;    /* kind NONE: it went well */
   unsigned long victim; /* whose query is to be killed */
-  int password_number;  /* of a function's password, else 0 */
 };
 
 /** Start one, NULL: there is no memory, or no thread. */
@@ -317,6 +315,7 @@ void my_open(my_connection *connection);
 
 /** It is not wanted any more. */
 void my_stop_opening(covet_connection *base);
+void my_fail_opening(covet_connection *base, const covet_error *error);
 
 /* --- mysql_io.c ----------------------------------------------------------------- */
 

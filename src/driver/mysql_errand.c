@@ -210,7 +210,6 @@ static bool copy_options(whole_errand *errand, const my_adapter *adapter)
   errand->options = adapter->options;
   if (adapter->password != NULL) {
     errand->options.password = adapter->password;
-    errand->base.password_number = adapter->password_number;
   }
   for (size_t i = 0; i < COUNT; i++) {
     size += *texts[i] == NULL ? 0 : strlen(*texts[i]) + 1;

@@ -197,15 +197,19 @@ static void ended(my_connection *connection, my_errand *errand)
   my_timer(connection, 0, NULL);
   if (error.kind == COVET_ERROR_NONE) {
     take_over(connection, errand, &error);
-  } else if (error.kind == COVET_ERROR_AUTHENTICATION_FAILED &&
-             errand->password_number > 0) {
-    error.code = errand->password_number; /* see covet.adapter.password */
   }
   my_errand_free(errand);
   if (error.kind == COVET_ERROR_NONE) {
     fit_pool(connection);
+    opened(connection, NULL);
+  } else if (!covet_opening_repeat(&connection->base, &error)) {
+    opened(connection, &error);
   }
-  opened(connection, error.kind == COVET_ERROR_NONE ? NULL : &error);
+}
+
+void my_fail_opening(covet_connection *base, const covet_error *error)
+{
+  opened(my_connection_of(base), error);
 }
 
 static void fail_opening(my_connection *connection, const char *text)

@@ -288,6 +288,7 @@ const covet_driver covet_postgresql_driver = {
     .connection_free = connection_free,
     .open = open_connection,
     .stop_opening = pg_stop_opening,
+    .fail_opening = pg_fail_opening,
     .close = close_connection,
     .execute = execute,
     .cancel = cancel,

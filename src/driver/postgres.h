@@ -263,7 +263,6 @@ struct pg_adapter {
   uint32_t stale; /* times that a plan was found to be out of date */
   covet_stmt_cache habits;
   char *password;         /* of set_password, *owned* */
-  int password_number;    /* the same: the code of errors that refuse it */
   covet_queue collecting; /* connections */
   struct pg_listener *listener;
 };
@@ -334,6 +333,7 @@ void pg_open(pg_connection *connection);
 
 /** It is not wanted any more. */
 void pg_stop_opening(covet_connection *base);
+void pg_fail_opening(covet_connection *base, const covet_error *error);
 
 /* --- postgres_cancel.c ------------------------------------------------------------ */
 

@@ -62,14 +62,15 @@ static covet_step set_password(pg_adapter *adapter, covet_op *op)
 {
   const char *text = pg_text_param(op, 0);
   char *copy = text == NULL ? NULL : strdup(text);
+  bool is_new;
 
   if (copy == NULL) {
     return pg_misused(op, "the password must be a string without NUL bytes");
   }
+  is_new = adapter->password == NULL || strcmp(adapter->password, copy) != 0;
   free(adapter->password);
   adapter->password = copy;
-  adapter->password_number =
-      op->param_count > 1 ? (int) op->params[1].integer : 0;
+  covet_openings_answered(adapter->base, is_new);
   return COVET_STEP_DONE;
 }
 

@@ -321,8 +321,8 @@ void pg_listener_failed(pg_adapter *adapter, const covet_error *error)
     return;
   }
   listener->opening = false;
-  if (error != NULL && error->kind == COVET_ERROR_AUTHENTICATION_FAILED) {
-    deliver(listener, NULL, NULL, error->code, false);
+  if (error != NULL && (error->kind == COVET_ERROR_AUTHENTICATION_FAILED ||
+                        error->code == COVET_CODE_REFUSED)) {
     end_calls(listener, error, true);
   }
   open_later(listener);

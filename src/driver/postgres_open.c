@@ -26,7 +26,6 @@ struct pg_opening {
   char *values[PG_MAX_KEYWORDS];
   PGconn *pq;
   char *said; /* its first error, when it had two */
-  int password_number;
 };
 
 static void free_opening(pg_opening *opening)
@@ -203,14 +202,23 @@ static void on_opened(covet_post *post)
   uv_mutex_unlock(&opening->lock);
   if (PQstatus(connection->pq) != CONNECTION_OK) {
     pg_error_open(&error, connection->pq, opening->said);
-    if (error.kind == COVET_ERROR_AUTHENTICATION_FAILED) {
-      error.code = opening->password_number;
-    }
   } else {
     set_up(connection, &error);
   }
   free_opening(opening);
-  opened(connection, error.kind == COVET_ERROR_NONE ? NULL : &error);
+  if (error.kind == COVET_ERROR_NONE) {
+    opened(connection, NULL);
+  } else if (covet_opening_repeat(&connection->base, &error)) {
+    PQfinish(connection->pq);
+    connection->pq = NULL;
+  } else {
+    opened(connection, &error);
+  }
+}
+
+void pg_fail_opening(covet_connection *base, const covet_error *error)
+{
+  opened(pg_connection_of(base), error);
 }
 
 /* Leave the thread to itself; false: it has ended, its post is on the way. */
@@ -270,7 +278,6 @@ static pg_opening *new_opening(pg_connection *connection)
   opening->runtime = connection->base.adapter->runtime;
   opening->connection = connection;
   opening->post.run = on_opened;
-  opening->password_number = connection->adapter->password_number;
   if (!copy_options(opening, connection->adapter)) {
     free_opening(opening);
     return NULL;

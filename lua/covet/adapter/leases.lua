@@ -5,9 +5,13 @@
 local core = require "covet.core"
 local errors = require "covet.error"
 local events = require "covet.task.events"
+local password = require "covet.adapter.password"
 local report = require "covet.pool.report"
 
 local HOLDERS = 3
+
+-- The core's code of openings that failed since the password's function did.
+local REFUSED = -101
 
 local M = {}
 
@@ -81,6 +85,18 @@ function M.explain(adapter, fields)
   end
 end
 
+--- Complete the error of what waited for a password that the function did not give.
+-- @tparam table adapter
+-- @tparam table fields of the error
+function M.explain_refusal(adapter, fields)
+  if fields.code == REFUSED then
+    fields.code = nil
+    for name, value in pairs(adapter.refusal) do
+      fields[name] = value
+    end
+  end
+end
+
 -- --- Events ---------------------------------------------------------------------
 
 local TELL = {}
@@ -109,8 +125,11 @@ end
 -- Who asked for the connection is told of it by the error; so is who waits in
 -- vain meanwhile.
 function TELL.connect_failed(adapter, _, _, _, fields)
+  M.explain_refusal(adapter, fields)
   adapter.last_error = errors.new(fields)
 end
+
+TELL.ask = password.answer_later
 
 function TELL.leak(adapter, lease, seconds)
   local connection = adapter.leased[lease]

@@ -41,9 +41,9 @@ local OPTIONS = {
   { "port", "integer", nil, "3306 by default." },
   { "database", "string", nil, "None by default." },
   { "user", "string", nil, "By default that of the system's user." },
-  { "password", "string|function", nil, "A function is called when connections "
-    .. "are to be opened, and again when the server refuses its password; it may "
-    .. "wait." },
+  { "password", "string|function", nil, "A function is called for each connection "
+    .. "that is to be opened, and again when the server refuses its password; it "
+    .. "may wait." },
   { "unix_socket", "string", nil, "The server's socket, instead of host and "
     .. "port." },
   { "charset", "string", nil, "utf8mb4 by default." },
@@ -109,7 +109,7 @@ M.OPTIONS = OPTIONS
 
 local MySQL = {}
 
-for _, part in ipairs { introspection, sets, password } do
+for _, part in ipairs { introspection, sets } do
   for name, method in pairs(part.methods) do
     MySQL[name] = method
   end
@@ -222,7 +222,7 @@ function M.new(given, url, more)
   self.defaults = call.resolve({}, {})
   self.name = checked.name or name_of(checked, url)
   if type(checked.password) == "function" then
-    password.set_function(self, checked.password)
+    password.set_function(self, checked.password, checked.connect_timeout)
   end
   checked.password = nil -- not to be shown with the other options
   return self

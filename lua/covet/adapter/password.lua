@@ -1,122 +1,83 @@
 --- Passwords that a function gives.
 --
--- The function is asked at the adapter's first call, at each `connect`, and when
--- the server has refused the last password. Passwords are numbered: the driver puts
--- the number of the one that was refused into the error's `code`, so that of many
--- calls that fail together the first one asks, and the others know that there is
--- another one by then.
+-- The core keeps each connection that is to be opened until it is told the
+-- password (src/core/opening.h), and tells the event `ask` once for all that wait.
+-- The function runs in a task of its own, in one at a time.
 -- @module covet.adapter.password
 
-local adapters = require "covet.adapter"
-local caller = require "covet.caller"
+local core = require "covet.core"
 local errors = require "covet.error"
 local invoke = require "covet.adapter.invoke"
 local semaphore = require "covet.task.semaphore"
-local waits = require "covet.wait"
+local task = require "covet.task"
 
-local base = adapters.methods
+local CONNECT_TIMEOUT = 10
 
 local M = {}
 
--- What the function answers; what it raises need not be an error of covet's.
-local function call_function(adapter)
-  local fine, answer = xpcall(adapter.passwords.ask, errors.with_traceback)
-  if fine then
-    return answer
-  elseif errors.is_error(answer) then
-    error(answer, 0)
+-- Openings fail with that: what the function raises need not be an error of
+-- covet's.
+local function refusal_of(err)
+  if errors.is_error(err) then
+    return { kind = err.kind, retry = err.retry, phase = "connect", cause = err,
+      message = "the function of the password: " .. err.message }
   end
-  errors.raise { kind = "connection_failed", retry = "safe", phase = "connect",
-    database = adapter.database, cause = answer,
-    message = "the function of the password raised an error" }
+  return { kind = "connection_failed", retry = "safe", phase = "connect",
+    cause = err, message = "the function of the password raised an error" }
 end
 
--- Ask; whether it is another one than before.
-local function ask(adapter)
-  local passwords = adapter.passwords
-  local password = call_function(adapter)
+local function ask(passwords)
+  local password = task.timeout(passwords.timeout, passwords.ask)
   if type(password) ~= "string" then
-    caller.usage("the function of the password must give a string, not %s",
-      type(password))
-  elseif password == passwords.known then
-    return false
+    errors.raise { kind = "usage", retry = "no",
+      message = ("it must give a string, not %s"):format(type(password)) }
   end
-  local number = adapter.password_number + 1
-  invoke.call(adapter, "set_password", nil, adapter.command_timeout, password,
-    number)
-  passwords.known, adapter.password_number = password, number
-  return true
+  return password
 end
 
---- Ask for the password, whatever is known.
+local function set_password(adapter)
+  local fine, password = xpcall(ask, errors.with_traceback, adapter.passwords)
+  if not fine then
+    error(password, 0)
+  end
+  invoke.call(adapter, "set_password", nil, adapter.command_timeout, password)
+end
+
+-- The core is told the kind, which says whether to try again; the rest of the error
+-- is kept here for covet.adapter.leases.
+local function refuse(adapter, err)
+  local refusal = refusal_of(err)
+  adapter.refusal = refusal
+  pcall(invoke.call, adapter, "refuse_openings", nil, adapter.command_timeout,
+    refusal.kind, refusal.message)
+end
+
+-- Whatever happens, what waits is answered.
+local function answer(adapter)
+  local turn = adapter.passwords.turn
+  local fine, err = pcall(turn.with, turn, set_password, adapter)
+  if not fine then
+    task.shelter(refuse, adapter, err)
+  end
+end
+
+--- Openings wait for the password: see covet.adapter.leases.
 -- @tparam table adapter
--- @raise usage when the function gives no string; connection_failed, with the
--- `cause`, when it raises what is no error of covet's
-function M.refresh(adapter)
-  adapter.passwords.turn:with(ask, adapter)
-end
-
-local function ask_first(adapter)
-  if adapter.password_number == 0 then
-    ask(adapter)
-  end
-end
-
---- Ask for the password if that has not been done yet.
--- @tparam table adapter
-function M.prepare(adapter)
-  if adapter.passwords and adapter.password_number == 0 then
-    adapter.passwords.turn:with(ask_first, adapter)
-  end
-end
-
-local function ask_again(adapter, refused)
-  return adapter.password_number ~= refused or ask(adapter)
-end
-
---- The server refused a password: see covet.wait.
--- @tparam table adapter
--- @tparam number refused which it was
--- @treturn boolean whether another one is known now
-function M.renew(adapter, refused)
-  return adapter.passwords.turn:with(ask_again, adapter, refused)
-end
-
--- The first call connects too, and needs a password then.
-local function ask_at_first_call(adapter)
-  for _, name in ipairs { "enter", "acquire" } do
-    adapter[name] = function(session, ...)
-      M.prepare(adapter)
-      return base[name](session, ...)
-    end
-  end
+function M.answer_later(adapter)
+  task.spawn_apart(answer, adapter)
 end
 
 --- Let a function give an adapter's passwords.
 -- @tparam table adapter
 -- @tparam function fn
-function M.set_function(adapter, fn)
-  adapter.passwords = { ask = fn, turn = semaphore.new(1) }
-  adapter.renew = M.renew
-  ask_at_first_call(adapter)
-end
-
---- Methods of adapters.
-M.methods = {}
-
-function M.methods:connect()
-  local own = self.adapter
-  if not own.passwords then
-    return base.connect(self)
+-- @tparam number|nil timeout seconds, those of one attempt to connect; 0: no end
+function M.set_function(adapter, fn, timeout)
+  if timeout == 0 then
+    timeout = math.huge
   end
-  M.refresh(own)
-  local number = own.password_number
-  local fine, err = pcall(base.connect, self)
-  if not fine and not (errors.is_error(err)
-    and waits.may_repeat(own, err, number)) then
-    error(err, 0)
-  end
-  return fine and self or base.connect(self)
+  adapter.passwords = { ask = fn, turn = semaphore.new(1),
+    timeout = timeout or CONNECT_TIMEOUT }
+  core.hold_openings(adapter.handle)
 end
 
 return M

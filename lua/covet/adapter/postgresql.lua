@@ -44,9 +44,9 @@ local OPTIONS = {
   { "port", "integer", nil, "5432 by default." },
   { "database", "string", nil, "By default that of the user's name." },
   { "user", "string", nil, "By default that of the system's user." },
-  { "password", "string|function", nil, "A function is called when connections "
-    .. "are to be opened, and again when the server refuses its password; it may "
-    .. "wait." },
+  { "password", "string|function", nil, "A function is called for each connection "
+    .. "that is to be opened, and again when the server refuses its password; it "
+    .. "may wait." },
   { "hosts", "table", nil, "Instead of host and port: { \"a:5432\", \"b\" }, tried "
     .. "in this order." },
   { "target_session_attrs", "string", nil, "Of several hosts, which: any, "
@@ -108,8 +108,7 @@ M.OPTIONS = OPTIONS
 
 local PostgreSQL = {}
 
-for _, part in ipairs { introspection, copy, listen, lock, pipeline, codec,
-  password } do
+for _, part in ipairs { introspection, copy, listen, lock, pipeline, codec } do
   for name, method in pairs(part.methods) do
     PostgreSQL[name] = method
   end
@@ -275,7 +274,7 @@ local function complete(self, checked, url)
   self.defaults = call.resolve({}, { types = decode.plan({}, 2, self.codecs) })
   self.name = checked.name or name_of(checked, url)
   if type(checked.password) == "function" then
-    password.set_function(self, checked.password)
+    password.set_function(self, checked.password, checked.connect_timeout)
   end
   hide_secrets(checked)
   return self

@@ -428,6 +428,20 @@ function M.start(task)
   ngx.thread.spawn(run_task, task, fn)
 end
 
+local function run_apart(_, fn, ...)
+  fn(...)
+end
+
+--- Run `fn(...)` in a timer, which belongs to no request; when the worker exits,
+-- too.
+function M.spawn_apart(fn, ...)
+  local made, err = ngx.timer.at(0, run_apart, fn, ...)
+  if not made then
+    ngx.log(ngx.ERR, "covet: cannot set a timer: ", err)
+    ngx.thread.spawn(fn, ...)
+  end
+end
+
 --- Close what is in `owned` when `task` is collected: its request was aborted.
 -- @tparam table task
 -- @tparam table owned

@@ -11,7 +11,6 @@ local waits = require "covet.wait"
 
 local band, bor, select, type = bit.band, bit.bor, select, type
 local begin, finish, wait = events.begin, waits.finish, waits.wait
-local may_repeat = waits.may_repeat
 local query, query_list, next_news = core.query, core.query_list, core.next
 local READ_ONLY = core.flags.READ_ONLY
 
@@ -51,10 +50,10 @@ local function submit(session, flags, timeout, text, ...)
     given.timeout or timeout, given.chunk_size or 0, parsed.text, list, n)
 end
 
--- `number` is that of the password when the call began; `encodes`: its parameters
--- are written here, since the binding cannot read them as they are.
+-- `encodes`: the call's parameters are written here, since the binding cannot read
+-- them as they are.
 local attempt
-function attempt(session, flags, timeout, started, number, encodes, text, ...)
+function attempt(session, flags, timeout, started, encodes, text, ...)
   local parsed, given, token, ok, more, a, b, c, d
   if encodes then
     parsed, given, token, ok, more, a, b, c, d =
@@ -70,9 +69,7 @@ function attempt(session, flags, timeout, started, number, encodes, text, ...)
     ok, more, a, b, c, d = wait(session, parsed, started, token)
   end
   if not ok and not encodes and call.needs_encoding(a) then
-    return attempt(session, flags, timeout, started, number, true, text, ...)
-  elseif not ok and may_repeat(session, a, number) then
-    return attempt(session, flags, timeout, started, number, encodes, text, ...)
+    return attempt(session, flags, timeout, started, true, text, ...)
   elseif not ok then
     call.forget_types(parsed)
     session:fail(a, parsed, started)
@@ -89,7 +86,6 @@ end
 local function run(session, flags, timeout, text, ...)
   local adapter = session.adapter
   return attempt(session, flags, timeout, begin(session),
-    adapter.password_number,
     adapter.encodes_all and call.encodes_call(session, text), text, ...)
 end
 

@@ -47,4 +47,15 @@ function M.spawn(fn, ...)
   return task
 end
 
+--- Run `fn(...)` as a task that outlives whatever runs at this moment: in nginx,
+-- the request.
+-- @tparam function fn must not raise
+function M.spawn_apart(fn, ...)
+  if park.host.spawn_apart then
+    park.host.spawn_apart(fn, ...)
+  else
+    park.host.start(M.prepare(nil, fn, ...))
+  end
+end
+
 return M

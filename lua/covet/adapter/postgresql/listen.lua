@@ -10,7 +10,6 @@ local core = require "covet.core"
 local decode = require "covet.decode"
 local errors = require "covet.error"
 local invoke = require "covet.adapter.invoke"
-local password = require "covet.adapter.password"
 local task = require "covet.task"
 
 local STREAM = core.flags.ROWS + core.flags.STREAM
@@ -65,23 +64,12 @@ local function tell_gap(adapter)
   adapter:emit("listen_gap", { pool = adapter.name, channels = channels })
 end
 
--- The listening connection was refused with a password that a function gave: the
--- driver tries again by itself.
-local function renew_password(adapter, refused)
-  local fine, err = pcall(adapter.renew or tostring, adapter, refused)
-  if not fine then
-    report("*", err)
-  end
-end
-
 local function take(adapter, batch)
   local rows, n = decode.rows(batch, array_mode.form, array_mode.types)
   for i = 1, n do
     local channel, payload, pid, gap = unpack(rows[i], 1, 4)
     if gap then
       tell_gap(adapter)
-    elseif not channel then
-      renew_password(adapter, pid)
     else
       local list = { unpack(adapter.listening.channels[channel] or {}) }
       for at = 1, #list do
@@ -194,7 +182,6 @@ function methods:listen(channel, fn)
   end
   refuse_pgbouncer(self)
   local adapter = self.adapter
-  password.prepare(adapter)
   local listening = adapter.listening or { channels = {}, count = 0 }
   adapter.listening = listening
   local listener = setmetatable({ adapter = adapter, channel = channel, fn = fn,
