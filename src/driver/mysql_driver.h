@@ -121,7 +121,7 @@ typedef enum my_stage {
 
 /** One operation on its connection, from its first call to its last. */
 typedef struct my_request {
-  covet_op *op;            /* NULL: given up */
+  covet_op *op; /* NULL: given up, which may be found after each call */
   my_statement *statement; /* NULL: in the text protocol */
   my_verb verb;
   my_stage stage;

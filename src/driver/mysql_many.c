@@ -42,6 +42,10 @@ static void on_undone(my_connection *connection)
     my_request_after(connection);
     return;
   }
+  if (my_request_is_stopped(&connection->request)) {
+    my_request_after(connection);
+    return;
+  }
   many->mode = MANY_SINGLE;
   many->first = 0;
   many->affected = 0;

@@ -76,8 +76,13 @@ static const char *text_before(my_connection *connection)
 
 static void before(my_connection *connection)
 {
-  const char *text = text_before(connection);
+  const char *text;
 
+  if (my_request_is_stopped(&connection->request)) {
+    my_request_after(connection);
+    return;
+  }
+  text = text_before(connection);
   if (text == NULL) {
     my_run(connection);
     return;

@@ -204,6 +204,11 @@ static void on_sent(my_connection *connection)
     my_request_after(connection);
     return;
   }
+  if (my_request_is_stopped(request)) {
+    request->stale = true; /* the server has a part of them */
+    my_request_after(connection);
+    return;
+  }
   request->long_offset += connection->text_length;
   if (request->long_offset >=
       (size_t) request->op->params[request->long_param].length) {
@@ -220,11 +225,6 @@ static void send_long(my_connection *connection)
   covet_op *op = request->op;
   const covet_cell *cell;
 
-  if (my_request_is_stopped(request)) {
-    request->stale = true; /* the server has a part of them */
-    my_request_after(connection);
-    return;
-  }
   while (request->long_param < op->param_count &&
          op->params[request->long_param].length <= MY_LONG_PARAM) {
     request->long_param++;
@@ -384,6 +384,10 @@ void my_run(my_connection *connection)
 {
   my_request *request = &connection->request;
 
+  if (my_request_is_stopped(request)) {
+    my_request_after(connection);
+    return;
+  }
   if (request->text) {
     run_text(connection);
     return;
