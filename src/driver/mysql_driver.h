@@ -515,6 +515,9 @@ bool my_check_params(my_connection *connection, covet_op *op);
 void my_many_begin(my_connection *connection);
 void my_many_free(my_request *request);
 
+/** The request's present statement is about to be dropped. */
+void my_many_leave(my_request *request);
+
 /* --- mysql_verb.c --------------------------------------------------------------- */
 
 my_verb my_verb_of(const char *sql, size_t length);

@@ -290,7 +290,8 @@ void my_fault(my_connection *connection, covet_op *op)
   if (error->kind == COVET_ERROR_READ_ONLY &&
       is_demotion(connection, (unsigned) error->code)) {
     evict(connection);
-  } else if (error->kind == COVET_ERROR_CONNECTION_LOST) {
+  } else if (error->kind == COVET_ERROR_CONNECTION_LOST ||
+             error->kind == COVET_ERROR_PROTOCOL_ERROR) {
     connection->base.broken = true;
   }
 }

@@ -23,6 +23,13 @@ void my_many_free(my_request *request)
   request->many = NULL;
 }
 
+void my_many_leave(my_request *request)
+{
+  if (request->many != NULL && request->many->narrow == request->statement) {
+    request->many->narrow = NULL;
+  }
+}
+
 static void send_piece(my_connection *connection);
 
 static void fail_memory(my_connection *connection)
@@ -74,7 +81,8 @@ static bool is_of_a_row(const my_connection *connection)
   const my_request *request = &connection->request;
 
   return request->many->mode != MANY_SINGLE && request->many->rows > 1 &&
-         request->wrapped && !connection->undone && !connection->base.broken &&
+         request->wrapped && !request->stale && !connection->undone &&
+         !connection->base.broken &&
          !my_request_is_stopped(request) &&
          request->op->error->kind != COVET_ERROR_OUT_OF_MEMORY;
 }

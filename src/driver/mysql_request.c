@@ -139,11 +139,21 @@ static bool is_left_open(const my_connection *connection)
          connection->in_transaction;
 }
 
+/* Whatever is unread now would be taken for the next answer. */
+static bool is_out_of_step(const my_connection *connection)
+{
+  return connection->mysql->status != MYSQL_STATUS_READY ||
+         mysql_more_results(connection->mysql);
+}
+
 static void end(my_connection *connection)
 {
   my_request *request = &connection->request;
   covet_op *op = request->op;
 
+  if (is_out_of_step(connection)) {
+    connection->base.broken = true;
+  }
   if (op != NULL && is_incomplete(request)) {
     my_fault_stopped(request);
   } else if (is_left_open(connection)) {
@@ -238,6 +248,23 @@ static void retry(my_connection *connection)
   }
 }
 
+/* Rows that nobody can read are the library's to drop, with their statement; nothing
+ * else can be sent before. True: that is under way. */
+static bool drop_rows(my_connection *connection)
+{
+  my_request *request = &connection->request;
+  my_statement *statement = request->statement;
+
+  if (!request->stale || statement == NULL ||
+      connection->mysql->status == MYSQL_STATUS_READY) {
+    return false;
+  }
+  my_many_leave(request);
+  request->statement = NULL;
+  my_statement_end(statement, false);
+  return my_statements_close(connection, my_request_after);
+}
+
 void my_request_after(my_connection *connection)
 {
   my_request *request = &connection->request;
@@ -248,6 +275,9 @@ void my_request_after(my_connection *connection)
   if (request->stale && !request->has_error && !request->retried &&
       !my_request_is_stopped(request)) {
     retry(connection);
+    return;
+  }
+  if (drop_rows(connection)) {
     return;
   }
   if (!request->wrapped) {
@@ -270,7 +300,17 @@ static bool is_worth_another(const my_connection *connection, unsigned code)
          !my_request_is_stopped(request) &&
          !(request->op->flags & COVET_QUERY_MANY) &&
          (code == ER_NEED_REPREPARE || code == ER_UNKNOWN_STMT_HANDLER ||
-          (code == CR_NEW_STMT_METADATA && request->verb == MY_VERB_SELECT));
+          (code == CR_NEW_STMT_METADATA &&
+           (request->verb == MY_VERB_SELECT || request->verb == MY_VERB_WITH)));
+}
+
+/* What has run is not run again for its rows. */
+static void fault_columns(my_request *request)
+{
+  my_refuse(request->op, COVET_ERROR_DATABASE_ERROR,
+            "the columns have changed since the statement was prepared: %s",
+            request->wrapped ? "it was rolled back"
+                             : "it was done, but its rows cannot be read");
 }
 
 void my_request_fail(my_connection *connection)
@@ -283,6 +323,7 @@ void my_request_fail(my_connection *connection)
     return;
   }
   my_note_error(connection);
+  request->stale = request->stale || code == CR_NEW_STMT_METADATA;
   if (is_worth_another(connection, code)) {
     request->stale = true;
     return;
@@ -292,6 +333,8 @@ void my_request_fail(my_connection *connection)
   }
   if (code == ER_QUERY_INTERRUPTED && my_request_is_stopped(request)) {
     my_fault_stopped(request);
+  } else if (code == CR_NEW_STMT_METADATA) {
+    fault_columns(request);
   } else {
     my_fault(connection, request->op);
     if (request->op->error->kind == COVET_ERROR_CONNECTION_LOST &&

@@ -1,0 +1,75 @@
+-- Results that are other than what was prepared for, and those that nobody reads.
+local fails = require "spec.support.fails"
+local mysql = require "spec.support.mysql"
+
+mysql.describe("results of MariaDB", function()
+  local database, db
+
+  local function open(changes)
+    local options = { max_pool_size = 1 }
+    for name, value in pairs(changes or {}) do
+      options[name] = value
+    end
+    return mysql.open(options, database.url)
+  end
+
+  before_each(function()
+    database = mysql.fresh_database()
+    db = open()
+  end)
+
+  after_each(function()
+    database:drop()
+  end)
+
+  local function usable(session)
+    for i = 1, 3 do
+      assert.equal(i, session:fetch_value("select ?", i))
+    end
+  end
+
+  it("a query whose columns have become more is prepared anew", function()
+    db:execute "create table t (a int)"
+    db:execute "insert into t values (1)"
+    for _, text in ipairs { "select * from t", "with w as (select * from t) select * from w" } do
+      assert.same({ a = 1 }, db:fetch_one(text))
+      mysql.client(database.url, "alter table t add column b int default 2")
+      assert.same({ a = 1, b = 2 }, db:fetch_one(text))
+      usable(db)
+      db:execute "alter table t drop column b"
+      assert.same({ a = 1 }, db:fetch_one(text))
+      usable(db)
+    end
+  end)
+
+  it("an INSERT whose columns have become more is done once, and its rows are not told", function()
+    db:execute "create table t (a int)"
+    local text = "insert into t (a) values (?) returning *"
+    assert.same({ { a = 1 } }, db:fetch_all(text, 1))
+    mysql.client(database.url, "alter table t add column b int default 2")
+    local err = fails("database_error", db, "fetch_all", text, 2)
+    assert.matches("was done", err.message)
+    assert.same({ 1, 2 }, (db:fetch_column "select a from t"))
+    assert.same({ { a = 3, b = 2 } }, db:fetch_all(text, 3))
+    mysql.client(database.url, "alter table t add column c int default 3")
+    db:transaction(function(tx)
+      fails("database_error", tx, "fetch_all", text, 4)
+      usable(tx)
+      assert.same({ { a = 5, b = 2, c = 3 } }, tx:fetch_all(text, 5))
+    end)
+    assert.same({ 1, 2, 3, 4, 5 }, (db:fetch_column "select a from t"))
+  end)
+
+  it("a list whose columns have become more is rolled back", function()
+    db:execute "create table t (a int)"
+    local text = "insert into t (a) values (?) returning *"
+    db:execute_many(text, { { 1 }, { 2 } })
+    mysql.client(database.url, "alter table t add column b int default 2")
+    local _, err = db.try:execute_many(text, { { 3 }, { 4 } })
+    assert.matches("rolled back", err.message)
+    usable(db)
+    assert.same({ 1, 2 }, (db:fetch_column "select a from t"))
+    db:execute_many(text, { { 3 }, { 4 } })
+    assert.same({ 1, 2, 3, 4 }, (db:fetch_column "select a from t"))
+  end)
+end)
