@@ -72,4 +72,20 @@ mysql.describe("results of MariaDB", function()
     db:execute_many(text, { { 3 }, { 4 } })
     assert.same({ 1, 2, 3, 4 }, (db:fetch_column "select a from t"))
   end)
+
+  for _, threads in ipairs { false, true } do
+    it("an init_command with rows, after a reset; threads = " .. tostring(threads), function()
+      local other = open { init_command = "set @x = 1; select 5; select 6 union select 7",
+        thread_per_connection = threads }
+      local id = other:fetch_value "select connection_id()"
+      for i = 1, 3 do
+        other:with(function(held)
+          held:execute("set @x = " .. i + 1)
+        end)
+        assert.equal(1, other:fetch_value "select @x")
+        usable(other)
+      end
+      assert.equal(id, other:fetch_value "select connection_id()")
+    end)
+  end
 end)

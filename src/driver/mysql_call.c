@@ -166,6 +166,39 @@ static void block_text_next(my_connection *c)
   c->answer = mysql_next_result(c->mysql);
 }
 
+static void end_skip(my_connection *c)
+{
+  c->answer = c->skipped == NULL && mysql_errno(c->mysql) != 0;
+  mysql_free_result(c->skipped);
+  c->skipped = NULL;
+}
+
+static int start_skip(my_connection *c)
+{
+  int waits = mysql_store_result_start(&c->skipped, c->mysql);
+
+  if (waits == 0) {
+    end_skip(c);
+  }
+  return waits;
+}
+
+static int resume_skip(my_connection *c, int events)
+{
+  int waits = mysql_store_result_cont(&c->skipped, c->mysql, events);
+
+  if (waits == 0) {
+    end_skip(c);
+  }
+  return waits;
+}
+
+static void block_skip(my_connection *c)
+{
+  c->skipped = mysql_store_result(c->mysql);
+  end_skip(c);
+}
+
 static int start_close(my_connection *c)
 {
   return mysql_stmt_close_start(&c->flag, c->closing_statement->handle);
@@ -222,6 +255,7 @@ CALL(next);
 CALL(query);
 CALL(text_rows);
 CALL(text_next);
+CALL(skip);
 CALL(close);
 CALL(ping);
 CALL(reset);

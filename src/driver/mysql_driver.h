@@ -194,6 +194,7 @@ struct my_connection {
   int answer;       /* of the call */
   my_bool flag;     /* of the call */
   MYSQL_ROW text_row;
+  MYSQL_RES *skipped; /* by a call that is under way */
   const char *text; /* to be sent, or prepared */
   size_t text_length;
   my_worker *worker; /* NULL: calls do not block */
@@ -364,6 +365,7 @@ extern const my_call my_call_next;
 extern const my_call my_call_query; /* `text` */
 extern const my_call my_call_text_rows;
 extern const my_call my_call_text_next;
+extern const my_call my_call_skip;  /* the rows of the text protocol */
 extern const my_call my_call_close; /* `closing_statement` */
 extern const my_call my_call_ping;
 extern const my_call my_call_reset;

@@ -7,13 +7,25 @@
 
 /* --- Statements of ours ------------------------------------------------------------------------ */
 
-static void on_own(my_connection *connection)
+static void on_own(my_connection *connection);
+
+static void next_own(my_connection *connection)
 {
   if (connection->answer == 0 && mysql_more_results(connection->mysql)) {
     my_make(connection, &my_call_text_next, on_own);
     return;
   }
   connection->own_done(connection);
+}
+
+/* The user's init_command may have rows. */
+static void on_own(my_connection *connection)
+{
+  if (connection->answer == 0 && connection->mysql->field_count > 0) {
+    my_make(connection, &my_call_skip, next_own);
+    return;
+  }
+  next_own(connection);
 }
 
 void my_own(my_connection *connection, const char *text, my_done done)
