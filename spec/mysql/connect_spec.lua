@@ -3,6 +3,7 @@
 local covet = require "covet"
 local fails = require "spec.support.fails"
 local mysql = require "spec.support.mysql"
+local proxy = require "spec.support.proxy"
 local tmp = require "spec.support.tmp"
 local wait = require "spec.support.wait"
 
@@ -227,5 +228,29 @@ mysql.describe("connecting to MariaDB", function()
     timer:join()
     local limit = os.getenv "COVET_SPEC_BUILD" == "asan" and 0.2 or 0.05 -- machines are shared
     assert.is_true(worst < limit, "the loop stood still for " .. worst .. " s")
+  end)
+
+  it("a server that asks for a file while a session is set up gets none", function()
+    local path = tmp.path()
+    local file = assert(io.open(path, "w"))
+    file:write "a secret\n"
+    file:close()
+    local asked, sent = false, ""
+    local front = proxy.start(mysql.options(mysql.url).port, function(data)
+      if asked then
+        sent = sent .. data
+      elseif data:find("SET time_zone", 1, true) then
+        asked = true
+        return string.char(#path + 1, 0, 0, 1, 0xFB) .. path
+      end
+    end)
+    local db = mysql.adapter { host = "127.0.0.1", port = front.port, local_infile = true,
+      connect_timeout = 1 }
+    pcall(db.connect, db)
+    assert.is_true(asked)
+    assert.equal("\0\0\0\2", sent:sub(1, 4)) -- an empty file
+    assert.is_nil(sent:find("secret", 1, true))
+    db:disconnect(1)
+    front:stop()
   end)
 end)

@@ -558,7 +558,8 @@ void my_cancel_forget(my_connection *connection);
 
 /* --- mysql_infile.c ------------------------------------------------------------- */
 
-/** Refuse the server's requests for files, or those that no statement made. */
-void my_infile_guard(my_connection *connection);
+/** Refuse the server's requests for files, or those that no statement of the
+ *  connection (NULL: there is none yet) made. */
+void my_infile_guard(MYSQL *mysql, my_connection *connection);
 
 #endif

@@ -103,13 +103,14 @@ static void set_authentication(MYSQL *mysql, const my_options *options)
                        options->ssl == MY_SSL_DISABLE ? hidden : all);
 }
 
-static void set_options(MYSQL *mysql, const my_options *options)
+static void set_options(MYSQL *mysql, const my_options *options,
+                        bool for_queries)
 {
   unsigned seconds =
       (unsigned) ((options->connect_timeout_us + 999999) / 1000000);
   unsigned protocol =
       options->unix_socket == NULL ? MYSQL_PROTOCOL_TCP : MYSQL_PROTOCOL_SOCKET;
-  unsigned infile = options->local_infile;
+  unsigned infile = for_queries && options->local_infile;
   size_t packet = (size_t) 1 << 30; /* the server's own limit is looked at */
 
   if (seconds > 0) {
@@ -149,7 +150,8 @@ bool my_errand_connect(my_errand *base, bool for_queries)
     covet_error_set(&base->error, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
     return false;
   }
-  set_options(base->mysql, options);
+  my_infile_guard(base->mysql, NULL);
+  set_options(base->mysql, options, for_queries);
   if (for_queries && !options->threads) {
     (void) mysql_options(base->mysql, MYSQL_OPT_NONBLOCK, &stack);
   }

@@ -1,6 +1,6 @@
 /* LOAD DATA LOCAL: the server asks for a file by its name, and a server that is not
- * to be trusted would ask for any. It gets one only where the option allows that,
- * and the statement that runs names it. */
+ * to be trusted would ask for any, at any time. It gets one only where the option
+ * allows that, and the statement that runs names it: none while connecting. */
 #include "mysql_driver.h"
 
 #include <errmsg.h>
@@ -50,6 +50,12 @@ static int begin(void **pointer, const char *name, void *data)
     return 1;
   }
   state->file = -1;
+  if (connection == NULL) {
+    return refuse(state, CR_UNKNOWN_ERROR,
+                  "the server asked for the file %.200s, which no statement "
+                  "names",
+                  name);
+  }
   if (!connection->adapter->options.local_infile) {
     return refuse(state, CR_UNKNOWN_ERROR,
                   "the server asked for the file %.200s: local_infile is off",
@@ -97,8 +103,7 @@ static int tell(void *pointer, char *text, unsigned size)
   return state == NULL ? CR_OUT_OF_MEMORY : state->code;
 }
 
-void my_infile_guard(my_connection *connection)
+void my_infile_guard(MYSQL *mysql, my_connection *connection)
 {
-  mysql_set_local_infile_handler(connection->mysql, begin, take, end, tell,
-                                 connection);
+  mysql_set_local_infile_handler(mysql, begin, take, end, tell, connection);
 }

@@ -180,7 +180,7 @@ static void take_over(my_connection *connection, my_errand *errand,
   connection->mysql = errand->mysql;
   connection->facts = errand->facts;
   errand->mysql = NULL;
-  my_infile_guard(connection);
+  my_infile_guard(connection->mysql, connection);
   if (my_io_start(connection) != 0 ||
       (connection->adapter->options.threads && !my_worker_start(connection))) {
     covet_error_set(error, COVET_ERROR_CONNECTION_FAILED,
