@@ -40,4 +40,25 @@ mysql.describe("lists of rows that fail on MariaDB", function()
       front:stop()
     end)
   end
+
+  it("only a row that stands alone is written several times", function()
+    local other = open { bulk = "rewrite" }
+    local function stored(text, rows, expected)
+      other:execute "create or replace table a (v varchar(20), `values` int, values_of int default 0)"
+      other:execute_many(text, rows)
+      assert.same(expected, (other:fetch_column "select v from a"), text)
+    end
+    local three = { { "a" }, { "b" }, { "c" } }
+    stored("insert into a (v) values (?), ('x')", three, { "a", "x", "b", "x", "c", "x" })
+    stored("insert into a (v) values ('x') , (?)", three, { "x", "a", "x", "b", "x", "c" })
+    stored("insert into a (v) values (?) , ('x') ; ", three, { "a", "x", "b", "x", "c", "x" })
+    for _, text in ipairs {
+      "insert into a (v) values (?)", "insert into a (v) VALUES(?) ; ",
+      "insert into a (v, values_of) values (?, 1)", "insert into a (v, `values`) values (?, 1)",
+      "insert into a (v) values (?) on duplicate key update v = values(v)",
+      "insert into a (v) values (?) returning v", "insert into a (values_of, v) values ((1), ?)",
+    } do
+      stored(text, three, { "a", "b", "c" })
+    end
+  end)
 end)

@@ -28,6 +28,42 @@ static bool is_comment(const char *at, const char *end)
                                          (at[0] == '/' && at[1] == '*')));
 }
 
+static bool is_of_a_word(char c)
+{
+  return isalnum((unsigned char) c) || c == '_' || c == '$' || c == '.' ||
+         (unsigned char) c >= 0x80;
+}
+
+/* Whether a word begins here, and ends with its last letter. */
+static bool is_word(const char *sql, const char *at, const char *end,
+                    const char *word)
+{
+  size_t size = strlen(word);
+
+  return (size_t) (end - at) >= size && strncasecmp(at, word, size) == 0 &&
+         (at == sql || !is_of_a_word(at[-1])) &&
+         (at + size == end || !is_of_a_word(at[size]));
+}
+
+static const char *skip_blanks(const char *at, const char *end)
+{
+  while (at < end && isspace((unsigned char) *at)) {
+    at++;
+  }
+  return at;
+}
+
+/* What stands behind the row belongs to the statement: not another row. */
+static bool ends_rows(const char *sql, const char *at, const char *end)
+{
+  at = skip_blanks(at, end);
+  if (at < end && *at == ';') {
+    return skip_blanks(at + 1, end) == end;
+  }
+  return at == end || is_word(sql, at, end, "on") ||
+         is_word(sql, at, end, "returning") || is_word(sql, at, end, "as");
+}
+
 /* The parentheses behind VALUES that hold every parameter. */
 static bool find_tuple(const char *sql, size_t length, uint32_t width,
                        const char **from, const char **to)
@@ -38,11 +74,8 @@ static bool find_tuple(const char *sql, size_t length, uint32_t width,
 
   *from = NULL;
   for (const char *at = sql; at < end; at = skip(at, end)) {
-    if (*from == NULL && end - at > 6 && strncasecmp(at, "values", 6) == 0) {
-      at += 6;
-      while (at < end && isspace((unsigned char) *at)) {
-        at++;
-      }
+    if (*from == NULL && depth == 0 && is_word(sql, at, end, "values")) {
+      at = skip_blanks(at + 6, end);
       if (at == end || *at != '(') {
         return false;
       }
@@ -52,12 +85,10 @@ static bool find_tuple(const char *sql, size_t length, uint32_t width,
       return false;
     }
     params += *at == '?';
-    if (*from != NULL) {
-      depth += (*at == '(') - (*at == ')');
-      if (depth == 0) {
-        *to = at + 1;
-        return params == width;
-      }
+    depth += (*at == '(') - (*at == ')');
+    if (*from != NULL && depth == 0) {
+      *to = at + 1;
+      return params == width && ends_rows(sql, *to, end);
     }
   }
   return false;
