@@ -187,6 +187,7 @@ struct my_connection {
   my_done done;
   my_done ran;      /* follows the last result of a statement */
   my_done own_done; /* and that of one of ours */
+  unsigned own_warnings; /* of those without rows */
   int waits;        /* for which events it is suspended; 0: it is not */
   bool looping;     /* calls are being made */
   bool paused;      /* a reader has to catch up */

@@ -1,8 +1,10 @@
 /* A list of rows for one statement. MariaDB takes many in one packet; elsewhere an
  * INSERT is written anew for several rows. Which row was at fault neither tells:
- * then the rows are run one by one, after what was done has been undone. */
+ * then the rows are run one by one, after what was done has been undone, if it can
+ * be. */
 #include "mysql_many.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,17 +41,42 @@ static void fail_memory(my_connection *connection)
   my_request_after(connection);
 }
 
-/* What was done of the list is undone, and it begins anew row by row. */
+static void forget_error(my_request *request)
+{
+  covet_op *op = request->op;
+
+  if (op->error != &op->runtime->out_of_memory) {
+    free(op->error);
+  }
+  op->error = NULL;
+  request->has_error = false;
+}
+
+static void say_kept(covet_op *op)
+{
+  if (op->error != &op->runtime->out_of_memory) {
+    (void) snprintf(op->error->hint, sizeof(op->error->hint),
+                    "rows of the list may have been kept: a table of the "
+                    "statement knows no transactions");
+  }
+}
+
+/* What was done of the list is undone, and it begins anew row by row; unless the
+ * server warns that some of it stays. */
 static void on_undone(my_connection *connection)
 {
-  struct my_many *many = connection->request.many;
+  my_request *request = &connection->request;
+  struct my_many *many = request->many;
+  bool is_kept = connection->answer != 0 || connection->own_warnings > 0;
 
   if (connection->answer != 0) {
     my_request_fail(connection);
-    my_request_after(connection);
-    return;
+  } else if (request->op != NULL && is_kept) {
+    say_kept(request->op);
+  } else if (request->op != NULL) {
+    forget_error(request);
   }
-  if (my_request_is_stopped(&connection->request)) {
+  if (is_kept || my_request_is_stopped(request)) {
     my_request_after(connection);
     return;
   }
@@ -61,16 +88,8 @@ static void on_undone(my_connection *connection)
 
 static void start_over(my_connection *connection)
 {
-  my_request *request = &connection->request;
-  covet_op *op = request->op;
-
-  if (op->error != &op->runtime->out_of_memory) {
-    free(op->error);
-  }
-  op->error = NULL;
-  request->has_error = false;
   my_own(connection,
-         request->savepoint ? "ROLLBACK TO covet_statement"
+         connection->request.savepoint ? "ROLLBACK TO covet_statement"
                             : "ROLLBACK; START TRANSACTION",
          on_undone);
 }

@@ -25,12 +25,14 @@ static void on_own(my_connection *connection)
     my_make(connection, &my_call_skip, next_own);
     return;
   }
+  connection->own_warnings += mysql_warning_count(connection->mysql);
   next_own(connection);
 }
 
 void my_own(my_connection *connection, const char *text, my_done done)
 {
   connection->own_done = done;
+  connection->own_warnings = 0;
   connection->text = text;
   connection->text_length = strlen(text);
   my_make(connection, &my_call_query, on_own);
