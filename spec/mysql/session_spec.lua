@@ -300,6 +300,25 @@ mysql.describe("sessions of MariaDB", function()
     assert.equal(3, other:fetch_value "select count(*) from t")
   end)
 
+  it("what a call on the adapter leaves open is told", function()
+    db:execute "create table t (a int)"
+    db:execute "create procedure opening() begin start transaction; insert into t values (1); end"
+    local err = fails("usage", db, "execute", "call opening()")
+    assert.matches("statement left a transaction open", err.message)
+    assert.equal(0, db:fetch_value "select count(*) from t")
+    db:transaction(function(tx)
+      tx:execute "insert into t values (2)"
+    end)
+    db:with(function(held)
+      held:execute "set autocommit = 0"
+      held:execute "insert into t values (3)"
+    end)
+    db:execute "insert into t values (4)"
+    assert.same({ 2, 4 }, (db:fetch_column "select a from t"))
+    err = fails("usage", mysql.adapter { init_command = "set autocommit = 0" }, "connect")
+    assert.matches("init_command", err.message)
+  end)
+
   it("mode and deferrable are others'", function()
     fails("usage", db, "transaction", { mode = "immediate" }, function() end)
     fails("usage", db, "transaction", { deferrable = true, read_only = true }, function() end)

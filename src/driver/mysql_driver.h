@@ -185,18 +185,18 @@ struct my_connection {
   /* the library's */
   const my_call *call; /* under way, NULL: none is */
   my_done done;
-  my_done ran;      /* follows the last result of a statement */
-  my_done own_done; /* and that of one of ours */
+  my_done ran;           /* follows the last result of a statement */
+  my_done own_done;      /* and that of one of ours */
   unsigned own_warnings; /* of those without rows */
-  int waits;        /* for which events it is suspended; 0: it is not */
-  bool looping;     /* calls are being made */
-  bool paused;      /* a reader has to catch up */
-  bool yielding;    /* reading goes on in the next turn */
-  int answer;       /* of the call */
-  my_bool flag;     /* of the call */
+  int waits;             /* for which events it is suspended; 0: it is not */
+  bool looping;          /* calls are being made */
+  bool paused;           /* a reader has to catch up */
+  bool yielding;         /* reading goes on in the next turn */
+  int answer;            /* of the call */
+  my_bool flag;          /* of the call */
   MYSQL_ROW text_row;
   MYSQL_RES *skipped; /* by a call that is under way */
-  const char *text; /* to be sent, or prepared */
+  const char *text;   /* to be sent, or prepared */
   size_t text_length;
   my_worker *worker; /* NULL: calls do not block */
 

@@ -90,7 +90,7 @@ static void start_over(my_connection *connection)
 {
   my_own(connection,
          connection->request.savepoint ? "ROLLBACK TO covet_statement"
-                            : "ROLLBACK; START TRANSACTION",
+                                       : "ROLLBACK; START TRANSACTION",
          on_undone);
 }
 
@@ -101,8 +101,7 @@ static bool is_of_a_row(const my_connection *connection)
 
   return request->many->mode != MANY_SINGLE && request->many->rows > 1 &&
          request->wrapped && !request->stale && !connection->undone &&
-         !connection->base.broken &&
-         !my_request_is_stopped(request) &&
+         !connection->base.broken && !my_request_is_stopped(request) &&
          request->op->error->kind != COVET_ERROR_OUT_OF_MEMORY;
 }
 

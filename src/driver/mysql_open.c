@@ -124,13 +124,22 @@ static bool set_up(my_errand *errand, const my_options *options)
   return fine;
 }
 
+/* Every call on the adapter would be rolled back. */
+static bool check_autocommit(my_errand *errand)
+{
+  return (errand->mysql->server_status & SERVER_STATUS_AUTOCOMMIT) != 0 ||
+         fail(errand, COVET_ERROR_USAGE,
+              "init_command turns autocommit off, which calls on the adapter "
+              "need: the option autocommit = false is for leases");
+}
+
 static void work(my_errand *errand)
 {
   const my_options *options = my_errand_options(errand);
 
   if (check_files(errand, options) && my_errand_connect(errand, true) &&
-      check_version(errand)) {
-    (void) set_up(errand, options);
+      check_version(errand) && set_up(errand, options)) {
+    (void) check_autocommit(errand);
   }
 }
 

@@ -126,17 +126,23 @@ static bool is_incomplete(const my_request *request)
          ((request->op->flags & COVET_QUERY_ROWS) || !request->ran);
 }
 
-static const char left_open[] =
-    "the script left a transaction open, which was rolled back";
+static void fault_left_open(my_request *request)
+{
+  my_refuse(request->op, COVET_ERROR_USAGE,
+            "the %s left a transaction open, which was rolled back",
+            request->script ? "script" : "statement");
+}
 
-/* A script that begins with BEGIN, on a connection that is anybody's. */
+/* What was written would be lost without a word: a script that begins with BEGIN, a
+ * procedure that does, on a connection that is anybody's. */
 static bool is_left_open(const my_connection *connection)
 {
   const my_request *request = &connection->request;
 
-  return request->script && request->op != NULL && request->op->lease == 0 &&
+  return request->op != NULL && request->op->lease == 0 && request->ran &&
          !request->has_error && request->op->error == NULL &&
-         connection->in_transaction;
+         connection->in_transaction && request->verb != MY_VERB_SELECT &&
+         request->verb != MY_VERB_SHOW;
 }
 
 /* Whatever is unread now would be taken for the next answer. */
@@ -157,7 +163,7 @@ static void end(my_connection *connection)
   if (op != NULL && is_incomplete(request)) {
     my_fault_stopped(request);
   } else if (is_left_open(connection)) {
-    my_refuse(op, COVET_ERROR_USAGE, "%s", left_open);
+    fault_left_open(request);
   }
   covet_spin_end(&connection->spin, connection->runtime,
                  connection->adapter->options.busy_poll_us);
@@ -179,7 +185,7 @@ static void leave_open(my_connection *connection)
   request->marked = false;
   if (request->op == NULL || request->op->lease == 0) {
     if (request->op != NULL) {
-      my_refuse(request->op, COVET_ERROR_USAGE, "%s", left_open);
+      fault_left_open(request);
     }
     request->has_error = true;
     my_own(connection, "ROLLBACK", on_after);
