@@ -100,6 +100,24 @@ mysql.describe("MariaDB that goes away", function()
     eventually(0, "select count(*) from entries")
   end)
 
+  it("a transaction that may have been committed by what it ran last", function()
+    db:execute "create procedure slow() begin commit; do sleep(20); end"
+    for _, text in ipairs { "create table late as select sleep(20) as a", "call slow()",
+      "insert into entries values (2, 'x'); do sleep(20)" } do
+      db:execute "delete from entries"
+      local fine, err = during(function()
+        db:transaction(function(tx)
+          tx:execute "insert into entries values (1, 'kept')"
+          tx:execute(text)
+        end)
+      end, kill_connection "%sleep(20)%")
+      assert.is_false(fine)
+      is_lost(err)
+      assert.equal("idempotent_only", err.retry, text)
+      recovers()
+    end
+  end)
+
   it("an idle connection that is killed is noticed, and told", function()
     local closed = 0
     db:on("close", function() closed = closed + 1 end)

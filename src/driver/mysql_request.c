@@ -353,11 +353,19 @@ void my_request_fail(my_connection *connection)
 
 /* --- Lost and given up ---------------------------------------------------------------------- */
 
+/* Scripts, procedures and what defines data may have committed, in a transaction
+ * too. */
+static bool may_have_committed(const my_request *request)
+{
+  return request->script || request->verb == MY_VERB_OTHER ||
+         !(request->was_inside || request->wrapped);
+}
+
 /* What was rolled back with the connection, or never begun, can be tried again. */
 static bool is_safe_to_retry(const my_request *request)
 {
-  return !request->ran || request->was_inside || request->wrapped ||
-         request->verb == MY_VERB_SELECT || request->verb == MY_VERB_SHOW;
+  return !request->ran || request->verb == MY_VERB_SELECT ||
+         request->verb == MY_VERB_SHOW || !may_have_committed(request);
 }
 
 static void fault_lost(my_connection *connection, my_request *request)
