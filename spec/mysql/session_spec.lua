@@ -186,6 +186,23 @@ mysql.describe("sessions of MariaDB", function()
     assert.equal(3, db:fetch_value "select count(*) from t")
   end)
 
+  it("a script that ends the transaction around it is noticed and told", function()
+    db:execute "create table t (a int)"
+    local err = fails("transaction_aborted", db, "transaction", function(tx)
+      tx:execute "insert into t values (1)"
+      tx:execute "create table s (x int); insert into s values (1)"
+      tx:execute "insert into t values (2)"
+    end)
+    assert.matches("ended by a script", err.message)
+    assert.equal(1, db:fetch_value "select count(*) from s")
+    assert.same({ 1 }, (db:fetch_column "select a from t"))
+    err = fails("transaction_aborted", db, "transaction", function(tx)
+      fails("undefined_table", tx, "execute", "create table v (x int); insert into nonsense values (1)")
+      tx:execute "insert into t values (2)"
+    end)
+    assert.matches("ended by a script", err.message)
+  end)
+
   local function two_rows(wide)
     wide:execute "create table locks (id int primary key, n int)"
     wide:execute "insert into locks values (1, 0), (2, 0)"

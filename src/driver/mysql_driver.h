@@ -210,6 +210,7 @@ struct my_connection {
   bool resetting;
   char *reset_text;      /* being sent */
   char committed_by[32]; /* what ended the transaction behind its back */
+  bool ended_by_script;  /* the same, in a script */
   char first_error[256]; /* of what ended it */
   covet_stmt_cache statements;
   covet_queue unwanted; /* statements to be closed, by `node` */

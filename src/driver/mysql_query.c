@@ -119,6 +119,12 @@ static bool check_inside(my_connection *connection, covet_op *op)
               connection->committed_by);
     return false;
   }
+  if (connection->ended_by_script) {
+    my_refuse(op, COVET_ERROR_TRANSACTION_ABORTED,
+              "the transaction was ended by a script in it, with a statement "
+              "that MySQL commits before and after");
+    return false;
+  }
   my_refuse(op, COVET_ERROR_TRANSACTION_ABORTED,
             "the transaction was rolled back by an earlier error");
   if (connection->first_error[0] != '\0') {
@@ -194,6 +200,7 @@ static void note_beginning(my_connection *connection, const covet_op *op,
                                 !(op->flags & COVET_QUERY_INSIDE))) {
     connection->read_only = my_mentions(op->sql, op->sql_length, "read only");
     connection->committed_by[0] = '\0';
+    connection->ended_by_script = false;
     connection->first_error[0] = '\0';
     connection->undone = false;
   }

@@ -195,6 +195,17 @@ static void leave_open(my_connection *connection)
   end(connection);
 }
 
+/* A statement of a script has ended the transaction around it, and its savepoint:
+ * what comes next in the transaction is refused. */
+static bool has_ended_transaction(const my_connection *connection)
+{
+  const my_request *request = &connection->request;
+
+  return request->script && request->savepoint && !connection->in_transaction &&
+         !connection->undone &&
+         my_last_error(connection) == ER_SP_DOES_NOT_EXIST;
+}
+
 static void on_after(my_connection *connection)
 {
   my_request *request = &connection->request;
@@ -209,7 +220,9 @@ static void on_after(my_connection *connection)
       leave_open(connection);
       return;
     }
-    if (!request->has_error) {
+    if (has_ended_transaction(connection)) {
+      connection->ended_by_script = true;
+    } else if (!request->has_error) {
       my_request_fail(connection);
     }
   }
