@@ -31,6 +31,13 @@ mysql.describe("connecting to MariaDB", function()
     assert.equal(1, db:fetch_value "select 1")
   end)
 
+  it("not in a charset in which quoting is not safe", function()
+    for _, name in ipairs { "big5", "cp932", "gbk", "GBK", "sjis" } do
+      local err = fails("usage", covet.mysql, { charset = name })
+      assert.matches("charset", err.message)
+    end
+  end)
+
   it("without a database", function()
     local db = mysql.open { database = false }
     assert.is_nil(db:fetch_value "select database()")

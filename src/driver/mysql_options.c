@@ -316,6 +316,21 @@ static int read_url(reader *r, const covet_url *url)
 
 /* --- What follows from them ---------------------------------------------------------- */
 
+/* A letter may end in the byte of a backslash or quote there, which quoting takes
+ * for one. */
+static bool is_ambiguous(const char *charset)
+{
+  static const char *const unsafe[] = {"big5", "cp932", "gb18030", "gbk",
+                                       "sjis"};
+
+  for (size_t i = 0; i < sizeof(unsafe) / sizeof(unsafe[0]); i++) {
+    if (strcasecmp(charset, unsafe[i]) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
 static int check(reader *r)
 {
   const my_options *options = r->options;
@@ -325,6 +340,13 @@ static int check(reader *r)
     covet_error_set(r->error, COVET_ERROR_USAGE,
                     "option charset: libmariadb knows no '%.40s'; utf8mb4 is "
                     "the one for all texts",
+                    options->charset);
+    return COVET_EUSAGE;
+  }
+  if (is_ambiguous(options->charset)) {
+    covet_error_set(r->error, COVET_ERROR_USAGE,
+                    "option charset: quoted texts are not safe in %.40s; "
+                    "utf8mb4 is the one for all texts",
                     options->charset);
     return COVET_EUSAGE;
   }
