@@ -2,7 +2,9 @@
 local covet = require "covet"
 local fails = require "spec.support.fails"
 local mysql = require "spec.support.mysql"
+local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
+local uv = require "luv"
 local wait = require "spec.support.wait"
 
 mysql.describe("sessions of MariaDB", function()
@@ -425,6 +427,31 @@ mysql.describe("sessions of MariaDB", function()
     _, err = other.try:execute "load data local infile '/nowhere/at/all' into table t"
     assert.is_table(err)
     assert.equal(1, other:fetch_value "select count(*) from t")
+  end)
+
+  it("files to be loaded: by their whole name, and regular ones", function()
+    local other = open { local_infile = true }
+    other:execute "create table t (line varchar(1000))"
+    local folder = tmp.path()
+    assert(uv.fs_mkdir(folder, tonumber("755", 8)))
+    local path = folder .. "/it's \"a\" \\ file"
+    local file = assert(io.open(path, "w"))
+    file:write "a line\n"
+    file:close()
+    for _, text in ipairs {
+      "load data local infile " .. other:quote_literal(path) .. " into table t",
+      "LOAD DATA LOCAL INFILE '" .. path:gsub("\\", "\\\\"):gsub("'", "''") .. "' into table t",
+      'load data local infile\n"' .. path:gsub("\\", "\\\\"):gsub('"', '""') .. '" into table t',
+    } do
+      assert.equal(1, other:execute(text).affected_rows, text)
+    end
+    local fifo = folder .. "/fifo"
+    assert.equal(0, process.run({ "mkfifo", fifo }).status)
+    for _, name in ipairs { fifo, folder } do
+      local _, err = other.try:execute(("load data local infile '%s' into table t"):format(name))
+      assert.matches("no regular file", err.message)
+    end
+    assert.equal(3, other:fetch_value "select count(*) from t")
   end)
 
   it("packets beyond the server's limit are refused, and the limit named", function()

@@ -3,12 +3,15 @@
  * allows that, and the statement that runs names it: none while connecting. */
 #include "mysql_driver.h"
 
+#include <ctype.h>
 #include <errmsg.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct infile {
@@ -17,20 +20,77 @@ typedef struct infile {
   char text[LOCAL_INFILE_ERROR_LEN];
 } infile;
 
-static bool names_file(const my_request *request, const char *name)
+/* The letter behind a backslash, as the server reads it. */
+static char unescaped(char c)
 {
-  size_t length = strlen(name);
-  const char *sql = request->sql;
+  static const char from[] = "0bnrtZ";
+  static const char to[] = "\0\b\n\r\t\032";
+  const char *found = c == '\0' ? NULL : strchr(from, c);
 
-  if (request->verb != MY_VERB_LOAD || length == 0) {
+  return found == NULL ? c : to[found - from];
+}
+
+/* Whether the literal that begins here is the name. */
+static bool is_literal_of(const char *at, const char *end, const char *name)
+{
+  char quote = at < end ? *at : '\0';
+
+  if (quote != '\'' && quote != '"') {
     return false;
   }
-  for (size_t i = 0; i + length <= request->sql_length; i++) {
-    if (memcmp(sql + i, name, length) == 0) {
-      return true;
+  for (at++; at < end; at++) {
+    char c = *at;
+
+    if (c == quote && (at + 1 == end || at[1] != quote)) {
+      return *name == '\0';
+    }
+    if ((c == quote || c == '\\') && ++at < end) {
+      c = c == quote ? c : unescaped(*at);
+    }
+    if (c == '\0' || c != *name++) {
+      return false;
     }
   }
   return false;
+}
+
+/* LOAD DATA ... LOCAL INFILE 'name' */
+static bool names_file(const my_request *request, const char *name)
+{
+  static const char word[] = "infile";
+  const char *end = request->sql + request->sql_length;
+  const char *at = request->sql;
+
+  if (request->verb != MY_VERB_LOAD) {
+    return false;
+  }
+  while ((size_t) (end - at) >= sizeof(word) &&
+         strncasecmp(at, word, sizeof(word) - 1) != 0) {
+    at++;
+  }
+  if ((size_t) (end - at) < sizeof(word)) {
+    return false;
+  }
+  at += sizeof(word) - 1;
+  while (at < end && isspace((unsigned char) *at)) {
+    at++;
+  }
+  return is_literal_of(at, end, name);
+}
+
+/* Of a file nothing is waited for: the loop stands still while it is read. */
+static bool open_file(infile *state, const char *name)
+{
+  struct stat found;
+
+  state->file = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (state->file >= 0 &&
+      (fstat(state->file, &found) != 0 || !S_ISREG(found.st_mode))) {
+    (void) close(state->file);
+    state->file = -1;
+    errno = ENOTSUP;
+  }
+  return state->file >= 0;
 }
 
 static int refuse(infile *state, int code, const char *text, const char *name)
@@ -67,10 +127,13 @@ static int begin(void **pointer, const char *name, void *data)
                   "does not name",
                   name);
   }
-  state->file = open(name, O_RDONLY | O_CLOEXEC);
-  return state->file < 0
-             ? refuse(state, errno, "the file %.200s cannot be read", name)
-             : 0;
+  if (open_file(state, name)) {
+    return 0;
+  }
+  return refuse(state, errno,
+                errno == ENOTSUP ? "%.200s is no regular file"
+                                 : "the file %.200s cannot be read",
+                name);
 }
 
 static int take(void *pointer, char *buffer, unsigned size)
