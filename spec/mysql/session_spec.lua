@@ -3,6 +3,7 @@ local covet = require "covet"
 local fails = require "spec.support.fails"
 local mysql = require "spec.support.mysql"
 local process = require "spec.support.process"
+local proxy = require "spec.support.proxy"
 local tmp = require "spec.support.tmp"
 local uv = require "luv"
 local wait = require "spec.support.wait"
@@ -91,6 +92,23 @@ mysql.describe("sessions of MariaDB", function()
     assert.is_nil(db:fetch_value "select @mine")
     db:execute "set @mine = 5; set @other = 6"
     assert.is_nil(db:fetch_value "select @mine")
+  end)
+
+  it("a call does not wait for the reset that follows it", function()
+    local reset = "\1\0\0\0\31" -- COM_RESET_CONNECTION
+    local front = proxy.start(mysql.options(mysql.url).port, function(data)
+      return nil, data:find(reset, 1, true) and 2 or nil
+    end)
+    local other = open { host = "127.0.0.1", port = front.port }
+    local id = other:fetch_value "select connection_id()"
+    local started = wait.now()
+    other:execute { "set @mine = 5", timeout = 0.5 }
+    assert.is_true(wait.now() - started < 1)
+    fails("pool_timeout", other, "fetch_value", { "select @mine", timeout = 0.2 })
+    assert.is_nil(other:fetch_value "select @mine")
+    assert.equal(id, other:fetch_value "select connection_id()")
+    other:disconnect()
+    front:stop()
   end)
 
   it("reset = never leaves it, reset = always does not ask", function()

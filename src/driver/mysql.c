@@ -214,7 +214,7 @@ static covet_step dispatch(my_connection *connection, covet_op *op)
     if (!my_needs_reset(connection)) {
       return COVET_STEP_DONE;
     }
-    my_reset(connection, op);
+    my_reset(connection);
     return COVET_STEP_PENDING;
   }
   return my_query(connection, op);

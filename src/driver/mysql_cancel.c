@@ -56,7 +56,7 @@ static void recover(my_connection *connection)
     return;
   }
   if (base->state == COVET_CONNECTION_BUSY && my_needs_reset(connection)) {
-    my_reset(connection, NULL);
+    my_reset(connection);
     return;
   }
   covet_connection_recovered(base);
@@ -132,6 +132,14 @@ void my_kill(my_connection *connection)
            on_patience_over);
 }
 
+/* The operation has ended, all but the reset that follows it: its outcome is told
+ * without that. */
+static bool is_reset_only(const my_connection *connection, const covet_op *op)
+{
+  return connection->resetting && op == connection->base.running &&
+         connection->base.state == COVET_CONNECTION_BUSY;
+}
+
 void my_cancel(covet_connection *base, covet_op *op)
 {
   my_connection *connection = my_connection_of(base);
@@ -142,5 +150,7 @@ void my_cancel(covet_connection *base, covet_op *op)
     my_leave_waiting(connection, op);
   } else if (op == connection->request.op) {
     my_kill(connection);
+  } else if (is_reset_only(connection, op)) {
+    covet_connection_quarantine(base, op);
   }
 }

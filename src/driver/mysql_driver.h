@@ -540,8 +540,9 @@ size_t my_first_word(const char *sql, size_t length, const char **word);
 /** Whether there is anything to be reset. */
 bool my_needs_reset(const my_connection *connection);
 
-/** Make the session as new; `op` (NULL: nobody's) ends with that. */
-void my_reset(my_connection *connection, covet_op *op);
+/** Make the session as new: with that ends what the connection runs, or its
+ *  quarantine. */
+void my_reset(my_connection *connection);
 
 /* --- mysql_cancel.c ------------------------------------------------------------- */
 

@@ -93,7 +93,7 @@ static void conclude(my_connection *connection, covet_op *op)
     my_cancel_settled(connection); /* the kill may have ended before */
   } else if (base->state == COVET_CONNECTION_BUSY &&
              my_needs_reset(connection)) {
-    my_reset(connection, op); /* nobody leased it to change it */
+    my_reset(connection); /* nobody leased it to change it */
     return;
   } else {
     my_timer(connection, 0, NULL);

@@ -48,7 +48,7 @@ static void end(my_connection *connection)
   if (base->running != NULL) {
     my_settle(connection, base->running, COVET_STEP_DONE);
   } else {
-    my_cancel_settled(connection);
+    covet_connection_recovered(base);
   }
 }
 
@@ -140,9 +140,8 @@ static void on_rolled_back(my_connection *connection)
   on_ended(connection);
 }
 
-void my_reset(my_connection *connection, covet_op *op)
+void my_reset(my_connection *connection)
 {
-  (void) op; /* what the connection runs ends with it */
   connection->resetting = true;
   my_timer(connection, RESET_US, on_overdue);
   if (!is_wanted(connection)) {
