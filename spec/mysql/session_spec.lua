@@ -182,6 +182,17 @@ mysql.describe("sessions of MariaDB", function()
     end
   end)
 
+  it("a transaction's isolation level costs no reset, and goes with it", function()
+    local count = resets(db)
+    for _ = 1, 3 do
+      db:transaction({ isolation = "serializable" }, function(tx)
+        tx:execute "do 1"
+      end)
+    end
+    assert.equal("REPEATABLE-READ", (db:fetch_value "select @@tx_isolation"))
+    assert.equal(count, resets(db))
+  end)
+
   it("a statement that commits by itself is noticed and told", function()
     db:execute "create table t (a int)"
     local err = fails("transaction_aborted", db, "transaction", function(tx)

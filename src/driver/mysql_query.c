@@ -224,7 +224,8 @@ static covet_step begin(my_connection *connection, covet_op *op)
       (op->flags & (COVET_QUERY_SCRIPT | COVET_QUERY_TRANSACTION)) != 0;
   request->was_inside = (op->flags & COVET_QUERY_INSIDE) != 0;
   note_beginning(connection, op, verb);
-  if (my_changes_session(op->sql, op->sql_length, verb)) {
+  if (!(op->flags & COVET_QUERY_TRANSACTION) &&
+      my_changes_session(op->sql, op->sql_length, verb)) {
     connection->dirty = true;
   }
   connection->sent_us = covet_now_us();

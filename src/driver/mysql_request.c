@@ -157,6 +157,10 @@ static void end(my_connection *connection)
   my_request *request = &connection->request;
   covet_op *op = request->op;
 
+  if (request->has_error && op != NULL &&
+      (op->flags & COVET_QUERY_TRANSACTION)) {
+    connection->dirty = true; /* its isolation level may be left to the next */
+  }
   if (is_out_of_step(connection)) {
     connection->base.broken = true;
   }
