@@ -4,6 +4,7 @@
 local covet = require "covet"
 local fails = require "spec.support.fails"
 local mysql = require "spec.support.mysql"
+local proxy = require "spec.support.proxy"
 local wait = require "spec.support.wait"
 
 -- How long a call may go on after its deadline: the answer to a kill is waited for,
@@ -283,6 +284,25 @@ mysql.describe("MariaDB that goes away", function()
     fails("read_only", other, "execute", "insert into entries values (2, 'b')")
     assert.equal(id, other:fetch_value "select connection_id()")
     other:disconnect()
+  end)
+
+  it("a kill that would reach another server is not sent", function()
+    local function kills()
+      return tonumber((mysql.administer "show global status like 'Com_kill'"):match "%d+$")
+    end
+    local other = mysql.options(mysql.url).port
+    local front = proxy.start(function(number)
+      return number == 1 and server.port or other
+    end)
+    local sent = kills()
+    local balanced = covet.mysql { host = "127.0.0.1", port = front.port, user = "covet",
+      password = "pw", database = "covet", min_pool_size = 1, max_pool_size = 1 }:connect()
+    fails("timeout", balanced, "fetch_value", { "select sleep(3)", timeout = 0.3 })
+    assert.is_true(wait.until_true(function() return front.accepted >= 2 end, 2))
+    assert.equal(1, balanced:fetch_value "select 1") -- after the query has ended
+    assert.equal(sent, kills())
+    balanced:disconnect(2)
+    front:stop()
   end)
 
   it("a session that the server ends for being idle", function()

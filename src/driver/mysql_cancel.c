@@ -15,11 +15,31 @@ enum {
 
 /* --- On the helper's thread ------------------------------------------------------------ */
 
+/* A name with several addresses, or a balancer, may lead to another server, where the
+ * number is another's. */
+static bool is_at_victims(my_errand *errand)
+{
+  MYSQL_RES *result = mysql_query(errand->mysql, "SELECT " MY_SERVER) == 0
+                          ? mysql_store_result(errand->mysql)
+                          : NULL;
+  MYSQL_ROW row = result == NULL ? NULL : mysql_fetch_row(result);
+  bool is_same = row != NULL && row[0] != NULL &&
+                 strcmp(row[0], errand->facts.server) == 0;
+
+  mysql_free_result(result);
+  return is_same;
+}
+
 static void work(my_errand *errand)
 {
   char text[48];
 
   if (!my_errand_connect(errand, false)) {
+    return;
+  }
+  if (!is_at_victims(errand)) {
+    covet_error_set(&errand->error, COVET_ERROR_CONNECTION_FAILED,
+                    "the address leads to another server now");
     return;
   }
   (void) snprintf(text, sizeof(text), "KILL QUERY %lu", errand->victim);

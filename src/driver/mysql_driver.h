@@ -72,12 +72,16 @@ typedef struct my_options {
   uint64_t busy_poll_us; /* the longest spin; 0: none */
 } my_options;
 
+/* In SQL: numbers are given out anew by each server. */
+#define MY_SERVER "CONCAT_WS(':',@@server_id,@@port,LEFT(@@hostname,96))"
+
 /** What a server says of itself. */
 typedef struct my_facts {
   uint64_t max_packet;
   uint64_t wait_timeout_us;
   bool timeout_rolls_back; /* a lock that takes too long ends the transaction */
   bool read_only;          /* the server as a whole was */
+  char server[128];        /* what tells it from others, of MY_SERVER */
 } my_facts;
 
 /** The first words of a statement, as far as they matter here. */
@@ -290,8 +294,8 @@ typedef struct my_task {
 
 struct my_errand {
   const my_task *task;
-  MYSQL *mysql; /* NULL: none was made */
-  my_facts facts;
+  MYSQL *mysql;         /* NULL: none was made */
+  my_facts facts;       /* of the server that is asked, or was */
   covet_error error;    /* kind NONE: it went well */
   unsigned long victim; /* whose query is to be killed */
 };

@@ -260,6 +260,7 @@ my_errand *my_errand_start(my_connection *connection, const my_task *task,
   }
   errand->base.task = task;
   errand->base.victim = victim;
+  errand->base.facts = connection->facts;
   if (uv_thread_create(&thread, run, errand) != 0) {
     my_errand_free(&errand->base);
     return NULL;

@@ -3,6 +3,7 @@
 #include "../core/error.h"
 #include "mysql_driver.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -68,7 +69,7 @@ static uint64_t number_in(char *const *row, unsigned column)
 static void take_facts(my_facts *facts, MYSQL_RES *result)
 {
   MYSQL_ROW row =
-      mysql_num_fields(result) == 4 ? mysql_fetch_row(result) : NULL;
+      mysql_num_fields(result) == 5 ? mysql_fetch_row(result) : NULL;
 
   if (row != NULL) {
     facts->max_packet = number_in(row, 0);
@@ -76,6 +77,8 @@ static void take_facts(my_facts *facts, MYSQL_RES *result)
     facts->timeout_rolls_back = number_in(row, 2) != 0;
     facts->read_only = row[3] != NULL && strcmp(row[3], "0") != 0 &&
                        strcmp(row[3], "OFF") != 0;
+    (void) snprintf(facts->server, sizeof(facts->server), "%s",
+                    row[4] == NULL ? "" : row[4]);
   }
 }
 
@@ -104,7 +107,7 @@ static bool set_up(my_errand *errand, const my_options *options)
 {
   static const char asked[] = "; SELECT @@max_allowed_packet, @@wait_timeout, "
                               "@@innodb_rollback_on_timeout, "
-                              "@@global.read_only";
+                              "@@global.read_only, " MY_SERVER;
   size_t length = strlen(options->set_up);
   char *text = malloc(length + sizeof(asked));
   bool fine;
