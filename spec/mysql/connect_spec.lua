@@ -38,6 +38,20 @@ mysql.describe("connecting to MariaDB", function()
     end
   end)
 
+  it("is called by its URL, without any part of a password", function()
+    for url, name in pairs {
+      ["mysql://u:p@ssw:rd@localhost/db?charset=utf8mb4"] = "mysql://u@localhost/db",
+      ["mysql://u@ser:x@[::1]:3307/d@b"] = "mysql://u@ser@[::1]:3307/d@b",
+      ["mysql://localhost:3307/db"] = "mysql://localhost:3307/db",
+      ["postgresql://u:p@ss@a:1,b:2/db"] = "postgresql://u@a:1,b:2/db",
+      ["mysql:///db"] = "mysql:///db",
+    } do
+      local db = covet[url:match "^%a+"](url)
+      assert.equal(name, db.name)
+      db:disconnect()
+    end
+  end)
+
   it("without a database", function()
     local db = mysql.open { database = false }
     assert.is_nil(db:fetch_value "select database()")

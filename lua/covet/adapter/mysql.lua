@@ -173,9 +173,7 @@ end
 -- What the adapter is called where it has no name: never with a password.
 local function name_of(checked, url)
   if url then
-    return (url:gsub("?.*$", ""):gsub("//([^/@]*)@", function(user)
-      return "//" .. user:gsub(":.*$", "") .. "@"
-    end))
+    return urls.without_password(url)
   end
   return "mysql://" .. (checked.user and checked.user .. "@" or "")
     .. (checked.host or "localhost")

@@ -227,9 +227,7 @@ end
 -- What the adapter is called where it has no name: never with a password.
 local function name_of(checked, url)
   if url then
-    return (url:gsub("?.*$", ""):gsub("//([^/@]*)@", function(user)
-      return "//" .. user:gsub(":.*$", "") .. "@"
-    end))
+    return urls.without_password(url)
   end
   local hosts = checked.hosts and table.concat(checked.hosts, ",")
     or checked.host and checked.host .. (checked.port and ":" .. checked.port

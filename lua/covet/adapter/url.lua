@@ -54,4 +54,17 @@ function M.take_options(url, given, own)
   return head .. (rest[1] and "?" .. table.concat(rest, "&") or ""), all
 end
 
+--- A URL to be shown: without its options, and without a password, which ends with
+-- the last @ before the path.
+-- @tparam string url
+-- @treturn string
+function M.without_password(url)
+  local scheme, authority, path = url:gsub("?.*$", ""):match "^(%w+://)([^/]*)(.*)$"
+  local user, hosts = (authority or ""):match "^([^:]*).*@(.*)$"
+  if user then
+    return scheme .. user .. "@" .. hosts .. path
+  end
+  return scheme and scheme .. authority .. path or ""
+end
+
 return M
