@@ -111,6 +111,22 @@ mysql.describe("sessions of MariaDB", function()
     front:stop()
   end)
 
+  it("variables that a statement sets are gone with it", function()
+    db:execute "create table t (a varchar(50))"
+    db:execute "create procedure outp(out n int) set n = 5"
+    for _, text in ipairs { "select 1 into @a", "do @a := 2", "call outp(@a)", "call outp( @`a`)",
+      "insert into t values (@a:=1)", "select '@', @a := 3", "select 1 /* it's */ into @a" } do
+      db:execute(text)
+      assert.is_nil(db:fetch_value "select @a", text)
+    end
+    local count = resets(db)
+    for _, text in ipairs { "select 'x@y', \"@a\", '\\'@a', `a@b` from (select 1 as `a@b`) s",
+      "select @@sql_mode -- @a", "select 1 /* @a */", "select 1 # @a\n" } do
+      db:execute(text)
+    end
+    assert.equal(count, resets(db))
+  end)
+
   it("reset = never leaves it, reset = always does not ask", function()
     local other = open { reset = "never" }
     other:execute "set @mine = 5"

@@ -120,6 +120,54 @@ bool my_mentions(const char *sql, size_t length, const char *word)
   return false;
 }
 
+/* Behind a string or a name in backquotes that begins here. */
+static const char *quoted_end(const char *sql, const char *end)
+{
+  char quote = *sql;
+
+  for (sql++; sql < end && *sql != quote; sql++) {
+    sql += *sql == '\\' && quote != '`';
+  }
+  return sql < end ? sql + 1 : end;
+}
+
+/* Behind what holds no words of the statement's, one byte on elsewhere. */
+static const char *step(const char *sql, const char *end)
+{
+  if (*sql == '\'' || *sql == '"' || *sql == '`') {
+    return quoted_end(sql, end);
+  }
+  if (*sql == '#' || (end - sql >= 3 && sql[0] == '-' && sql[1] == '-' &&
+                      isspace((unsigned char) sql[2]))) {
+    return line_end(sql, end);
+  }
+  if (end - sql >= 3 && sql[0] == '/' && sql[1] == '*' && sql[2] != '!' &&
+      sql[2] != 'M') {
+    return comment_end(sql + 2, end);
+  }
+  return sql + 1;
+}
+
+/* A variable of the session's own, which may be set here: @name, not @@name nor the
+ * host of a user's name. */
+static bool has_variable(const char *sql, size_t length)
+{
+  const char *end = sql + length;
+
+  if (memchr(sql, '@', length) == NULL) {
+    return false;
+  }
+  for (const char *at = sql; at < end; at = step(at, end)) {
+    bool is_first = at == sql || (!isalnum((unsigned char) at[-1]) &&
+                                  strchr("@_$'\"`", at[-1]) == NULL);
+
+    if (*at == '@' && is_first && end - at > 1 && at[1] != '@') {
+      return true;
+    }
+  }
+  return false;
+}
+
 /* What the server's own tracking does not tell: locks, what counts for the next
  * transaction, variables that a query sets, statements and tables of the session's
  * own. */
@@ -136,8 +184,8 @@ bool my_changes_session(const char *sql, size_t length, my_verb verb)
   case MY_VERB_WITH:
   case MY_VERB_INSERT:
   case MY_VERB_CHANGE:
-    return my_mentions(sql, length, "get_lock") ||
-           my_mentions(sql, length, ":=");
+  case MY_VERB_LOAD:
+    return my_mentions(sql, length, "get_lock") || has_variable(sql, length);
   case MY_VERB_OTHER:
     break;
   default:
@@ -150,5 +198,5 @@ bool my_changes_session(const char *sql, size_t length, my_verb verb)
       return true;
     }
   }
-  return my_mentions(sql, length, "get_lock");
+  return my_mentions(sql, length, "get_lock") || has_variable(sql, length);
 }
