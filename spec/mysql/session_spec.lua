@@ -431,6 +431,21 @@ mysql.describe("sessions of MariaDB", function()
     fails("unsupported", db, "prepare", "prepare mine from 'select 1'")
   end)
 
+  it("what cannot be prepared is tried once", function()
+    local other = open { reset = "never" }
+    local function prepared()
+      return tonumber(other:fetch_one { "show session status like 'Com_stmt_prepare'", rows = "array" }[2])
+    end
+    other:execute "prepare mine from 'select 5 as a'"
+    prepared()
+    assert.equal(5, other:fetch_value "execute mine")
+    local count = prepared()
+    for _ = 1, 5 do
+      assert.equal(5, other:fetch_value "execute mine")
+    end
+    assert.equal(count, prepared())
+  end)
+
   it("scripts: all or nothing, unless they define data", function()
     db:execute "create table t (a int primary key)"
     fails("unique_violation", db, "execute", "insert into t values (1); insert into t values (1)")

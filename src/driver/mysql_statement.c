@@ -80,7 +80,8 @@ void my_statement_end(my_statement *statement, bool keep)
   my_connection *connection = statement->connection;
 
   statement->base.in_use--;
-  if (!statement->cached && keep && statement->prepared) {
+  if (!statement->cached && keep &&
+      (statement->prepared || statement->text_only)) {
     statement->cached =
         covet_stmt_cache_add(&connection->statements, &statement->base,
                              covet_now_us()) != 0;
