@@ -62,6 +62,14 @@ mysql.describe("lists of rows that fail on MariaDB", function()
     end)
   end
 
+  it("whole numbers among others keep their digits", function()
+    db:execute "create table texts (v varchar(40))"
+    db:execute_many("insert into texts values (?)", { { 999999999999999 }, { 1.5 }, { 1 },
+      { -999999999999999 }, { 1e15 }, { 0.25 }, { 1234567890123456 }, { 2.5 } })
+    assert.same({ "999999999999999", "1.5", "1", "-999999999999999", "1000000000000000", "0.25",
+      "1234567890123456", "2.5" }, (db:fetch_column "select v from texts"))
+  end)
+
   it("only a row that stands alone is written several times", function()
     local other = open { bulk = "rewrite" }
     local function stored(text, rows, expected)

@@ -10,13 +10,14 @@ enum {
   CELL_BYTES = 12 /* of a value besides its text */
 };
 
-static const double EXACT = 9007199254740992.0; /* 2^53 */
+/* As a float the server writes it with the same digits. */
+static const double EXACT = 1e15;
 
 /* --- Pieces ----------------------------------------------------------------------------- */
 
 static bool is_exact(const covet_cell *cell)
 {
-  return (double) cell->integer <= EXACT && (double) cell->integer >= -EXACT;
+  return (double) cell->integer < EXACT && (double) cell->integer > -EXACT;
 }
 
 /* The kind of a column that takes this cell too; COVET_CUSTOM: none does. */
