@@ -158,6 +158,21 @@ mysql.describe("MariaDB that goes away", function()
     assert.equal(1, runs)
   end)
 
+  it("a COMMIT of what only reads is not", function()
+    local front
+    front = proxy.start(server.port, function(data)
+      if data:find("COMMIT", 1, true) then
+        front:stop()
+      end
+    end)
+    local options = mysql.options(server.url)
+    options.port, options.min_pool_size = front.port, 1
+    local other = covet.mysql(options):connect()
+    local err = fails("connection_lost", other, "fetch_value", { "select 1", read_only = true })
+    assert.equal("safe", err.retry)
+    other:disconnect(1)
+  end)
+
   it("a COMMIT that runs out of time is unknown", function()
     local fine, err = pcall(db.transaction, db, { timeout = 1 }, function(tx)
       tx:execute "insert into entries values (9, 'unknown')"

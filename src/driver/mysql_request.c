@@ -32,7 +32,8 @@ static bool is_committing(const my_request *request)
   return request->ran &&
          ((request->verb == MY_VERB_COMMIT && request->stage == MY_STAGE_RUN) ||
           (request->wrapped && !request->savepoint && !request->has_error &&
-           request->stage == MY_STAGE_AFTER));
+           request->stage == MY_STAGE_AFTER &&
+           !(request->op->flags & COVET_QUERY_READ_ONLY)));
 }
 
 static void make_unknown(my_request *request)
