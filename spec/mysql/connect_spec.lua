@@ -52,6 +52,21 @@ mysql.describe("connecting to MariaDB", function()
     end
   end)
 
+  it("moments are told as such in UTC only, whoever has chosen the time zone", function()
+    local function moment(options)
+      local db = mysql.open(options)
+      return db:with(function(held)
+        held:execute "create temporary table moments (at timestamp)"
+        held:execute "insert into moments values (from_unixtime(86400))"
+        return held:fetch_value { "select at from moments", types = { timestamptz = "epoch" } }
+      end)
+    end
+    assert.equal(86400, moment {})
+    assert.equal(86400, moment { time_zone = "+02:00", init_command = "set time_zone = '+00:00'" })
+    assert.equal("1970-01-02 02:00:00", moment { time_zone = "+02:00" })
+    assert.equal("1970-01-02 02:00:00", moment { init_command = "set time_zone = '+02:00'" })
+  end)
+
   it("without a database", function()
     local db = mysql.open { database = false }
     assert.is_nil(db:fetch_value "select database()")

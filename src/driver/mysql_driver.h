@@ -81,6 +81,7 @@ typedef struct my_facts {
   uint64_t wait_timeout_us;
   bool timeout_rolls_back; /* a lock that takes too long ends the transaction */
   bool read_only;          /* the server as a whole was */
+  bool is_utc;             /* the session's time zone */
   char server[128];        /* what tells it from others, of MY_SERVER */
 } my_facts;
 

@@ -69,7 +69,7 @@ static uint64_t number_in(char *const *row, unsigned column)
 static void take_facts(my_facts *facts, MYSQL_RES *result)
 {
   MYSQL_ROW row =
-      mysql_num_fields(result) == 5 ? mysql_fetch_row(result) : NULL;
+      mysql_num_fields(result) == 6 ? mysql_fetch_row(result) : NULL;
 
   if (row != NULL) {
     facts->max_packet = number_in(row, 0);
@@ -78,7 +78,8 @@ static void take_facts(my_facts *facts, MYSQL_RES *result)
     facts->read_only = row[3] != NULL && strcmp(row[3], "0") != 0 &&
                        strcmp(row[3], "OFF") != 0;
     (void) snprintf(facts->server, sizeof(facts->server), "%s",
-                    row[4] == NULL ? "" : row[4]);
+                    row[5] == NULL ? "" : row[5]);
+    facts->is_utc = row[4] != NULL && strcmp(row[4], "+00:00") == 0;
   }
 }
 
@@ -103,24 +104,18 @@ static bool run_texts(MYSQL *mysql, const char *text, my_facts *facts)
   return status == -1; /* there are no more */
 }
 
+/* What the server says of the session is asked at last: the user's command may have
+ * changed it. */
 static bool set_up(my_errand *errand, const my_options *options)
 {
-  static const char asked[] = "; SELECT @@max_allowed_packet, @@wait_timeout, "
+  static const char asked[] = "SELECT @@max_allowed_packet, @@wait_timeout, "
                               "@@innodb_rollback_on_timeout, "
-                              "@@global.read_only, " MY_SERVER;
-  size_t length = strlen(options->set_up);
-  char *text = malloc(length + sizeof(asked));
-  bool fine;
+                              "@@global.read_only, @@time_zone, " MY_SERVER;
+  bool fine = run_texts(errand->mysql, options->set_up, NULL) &&
+              (options->init_command == NULL ||
+               run_texts(errand->mysql, options->init_command, NULL)) &&
+              run_texts(errand->mysql, asked, &errand->facts);
 
-  if (text == NULL) {
-    return fail(errand, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
-  }
-  memcpy(text, options->set_up, length);
-  memcpy(text + length, asked, sizeof(asked));
-  fine = run_texts(errand->mysql, text, &errand->facts) &&
-         (options->init_command == NULL ||
-          run_texts(errand->mysql, options->init_command, NULL));
-  free(text);
   if (!fine) {
     my_error_open(&errand->error, errand->mysql, options);
   }

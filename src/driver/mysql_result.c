@@ -292,7 +292,7 @@ bool my_rows_begin(my_connection *connection)
   }
   if (!my_columns_fit(columns_of(request), fields, count,
                       &connection->runtime->shapes, options->zero_dates,
-                      strcmp(options->time_zone, "+00:00") == 0)) {
+                      connection->facts.is_utc)) {
     fail(request, COVET_ERROR_OUT_OF_MEMORY, "out of memory");
     return false;
   }

@@ -294,7 +294,7 @@ static void describe(my_connection *connection)
   if (handle->field_count > 0 &&
       my_columns_fit(&statement->columns, handle->fields, handle->field_count,
                      &connection->runtime->shapes, options->zero_dates,
-                     strcmp(options->time_zone, "+00:00") == 0)) {
+                     connection->facts.is_utc)) {
     result->shape = covet_shape_retain(statement->columns.shape);
   }
   my_request_after(connection);
