@@ -27,25 +27,32 @@ static char unescaped(char c)
   static const char to[] = "\0\b\n\r\t\032";
   const char *found = c == '\0' ? NULL : strchr(from, c);
 
-  return found == NULL ? c : to[found - from];
+  if (found != NULL) {
+    return to[found - from];
+  }
+  return c;
 }
 
 /* Whether the literal that begins here is the name. */
 static bool is_literal_of(const char *at, const char *end, const char *name)
 {
-  char quote = at < end ? *at : '\0';
+  char quote;
 
-  if (quote != '\'' && quote != '"') {
+  if (at == end || (*at != '\'' && *at != '"')) {
     return false;
   }
+  quote = *at;
   for (at++; at < end; at++) {
     char c = *at;
+    bool escapes = c == '\\' && at + 1 < end;
+    bool doubled = c == quote && at + 1 < end && at[1] == quote;
 
-    if (c == quote && (at + 1 == end || at[1] != quote)) {
+    if (c == quote && !doubled) {
       return *name == '\0';
     }
-    if ((c == quote || c == '\\') && ++at < end) {
-      c = c == quote ? c : unescaped(*at);
+    at += escapes || doubled;
+    if (escapes) {
+      c = unescaped(*at);
     }
     if (c == '\0' || c != *name++) {
       return false;

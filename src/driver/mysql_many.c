@@ -67,16 +67,17 @@ static void on_undone(my_connection *connection)
 {
   my_request *request = &connection->request;
   struct my_many *many = request->many;
-  bool is_kept = connection->answer != 0 || connection->own_warnings > 0;
+  bool goes_on = false;
 
   if (connection->answer != 0) {
     my_request_fail(connection);
-  } else if (request->op != NULL && is_kept) {
+  } else if (request->op != NULL && connection->own_warnings > 0) {
     say_kept(request->op);
   } else if (request->op != NULL) {
     forget_error(request);
+    goes_on = !my_request_is_stopped(request);
   }
-  if (is_kept || my_request_is_stopped(request)) {
+  if (!goes_on) {
     my_request_after(connection);
     return;
   }
