@@ -224,6 +224,18 @@ postgresql.describe("COPY", function()
     check_usable()
   end)
 
+  it("takes both forms of call", function()
+    assert.equal(2, db:copy_to_table { "items", from = { "71\tform\n72\tform\n" },
+                                       columns = { "id", "name" } })
+    local out = {}
+    assert.equal(2, db:copy_from_query { "select id from items where name = 'form' order by id",
+                                         to = function(piece) out[#out + 1] = piece end })
+    assert.equal("71\n72\n", table.concat(out))
+    assert.matches("71\tform", db:copy_from_table { "items", columns = { "id", "name" } }(), 1, true)
+    fails("usage", db, "copy_to_table", { from = { "" } })
+    fails("usage", db, "copy_from_table", 7)
+  end)
+
   it("an iterator that is left early frees its connection", function()
     for _ = 1, 5 do
       local pieces = db:copy_from_query "select repeat('x', 1000) from generate_series(1, 100000)"

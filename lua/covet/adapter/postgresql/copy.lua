@@ -1,6 +1,7 @@
 --- COPY: out of tables and queries, and into tables.
 -- @module covet.adapter.postgresql.copy
 
+local about = require "covet.adapter.about"
 local bulk = require "covet.bulk"
 local caller = require "covet.caller"
 local claims = require "covet.claims"
@@ -109,12 +110,13 @@ local function copy_out(session, of, given)
 end
 
 --- Copy a table out.
--- @tparam string name
+-- @tparam string|table name or `{ name, option = }`
 -- @tparam[opt] table given `to` (a path or a function of each piece), `columns`,
 -- `schema`, `format` ("text", "csv", "binary") and the format's own
 -- @treturn number|userdata rows; without `to` an iterator of pieces, strings, with
 -- `read` and `close`: it keeps a connection until it has ended or is closed
 function methods:copy_from_table(name, given)
+  name, given = about.forms(name, given)
   given = options.check(texts.FROM_TABLE, given or {}, "copy_from_table",
     caller.LEVEL)
   return copy_out(self:enter(), { text = texts.out_of(name, given) }, given)
@@ -230,11 +232,12 @@ local function copy_in(session, of, given)
 end
 
 --- Copy data into a table: all of it or, after an error, nothing.
--- @tparam string name
+-- @tparam string|table name or `{ name, option = }`
 -- @tparam table given `from` (a path, an iterator, a list of strings), `columns`,
 -- `schema`, `format` and the format's own
 -- @treturn number rows
 function methods:copy_to_table(name, given)
+  name, given = about.forms(name, given)
   given = options.check(texts.TO_TABLE, given or {}, "copy_to_table",
     caller.LEVEL)
   check_source(given.from)
