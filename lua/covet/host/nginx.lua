@@ -53,6 +53,7 @@ local SLOTS = 2 ^ 24
 local waiting = {} -- slot -> task
 local orphans = {} -- what aborted requests owned
 local forsaken = {} -- tokens that they waited for
+local reaping = false -- the reaper is there, or about to be
 local last_turn = 0
 
 -- The task that stands for code outside of requests (init_worker).
@@ -129,21 +130,21 @@ local function is_done()
   return ngx.worker.exiting() and core.pending() == 0
 end
 
--- Wake the reaper when the worker is to end.
+-- Wake the reaper when the worker is to end, until it has gone: it may go by
+-- itself before, and then nobody would take the sleep that wakes it.
 local function watch_for_exit()
   while not ngx.worker.exiting() do
     ngx.sleep(EXIT_CHECK)
     adopt_orphans()
   end
-  repeat
+  while reaping do
     core.sleep(0)
     ngx.sleep(EXIT_CHECK)
-  until is_done()
+  end
 end
 
 -- Without the socket: slower, but nothing is lost.
-local function poll(problem)
-  ngx.log(ngx.ERR, "covet: no wake-up socket, polling: ", problem)
+local function poll()
   while not is_done() do
     hand_out()
     ngx.sleep(POLL)
@@ -163,7 +164,7 @@ local function read_bytes(socket)
   end
 end
 
-local function reaper(premature, path)
+local function reap(premature, path)
   if premature then
     return
   end
@@ -176,7 +177,22 @@ local function reaper(premature, path)
     socket:close()
   end
   if problem then
-    poll(problem)
+    ngx.log(ngx.ERR, "covet: no wake-up socket, polling: ", problem)
+    poll()
+  end
+  reaping = false
+end
+
+-- A worker that is to end still finishes its requests, and one of them can wait
+-- again after nothing was under way and the reaper went.
+local function reap_late()
+  poll()
+  reaping = false
+end
+
+local function keep_reaping()
+  if not reaping then
+    reaping = ngx.timer.at(0, reap_late) and true
   end
 end
 
@@ -195,10 +211,11 @@ local function start_runtime()
   core.start("thread")
   local path = socket_path()
   core.listen(path)
-  local ok, problem = ngx.timer.at(0, reaper, path)
+  local ok, problem = ngx.timer.at(0, reap, path)
   if not ok then
     error("covet: cannot start the reaper: " .. tostring(problem))
   end
+  reaping = true
   worker = getpid()
 end
 
@@ -381,6 +398,7 @@ function M.wait(token)
       core.cancel(token)
     end
     hand_out()
+    keep_reaping()
     sleep_on(task)
     box.token = false
     answer = pack(core.take(token))

@@ -29,6 +29,16 @@ function routes.wait()
   return tostring(ok) .. tostring(more) .. ngx.var.arg_id
 end
 
+-- Waits again and again, with nothing under way between.
+function routes.steps()
+  local core = require "covet.core"
+  for _ = 1, tonumber(ngx.var.arg_count) do
+    task.wait(core.sleep(0.01))
+    ngx.sleep(0.01)
+  end
+  return "done"
+end
+
 function routes.tasks()
   local channel = task.channel(1)
   local a, b = task.all {
