@@ -224,6 +224,27 @@ postgresql.describe("COPY", function()
     check_usable()
   end)
 
+  it("stops asking for data that the server has refused", function()
+    local pieces = 0
+    local function endless()
+      pieces = pieces + 1
+      assert(pieces < 1e6, "the server has refused them long ago")
+      return pieces == 1 and "no number\n" or "1\n"
+    end
+    local err = fails("invalid_value", db.copy_to_table, db, "items", { columns = { "id" }, from = endless })
+    assert.equal("22P02", err.sqlstate)
+    pieces = 0
+    local function rows()
+      pieces = pieces + 1
+      assert(pieces < 1e7, "the server has refused them long ago")
+      return { pieces % 5000, "again" }
+    end
+    err = fails("unique_violation", db.copy_records_to_table, db, "items", rows, { columns = { "id", "name" } })
+    assert.equal("items_pkey", err.constraint)
+    assert.equal(0, count())
+    check_usable()
+  end)
+
   it("takes both forms of call", function()
     assert.equal(2, db:copy_to_table { "items", from = { "71\tform\n72\tform\n" },
                                        columns = { "id", "name" } })

@@ -1,6 +1,7 @@
 /* COPY from the caller, with back-pressure: data as they are, or rows. */
 #include "../core/error.h"
 #include "postgres_copy.h"
+#include "postgres_input.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,17 @@ enum {
 covet_step pg_copy_begin(pg_connection *connection, covet_op *op)
 {
   return pg_copy_start(connection, op, PG_MODE_COPY_IN);
+}
+
+static covet_step finish(pg_connection *connection, covet_op *op,
+                         const char *why);
+
+/* The server has refused the data and drops what still comes: the step that would
+ * send more ends the COPY, and is told why. */
+static bool is_refused(pg_connection *connection)
+{
+  return connection->knows_input && PQconsumeInput(connection->pq) == 1 &&
+         pg_input_has_error(connection->pq);
 }
 
 /* --- Data in ------------------------------------------------------------------------------ */
@@ -123,6 +135,9 @@ covet_step pg_copy_data(pg_connection *connection, covet_op *op)
       (op->params[0].kind != COVET_TEXT && op->params[0].kind != COVET_BLOB)) {
     return pg_misused(op, "COPY takes its data as strings");
   }
+  if (is_refused(connection)) {
+    return finish(connection, op, NULL);
+  }
   return send_bytes(connection, op, op->params[0].bytes,
                     (size_t) op->params[0].length);
 }
@@ -211,6 +226,9 @@ covet_step pg_copy_rows(pg_connection *connection, covet_op *op)
   if (copy->binary && op->width != copy->column_count) {
     return pg_misused(op,
                       "the rows have other columns than COPY was begun with");
+  }
+  if (is_refused(connection)) {
+    return finish(connection, op, NULL);
   }
   if (encode_rows(connection, op) != 0) {
     return COVET_STEP_DONE;

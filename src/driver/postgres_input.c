@@ -7,10 +7,13 @@
 
 #include "postgres_input.h"
 
+#include <string.h>
+
 #ifdef COVET_LIBPQ_BUFFER
 
-/* A row: 'D', its length without that byte, the number of fields. */
-enum { HEAD = 7, LENGTH_AT = 1, COUNT_AT = 5 };
+/* A message: its type, its length without that byte; of a row ('D') then the number
+ * of fields. */
+enum { LENGTH_AT = 1, COUNT_AT = 5, HEAD = 7 };
 
 bool pg_input_known(PGconn *pq)
 {
@@ -51,6 +54,23 @@ void pg_input_pass(PGconn *pq, const pg_wire *fields)
   pq->inCursor = pq->inStart;
 }
 
+/* Notices, notifications and parameters may stand before it. */
+bool pg_input_has_error(const PGconn *pq)
+{
+  const char *at = pq->inBuffer + pq->inStart;
+  const char *end = pq->inBuffer + pq->inEnd;
+
+  while (end - at >= COUNT_AT && strchr("NAS", *at) != NULL && *at != '\0') {
+    uint32_t length = pg_get32(at + LENGTH_AT);
+
+    if (length > (size_t) (end - at) - LENGTH_AT) {
+      return false;
+    }
+    at += LENGTH_AT + length;
+  }
+  return end > at && *at == 'E';
+}
+
 #else
 
 bool pg_input_known(PGconn *pq)
@@ -71,6 +91,12 @@ void pg_input_pass(PGconn *pq, const pg_wire *fields)
 {
   (void) pq;
   (void) fields;
+}
+
+bool pg_input_has_error(const PGconn *pq)
+{
+  (void) pq;
+  return false;
 }
 
 #endif

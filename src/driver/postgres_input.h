@@ -4,7 +4,8 @@
  * In single-row mode libpq makes a PGresult of each row: half of the time that
  * reading a large result takes. What it has received stands in its buffer in the
  * form of the protocol; whole rows are read there and passed over, and libpq
- * sees only what is between them. Its first row and all else it reads itself.
+ * sees only what is between them. Its first row and all else it reads itself. An
+ * error in the middle of a COPY into the server is seen there, too.
  *
  * That is the inside of libpq. It is used where the library that runs is the very
  * version whose internal headers were compiled with; else, and in builds without
@@ -26,5 +27,9 @@ bool pg_input_row(const PGconn *pq, pg_wire *fields, unsigned *count);
 
 /** Pass over the row of these fields. */
 void pg_input_pass(PGconn *pq, const pg_wire *fields);
+
+/** Whether an error stands in the buffer, which libpq does not look at before the
+ *  COPY into the server is ended. */
+bool pg_input_has_error(const PGconn *pq);
 
 #endif
