@@ -1,12 +1,33 @@
 /* Any bytes as a statement and as what the server says of it: what covet looks for
  * in them. The first byte chooses the error, a zero byte parts the two. */
-#include "mysql_driver.h"
+#include "mysql_message.h"
 #include "mysql_fuzz.h"
 
-static const int codes[] = {1045, 1048, 1054, 1062, 1064, 1146, 1364, 1366,
-                            1406, 1451, 1452, 3819, 4025, 1264, 1305};
+static const struct {
+  int code;
+  covet_error_kind kind;
+} errors[] = {
+    {1048, COVET_ERROR_NOT_NULL_VIOLATION},
+    {1052, COVET_ERROR_AMBIGUOUS_COLUMN},
+    {1054, COVET_ERROR_UNDEFINED_COLUMN},
+    {1062, COVET_ERROR_UNIQUE_VIOLATION},
+    {1064, COVET_ERROR_SYNTAX_ERROR},
+    {1091, COVET_ERROR_UNDEFINED_COLUMN},
+    {1146, COVET_ERROR_UNDEFINED_TABLE},
+    {1292, COVET_ERROR_INVALID_VALUE},
+    {1366, COVET_ERROR_INVALID_VALUE},
+    {1406, COVET_ERROR_STRING_TOO_LONG},
+    {1451, COVET_ERROR_FOREIGN_KEY_VIOLATION},
+    {4025, COVET_ERROR_CHECK_VIOLATION},
+    {1305, COVET_ERROR_UNDEFINED_FUNCTION},
+};
 
-enum { CODES = sizeof(codes) / sizeof(codes[0]) };
+enum { ERRORS = sizeof(errors) / sizeof(errors[0]) };
+
+static void require_text(const char *field, size_t size)
+{
+  require(memchr(field, '\0', size) != NULL);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -21,16 +42,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   part = memchr(data + 1, 0, size - 1);
   length = part == NULL ? size - 1 : (size_t) (part - data) - 1;
   sql = fuzz_copy(data + 1, length);
-  error.code = codes[data[0] % CODES];
+  error.code = errors[data[0] % ERRORS].code;
+  error.kind = errors[data[0] % ERRORS].kind;
   if (part != NULL) {
     size_t rest = size - length - 2;
 
     rest = rest < sizeof(error.message) ? rest : sizeof(error.message) - 1;
     memcpy(error.message, part + 1, rest);
   }
-  my_message_read(&error, sql, length);
-  (void) my_changes_session(sql, length, my_verb_of(sql, length));
-  (void) my_mentions(sql, length, "read only");
+  my_message_read(&error, sql, length, (data[0] & 128) != 0);
+  require(error.position >= 0 && error.position <= (int64_t) length);
+  require_text(error.table, sizeof(error.table));
+  require_text(error.column, sizeof(error.column));
+  require_text(error.constraint, sizeof(error.constraint));
   free(sql);
   return 0;
 }

@@ -1,10 +1,11 @@
--- Lists of rows that fail: what is undone, and what is told.
+-- Lists of rows, by each of the ways to send them; those that fail: what is undone, and
+-- what is told.
 local covet = require "covet"
 local fails = require "spec.support.fails"
 local mysql = require "spec.support.mysql"
 local proxy = require "spec.support.proxy"
 
-mysql.describe("lists of rows that fail on MariaDB", function()
+mysql.describe("lists of rows on MariaDB", function()
   local database, db
 
   local function open(changes)
@@ -23,6 +24,50 @@ mysql.describe("lists of rows that fail on MariaDB", function()
   after_each(function()
     database:drop()
   end)
+
+  for _, bulk in ipairs { "auto", "rewrite", false } do
+    it("lists of rows, bulk = " .. tostring(bulk), function()
+      local other = open { bulk = bulk }
+      other:execute "create table t (a int primary key, b varchar(20), c double, d longblob)"
+      local list = {}
+      for i = 1, 2500 do
+        list[i] = { i, i % 3 > 0 and "text " .. i or nil, i % 2 == 0 and i / 2 or i,
+          i % 5 > 0 and covet.bytes("\0\255" .. i) or "plain" }
+      end
+      assert.equal(2500, other:execute_many("insert into t values (?, ?, ?, ?)", list))
+      local row = other:fetch_one "select * from t where a = 2498"
+      assert.same({ a = 2498, b = "text 2498", c = 1249, d = "\0\2552498" }, row)
+      assert.equal(2500 - 833, other:fetch_value "select count(b) from t")
+      assert.equal(3, other:execute_many("update t set c = ? where a = ?", { { 1, 1 }, { 2, 2 }, { 3, 3 } }))
+      assert.equal(4, other:execute_many(
+        "insert into t (a, b) values (?, concat(?, ', (?)')) on duplicate key update b = values(b)",
+        { { 1, "new" }, { 3000, "also new" } }) + 1)
+      assert.equal("new, (?)", (other:fetch_value "select b from t where a = 1"))
+      for i, text in ipairs {
+        "insert into t (a, b) values /* it's ? ) */ (?, ?)", "insert into t (a, b) values (? /* ? ) */, ?)",
+        "insert into t (a, b) values (?, -- ? )\n ?)",
+        "insert into t (a, b) values (?, concat('?)\\'', ?, \"?(\"))",
+        "insert into t (a, b) select ?, ?", "insert into t (`a`, `b`) values (?, ?) # ?",
+      } do
+        assert.equal(2, other:execute_many(text, { { 4000 + 2 * i, "x" }, { 4001 + 2 * i, "y" } }), text)
+      end
+      assert.equal("?)'x?(", (other:fetch_value "select b from t where a = 4008"))
+      list = { { 5001, "x" }, { 5002, "y" }, { 1, "z" }, { 5003, "x" } }
+      local err = fails("unique_violation", other, "execute_many", "insert into t (a, b) values (?, ?)", list)
+      assert.matches("row 3", err.detail)
+      assert.equal(0, other:fetch_value "select count(*) from t where a > 5000")
+      err = fails("string_too_long", other, "execute_many", "insert into t (a, b) values (?, ?)",
+        { { 5001, "x" }, { 5002, ("y"):rep(100) } })
+      assert.matches("row 2", err.detail)
+      assert.equal("b", err.column)
+      other:transaction(function(tx)
+        tx:execute "insert into t (a) values (6000)"
+        fails("unique_violation", tx, "execute_many", "insert into t (a) values (?)", { { 6001 }, { 6000 } })
+        tx:execute_many("insert into t (a) values (?)", { { 6002 }, { 6003 } })
+      end)
+      assert.same({ 6000, 6002, 6003 }, (other:fetch_column "select a from t where a >= 6000 order by a"))
+    end)
+  end
 
   for _, bulk in ipairs { "auto", "rewrite" } do
     it("a deadline that passes while a list is undone, bulk = " .. bulk, function()

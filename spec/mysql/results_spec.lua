@@ -88,4 +88,64 @@ mysql.describe("results of MariaDB", function()
       assert.equal(id, other:fetch_value "select connection_id()")
     end)
   end
+
+  it("results of procedures: the first one, or all of them", function()
+    db:execute [[create procedure several(in n int)
+      begin
+        select seq as a from seq_1_to_3;
+        insert into t values (n);
+        select 'x' as b where 1 = 0;
+        select n as c, 'text' as d;
+      end]]
+    db:execute "create table t (a int)"
+    assert.same({ { a = 1 }, { a = 2 }, { a = 3 } }, db:fetch_all("call several(?)", 7))
+    assert.equal(1, db:fetch_value("call several(?)", 7))
+    assert.same({ { { a = 1 }, { a = 2 }, { a = 3 } }, {}, { { c = 7, d = "text" } } },
+      db:fetch_sets("call several(?)", 7))
+    assert.equal(3, #db:fetch_sets { "call several(8)", rows = "array" })
+    local n = 0
+    for row in db:each("call several(?)", 7) do
+      n = n + row.a
+    end
+    assert.equal(6, n)
+    db:execute("call several(?)", 7)
+    assert.equal(6, db:fetch_value "select count(*) from t")
+    db:with(function(held)
+      assert.equal(3, #held:fetch_sets("call several(?)", 7))
+    end)
+    fails("undefined_function", db, "fetch_sets", "call nonsense()")
+    db:execute "create procedure failing() begin select 1 as a; select * from nonsense; end"
+    fails("undefined_table", db, "fetch_all", "call failing()")
+    assert.equal(1, db:fetch_value "select 1")
+  end)
+
+  it("rows of a stream and calls beside it on one connection", function()
+    db:with(function(held)
+      local seen = 0
+      for row in held:each { "select seq from seq_1_to_5000", chunk_size = 10 } do
+        if row.seq % 500 == 0 then
+          assert.equal(row.seq, held:fetch_value("select ?", row.seq))
+        end
+        seen = seen + 1
+      end
+      assert.equal(5000, seen)
+      local first = held:stream_query { "select seq from seq_1_to_100000", chunk_size = 10 }
+      local second = held:stream_query { "select -seq as seq from seq_1_to_100000", chunk_size = 10 }
+      for i = 1, 100 do
+        assert.equal(i * 10, first()[10].seq)
+        assert.equal(-i * 10, second()[10].seq)
+      end
+      first:close()
+      second:close()
+      assert.equal(1, held:fetch_value "select 1")
+    end)
+    db:transaction(function(tx)
+      for row in tx:each "select seq from seq_1_to_1000000" do
+        if row.seq == 5 then
+          break
+        end
+      end
+      assert.equal(2, tx:fetch_value "select 2")
+    end)
+  end)
 end)

@@ -13,6 +13,7 @@
 #include "../core/spin.h"
 #include "../core/stmt_cache.h"
 #include "mysql_value.h"
+#include "mysql_verb.h"
 
 #include <mysql.h>
 
@@ -84,21 +85,6 @@ typedef struct my_facts {
   bool is_utc;             /* the session's time zone */
   char server[128];        /* what tells it from others, of MY_SERVER */
 } my_facts;
-
-/** The first words of a statement, as far as they matter here. */
-typedef enum my_verb {
-  MY_VERB_OTHER,
-  MY_VERB_SELECT, /* VALUES and TABLE too */
-  MY_VERB_WITH,
-  MY_VERB_INSERT, /* REPLACE too */
-  MY_VERB_CHANGE, /* UPDATE, DELETE */
-  MY_VERB_BEGIN,
-  MY_VERB_COMMIT,
-  MY_VERB_ROLLBACK,
-  MY_VERB_SAVEPOINT, /* RELEASE too */
-  MY_VERB_SHOW,      /* EXPLAIN and DESCRIBE too */
-  MY_VERB_LOAD
-} my_verb;
 
 /** A prepared statement of one connection; `covet_stmt` comes first. */
 typedef struct my_statement {
@@ -278,11 +264,6 @@ void my_name_row(covet_error *error, uint64_t row);
 
 /** What the last call's error is: 0, or the server's or the library's number. */
 unsigned my_last_error(const my_connection *connection);
-
-/* --- mysql_message.c ------------------------------------------------------------ */
-
-/** Constraint, table, column and position, as far as a message and the SQL tell. */
-void my_message_read(covet_error *error, const char *sql, size_t length);
 
 /* --- mysql_errand.c ------------------------------------------------------------- */
 
@@ -526,19 +507,6 @@ void my_many_free(my_request *request);
 
 /** The request's present statement is about to be dropped. */
 void my_many_leave(my_request *request);
-
-/* --- mysql_verb.c --------------------------------------------------------------- */
-
-my_verb my_verb_of(const char *sql, size_t length);
-
-/** Whether the text may leave the session changed without the server saying so. */
-bool my_changes_session(const char *sql, size_t length, my_verb verb);
-
-/** Whether a word (in lower case) stands in the text, in any case. */
-bool my_mentions(const char *sql, size_t length, const char *word);
-
-/** The first word, for messages. */
-size_t my_first_word(const char *sql, size_t length, const char **word);
 
 /* --- mysql_reset.c -------------------------------------------------------------- */
 

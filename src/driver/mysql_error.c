@@ -1,5 +1,6 @@
 #include "../core/error.h"
 #include "mysql_driver.h"
+#include "mysql_message.h"
 
 #include <errmsg.h>
 #include <stdarg.h>
@@ -286,7 +287,8 @@ void my_fault(my_connection *connection, covet_op *op)
          mysql_sqlstate(connection->mysql), mysql_error(connection->mysql));
   }
   error->phase = op->phase;
-  my_message_read(error, op->sql, op->sql_length);
+  my_message_read(error, op->sql, op->sql_length,
+                  !mariadb_connection(connection->mysql));
   if (error->kind == COVET_ERROR_READ_ONLY &&
       is_demotion(connection, (unsigned) error->code)) {
     evict(connection);

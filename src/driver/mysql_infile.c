@@ -3,14 +3,12 @@
  * allows that, and the statement that runs names it: none while connecting. */
 #include "mysql_driver.h"
 
-#include <ctype.h>
 #include <errmsg.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,69 +18,23 @@ typedef struct infile {
   char text[LOCAL_INFILE_ERROR_LEN];
 } infile;
 
-/* The letter behind a backslash, as the server reads it. */
-static char unescaped(char c)
-{
-  static const char from[] = "0bnrtZ";
-  static const char to[] = "\0\b\n\r\t\032";
-  const char *found = c == '\0' ? NULL : strchr(from, c);
-
-  if (found != NULL) {
-    return to[found - from];
-  }
-  return c;
-}
-
-/* Whether the literal that begins here is the name. */
-static bool is_literal_of(const char *at, const char *end, const char *name)
-{
-  char quote;
-
-  if (at == end || (*at != '\'' && *at != '"')) {
-    return false;
-  }
-  quote = *at;
-  for (at++; at < end; at++) {
-    char c = *at;
-    bool escapes = c == '\\' && at + 1 < end;
-    bool doubled = c == quote && at + 1 < end && at[1] == quote;
-
-    if (c == quote && !doubled) {
-      return *name == '\0';
-    }
-    at += escapes || doubled;
-    if (escapes) {
-      c = unescaped(*at);
-    }
-    if (c == '\0' || c != *name++) {
-      return false;
-    }
-  }
-  return false;
-}
-
 /* LOAD DATA ... LOCAL INFILE 'name' */
 static bool names_file(const my_request *request, const char *name)
 {
-  static const char word[] = "infile";
-  const char *end = request->sql + request->sql_length;
-  const char *at = request->sql;
+  my_scan scan;
+  my_token token;
 
   if (request->verb != MY_VERB_LOAD) {
     return false;
   }
-  while ((size_t) (end - at) >= sizeof(word) &&
-         strncasecmp(at, word, sizeof(word) - 1) != 0) {
-    at++;
+  my_scan_start(&scan, request->sql, request->sql_length);
+  while (my_scan_next(&scan, &token)) {
+    if (my_token_is(&token, "infile")) {
+      return my_scan_next(&scan, &token) && token.kind == MY_TOKEN_LITERAL &&
+             my_token_stands_for(&token, name);
+    }
   }
-  if ((size_t) (end - at) < sizeof(word)) {
-    return false;
-  }
-  at += sizeof(word) - 1;
-  while (at < end && isspace((unsigned char) *at)) {
-    at++;
-  }
-  return is_literal_of(at, end, name);
+  return false;
 }
 
 /* Of a file nothing is waited for: the loop stands still while it is read. */

@@ -1,298 +1,323 @@
-/* What a message of the server's tells in words only: constraint, table, column,
- * and the place in the SQL. */
-#include "../core/error.h"
-#include "mysql_driver.h"
+#include "mysql_message.h"
 
-#include <ctype.h>
+#include "mysql_scan.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 /* A piece of a text. */
 typedef struct piece {
   const char *at;
-  size_t length; /* 0: none */
+  size_t length;
 } piece;
 
-static void keep(char *field, size_t size, piece found)
+/* --- Messages --------------------------------------------------------------------- */
+
+/* What the server fills in: */
+enum {
+  A_KEY = 'k',        /* the name of a key or constraint */
+  A_COLUMN = 'c',     /* of a column, behind dots where it is qualified */
+  A_TABLE = 't',      /* of a table, behind its database's and a dot */
+  A_DEFINITION = 'f', /* of a foreign key */
+  A_STATEMENT = 's',  /* a piece of it */
+  A_NUMBER = 'n'      /* v: anything */
+};
+
+typedef struct format {
+  int code;
+  const char *text;
+} format;
+
+/* In English, as servers tell them unless lc_messages says otherwise: a message in
+ * another language fits none. */
+static const format formats[] = {
+    {1022, "Can't write; duplicate key in table '%t'"},
+    {1062, "Duplicate entry '%v' for key '%k'"},
+    {1586, "Duplicate entry '%v' for key '%k'"},
+    {1859, "Duplicate entry for key '%k'"},
+    {1169, "Can't write, because of unique constraint, to table '%t'"},
+    {1451, "Cannot delete or update a parent row: a foreign key constraint "
+           "fails (%f)"},
+    {1452, "Cannot add or update a child row: a foreign key constraint fails "
+           "(%f)"},
+    {1761, "Foreign key constraint for table '%t', record '%v' would lead to "
+           "a duplicate entry in table '%v', key '%v'"},
+    {1762, "Foreign key constraint for table '%t', record '%v' would lead to "
+           "a duplicate entry in a child table"},
+    {3819, "Check constraint '%k' is violated."},
+    {4025, "CONSTRAINT `%k` failed for `%v`.`%t`"},
+    {1048, "Column '%c' cannot be null"},
+    {1263, "Column set to default value; NULL supplied to NOT NULL column "
+           "'%c' at row %n"},
+    {1364, "Field '%c' doesn't have a default value"},
+    {1052, "Column '%c' in %v is ambiguous"},
+    {1054, "Unknown column '%c' in '%v'"},
+    {1072, "Key column '%c' doesn't exist in table"},
+    {1091, "Can't DROP %v `%c`; check that it exists"},
+    {1091, "Can't DROP '%c'; check that column/key exists"},
+    {1264, "Out of range value for column '%c' at row %n"},
+    {1265, "Data truncated for column '%c' at row %n"},
+    {1292, "Incorrect %v value: '%v' for column `%v`.`%t`.`%c` at row %n"},
+    {1292, "Incorrect %v value: '%v' for column '%c' at row %n"},
+    {1366, "Incorrect %v value: '%v' for column `%v`.`%t`.`%c` at row %n"},
+    {1366, "Incorrect %v value: '%v' for column '%c' at row %n"},
+    {1406, "Data too long for column '%c' at row %n"},
+    {1051, "Unknown table '%t'"},
+    {1109, "Unknown table '%t' in %v"},
+    {1146, "Table '%t' doesn't exist"},
+    {4092, "Unknown VIEW: '%t'"},
+    {1064, "You have an error in your SQL syntax; check the manual that "
+           "corresponds to your MariaDB server version for the right syntax to "
+           "use near '%s' at line %n"},
+    {1064, "You have an error in your SQL syntax; check the manual that "
+           "corresponds to your MySQL server version for the right syntax to "
+           "use near '%s' at line %n"},
+};
+
+enum { FORMATS = sizeof(formats) / sizeof(formats[0]), MOST_HOLES = 6 };
+
+/* The literal texts of a format, and the holes between them. */
+typedef struct parts {
+  unsigned count; /* of the holes, at least one */
+  piece literals[MOST_HOLES + 1];
+  char holes[MOST_HOLES];
+  piece found[MOST_HOLES];
+} parts;
+
+static void split(const char *text, parts *into)
 {
-  if (found.length > 0) {
-    covet_error_text(field, size, found.at, found.length);
+  memset(into, 0, sizeof(*into));
+  for (;;) {
+    piece *literal = &into->literals[into->count];
+
+    literal->at = text;
+    literal->length = strcspn(text, "%");
+    text += literal->length;
+    if (*text == '\0') {
+      return;
+    }
+    into->holes[into->count++] = text[1];
+    text += 2;
   }
 }
 
-/* What stands behind `before` up to `quote`; the last one, for values may be quoted
- * in front of it. */
-static piece behind(const char *text, const char *before, char quote)
+/* The last one in front of `end`; NULL: there is none behind `from`. */
+static const char *find_last(const char *from, const char *end, piece wanted)
 {
-  piece found = {NULL, 0};
-  const char *end;
+  for (size_t room = (size_t) (end - from); room >= wanted.length; room--) {
+    const char *at = from + (room - wanted.length);
 
-  for (const char *at = strstr(text, before); at != NULL;
-       at = strstr(at + 1, before)) {
-    found.at = at + strlen(before);
-  }
-  if (found.at == NULL) {
-    return found;
-  }
-  end = strchr(found.at, quote);
-  found.length = end == NULL ? 0 : (size_t) (end - found.at);
-  return found;
-}
-
-/* `db`.`t`.`c`, or db.t.c: the part behind the last dot. */
-static piece last_part(piece whole)
-{
-  for (size_t i = whole.length; i > 0; i--) {
-    if (whole.at[i - 1] == '.') {
-      whole.at += i;
-      whole.length -= i;
+    if (memcmp(at, wanted.at, wanted.length) == 0) {
+      return at;
+    }
+    if (at == from) {
       break;
     }
   }
-  while (whole.length > 0 && *whole.at == '`') {
-    whole.at++;
-    whole.length--;
-  }
-  while (whole.length > 0 && whole.at[whole.length - 1] == '`') {
-    whole.length--;
-  }
-  return whole;
+  return NULL;
 }
 
-/* A name in backquotes, with what is joined to it by dots. */
-static piece quoted_path(const char *text, const char *before)
+static bool is_number(piece text)
 {
-  piece found = {strstr(text, before), 0};
-  bool inside = false;
-
-  if (found.at == NULL) {
-    found.at = "";
-    return found;
-  }
-  found.at += strlen(before);
-  while (found.at[found.length] != '\0' &&
-         (inside || found.at[found.length] == '`' ||
-          found.at[found.length] == '.')) {
-    inside ^= found.at[found.length] == '`';
-    found.length++;
-  }
-  return found;
+  return text.length > 0 && strspn(text.at, "0123456789") >= text.length;
 }
 
-/* --- Names ---------------------------------------------------------------------------- */
-
-/* The table that a statement changes. */
-static piece target_of(const char *sql, size_t length)
+/* Whether the message has the format from its first byte to its last. Values may hold
+ * anything, and stand in front of names; so it is read from its end. */
+static bool fits(const char *message, parts *of)
 {
-  static const char *const marks[] = {"into ", "update ", "from "};
-  piece found = {"", 0};
+  const piece *first = &of->literals[0];
+  const piece *last = &of->literals[of->count];
+  const char *from = message + first->length;
+  const char *end = message + strlen(message);
 
-  for (size_t m = 0; m < sizeof(marks) / sizeof(marks[0]); m++) {
-    size_t size = strlen(marks[m]);
+  if ((size_t) (end - message) < first->length + last->length ||
+      memcmp(message, first->at, first->length) != 0 ||
+      memcmp(end - last->length, last->at, last->length) != 0) {
+    return false;
+  }
+  end -= last->length;
+  for (unsigned i = of->count; i-- > 0;) {
+    const char *before =
+        i == 0 ? message : find_last(from, end, of->literals[i]);
 
-    for (size_t i = 0; i + size < length && found.length == 0; i++) {
-      if (strncasecmp(sql + i, marks[m], size) != 0) {
-        continue;
-      }
-      found.at = sql + i + size;
-      while (i + size + found.length < length &&
-             !isspace((unsigned char) found.at[found.length]) &&
-             strchr("(,;", found.at[found.length]) == NULL) {
-        found.length++;
-      }
+    if (before == NULL) {
+      return false;
+    }
+    of->found[i].at = before + of->literals[i].length;
+    of->found[i].length = (size_t) (end - of->found[i].at);
+    end = before;
+    if (of->holes[i] == A_NUMBER && !is_number(of->found[i])) {
+      return false;
     }
   }
-  return last_part(found);
+  return true;
 }
 
-static void read_unique(covet_error *error)
-{
-  keep(error->constraint, sizeof(error->constraint),
-       last_part(behind(error->message, "for key '", '\'')));
-}
+/* --- Names ------------------------------------------------------------------------ */
 
-/* ... fails (`db`.`t`, CONSTRAINT `c` FOREIGN KEY (`a`) REFERENCES ... */
-static void read_foreign_key(covet_error *error)
+/* In backquotes those of the name are doubled. */
+static void keep(char *field, size_t size, piece name, bool in_backquotes)
 {
-  keep(error->table, sizeof(error->table),
-       last_part(quoted_path(error->message, "fails (")));
-  keep(error->constraint, sizeof(error->constraint),
-       last_part(quoted_path(error->message, "CONSTRAINT ")));
-  keep(error->column, sizeof(error->column),
-       last_part(quoted_path(error->message, "FOREIGN KEY (")));
-}
+  const my_token token = {MY_TOKEN_NAME, name.at - 1, name.length + 2};
+  char text[256];
 
-/* CONSTRAINT `c` failed for `db`.`t`; Check constraint 'c' is violated. */
-static void read_check(covet_error *error)
-{
-  keep(error->constraint, sizeof(error->constraint),
-       last_part(quoted_path(error->message, "CONSTRAINT ")));
-  keep(error->constraint, sizeof(error->constraint),
-       behind(error->message, "Check constraint '", '\''));
-  keep(error->table, sizeof(error->table),
-       last_part(quoted_path(error->message, "failed for ")));
-}
-
-/* Column 'c' cannot be null; ... for column 'c' at row 1; Field 'c' doesn't ... */
-static void read_column(covet_error *error)
-{
-  keep(error->column, sizeof(error->column),
-       last_part(behind(error->message, "Field '", '\'')));
-  keep(error->column, sizeof(error->column),
-       last_part(behind(error->message, "olumn '", '\'')));
-  keep(error->column, sizeof(error->column),
-       last_part(quoted_path(error->message, "for column ")));
-}
-
-static void read_table(covet_error *error)
-{
-  keep(error->table, sizeof(error->table),
-       last_part(behind(error->message, "able '", '\'')));
-}
-
-static void read_names(covet_error *error, const char *sql, size_t length)
-{
-  switch (error->kind) {
-  case COVET_ERROR_UNIQUE_VIOLATION:
-    read_unique(error);
-    break;
-  case COVET_ERROR_FOREIGN_KEY_VIOLATION:
-    read_foreign_key(error);
-    break;
-  case COVET_ERROR_CHECK_VIOLATION:
-    read_check(error);
-    break;
-  case COVET_ERROR_NOT_NULL_VIOLATION:
-  case COVET_ERROR_UNDEFINED_COLUMN:
-  case COVET_ERROR_AMBIGUOUS_COLUMN:
-  case COVET_ERROR_INVALID_VALUE:
-  case COVET_ERROR_NUMERIC_OUT_OF_RANGE:
-  case COVET_ERROR_STRING_TOO_LONG:
-    read_column(error);
-    break;
-  case COVET_ERROR_UNDEFINED_TABLE:
-    read_table(error);
-    return;
-  default:
-    return;
+  if (in_backquotes) {
+    name.at = text;
+    name.length = my_token_text(&token, text, sizeof(text));
+    name.length = name.length < sizeof(text) ? name.length : sizeof(text) - 1;
   }
-  if (error->table[0] == '\0' && error->kind != COVET_ERROR_UNDEFINED_COLUMN &&
-      error->kind != COVET_ERROR_AMBIGUOUS_COLUMN) {
-    keep(error->table, sizeof(error->table), target_of(sql, length));
-  }
+  covet_error_text(field, size, name.at, name.length);
 }
 
-/* --- Places ----------------------------------------------------------------------------- */
-
-/* Where the line of that number begins. */
-static size_t line_start(const char *sql, size_t length, unsigned long line)
+/* db.t.c: what stands behind the last dot. */
+static piece last_part(piece path)
 {
-  size_t at = 0;
-
-  while (line > 1) {
-    const char *end = memchr(sql + at, '\n', length - at);
-
-    if (end == NULL) {
-      return at;
-    }
-    at = (size_t) (end - sql) + 1;
-    line--;
-  }
-  return at;
-}
-
-static int64_t find_from(const char *sql, size_t length, size_t from,
-                         piece wanted)
-{
-  for (size_t i = from; i + wanted.length <= length; i++) {
-    if (memcmp(sql + i, wanted.at, wanted.length) == 0) {
-      return (int64_t) i + 1;
+  for (size_t i = path.length; i > 0; i--) {
+    if (path.at[i - 1] == '.') {
+      path.at += i;
+      path.length -= i;
+      break;
     }
   }
-  return 0;
+  return path;
 }
 
-/* ... to use near 'x' at line 2: the text from there on, as far as it is shown. In
- * a text of several statements the lines count from the one at fault. */
-static int64_t place_near(const char *message, const char *sql, size_t length)
+/* With its table's name in front of it, where the server tells that. */
+static void keep_key(covet_error *error, piece key, bool in_backquotes,
+                     bool names_tables)
 {
-  static const char before[] = "near '";
-  const char *near = strstr(message, before);
-  const char *line = NULL;
-  piece shown;
-  int64_t place = 0;
+  piece name = names_tables ? last_part(key) : key;
 
-  for (const char *at = near; at != NULL; at = strstr(at + 1, "' at line ")) {
-    line = at == near ? line : at;
+  if (name.length < key.length) {
+    covet_error_text(error->table, sizeof(error->table), key.at,
+                     key.length - name.length - 1);
   }
-  if (near == NULL || line == NULL) {
-    return 0;
-  }
-  shown.at = near + sizeof(before) - 1;
-  shown.length = (size_t) (line - shown.at);
-  if (shown.length == 0) {
-    return (int64_t) length; /* the end came too soon */
-  }
-  place =
-      find_from(sql, length,
-                line_start(sql, length, strtoul(line + 10, NULL, 10)), shown);
-  return place != 0 ? place : find_from(sql, length, 0, shown);
+  keep(error->constraint, sizeof(error->constraint), name, in_backquotes);
 }
 
-static bool is_name_byte(char byte)
+/* `db`.`t`, CONSTRAINT `c` FOREIGN KEY (`a`) REFERENCES ...; of several columns none
+ * is the one. */
+static void keep_definition(covet_error *error, piece definition)
 {
-  return isalnum((unsigned char) byte) || byte == '_' || byte == '$' ||
-         (unsigned char) byte >= 128;
-}
+  my_scan scan;
+  my_token token;
+  const char *before = "";
+  unsigned columns = 0;
 
-/* A name outside of strings; the names of columns are the same in any case. */
-static int64_t place_of_name(piece name, const char *sql, size_t length)
-{
-  char quote = '\0';
-
-  for (size_t i = 0; name.length > 0 && i + name.length <= length; i++) {
-    if (quote != '\0') {
-      if (sql[i] == '\\') {
-        i++;
-      } else if (sql[i] == quote) {
-        quote = '\0';
-      }
-      continue;
-    }
-    if (strncasecmp(sql + i, name.at, name.length) == 0 &&
-        (i == 0 || !is_name_byte(sql[i - 1])) &&
-        (i + name.length == length || !is_name_byte(sql[i + name.length]))) {
-      return (int64_t) i + 1;
-    }
-    if (sql[i] == '\'' || sql[i] == '"') {
-      quote = sql[i];
+  my_scan_start(&scan, definition.at, definition.length);
+  while (my_scan_next(&scan, &token) && !my_token_is(&token, "references")) {
+    if (my_token_is(&token, "constraint")) {
+      before = "constraint";
+    } else if (my_token_is(&token, "key")) {
+      before = "key";
+    } else if (token.kind == MY_TOKEN_NAME && *before == 'c') {
+      (void) my_token_text(&token, error->constraint,
+                           sizeof(error->constraint));
+    } else if (token.kind == MY_TOKEN_NAME && *before == 'k') {
+      columns++;
+      (void) my_token_text(&token, error->column, sizeof(error->column));
+    } else if (token.kind == MY_TOKEN_NAME) {
+      (void) my_token_text(&token, error->table, sizeof(error->table));
     }
   }
-  return 0;
+  if (columns > 1) {
+    error->column[0] = '\0';
+  }
 }
 
-static int64_t place_of(const covet_error *error, const char *sql,
-                        size_t length)
+/* MariaDB calls the check of a column after its table and itself. */
+static void split_check(covet_error *error)
 {
-  const char *message = error->message;
+  size_t length = strlen(error->table);
+
+  if (error->kind == COVET_ERROR_CHECK_VIOLATION && length > 0 &&
+      strncmp(error->constraint, error->table, length) == 0 &&
+      error->constraint[length] == '.') {
+    memmove(error->constraint, error->constraint + length + 1,
+            strlen(error->constraint + length + 1) + 1);
+    covet_error_text(error->column, sizeof(error->column), error->constraint,
+                     strlen(error->constraint));
+  }
+}
+
+static void keep_names(covet_error *error, const parts *of, bool names_tables)
+{
+  for (unsigned i = 0; i < of->count; i++) {
+    const piece *before = &of->literals[i];
+    bool in_backquotes =
+        before->length > 0 && before->at[before->length - 1] == '`';
+
+    if (of->holes[i] == A_KEY) {
+      keep_key(error, of->found[i], in_backquotes, names_tables);
+    } else if (of->holes[i] == A_COLUMN) {
+      keep(error->column, sizeof(error->column),
+           in_backquotes ? of->found[i] : last_part(of->found[i]),
+           in_backquotes);
+    } else if (of->holes[i] == A_TABLE) {
+      keep(error->table, sizeof(error->table),
+           in_backquotes ? of->found[i] : last_part(of->found[i]),
+           in_backquotes);
+    } else if (of->holes[i] == A_DEFINITION) {
+      keep_definition(error, of->found[i]);
+    }
+  }
+  split_check(error);
+}
+
+/* Where what is wrong was written, or is about to be. */
+static bool is_of_writing(covet_error_kind kind)
+{
+  return kind == COVET_ERROR_UNIQUE_VIOLATION ||
+         kind == COVET_ERROR_FOREIGN_KEY_VIOLATION ||
+         kind == COVET_ERROR_CHECK_VIOLATION ||
+         kind == COVET_ERROR_NOT_NULL_VIOLATION ||
+         kind == COVET_ERROR_INVALID_VALUE ||
+         kind == COVET_ERROR_NUMERIC_OUT_OF_RANGE ||
+         kind == COVET_ERROR_STRING_TOO_LONG;
+}
+
+/* --- Places ----------------------------------------------------------------------- */
+
+static int64_t place_of(const covet_error *error, const parts *of,
+                        const char *sql, size_t length)
+{
+  const piece *found = &of->found[0];
 
   switch (error->kind) {
   case COVET_ERROR_SYNTAX_ERROR:
-    return place_near(message, sql, length);
+    return of->holes[0] != A_STATEMENT
+               ? 0
+               : my_place_near(sql, length, found->at, found->length,
+                               strtoul(of->found[1].at, NULL, 10));
   case COVET_ERROR_UNDEFINED_COLUMN:
   case COVET_ERROR_AMBIGUOUS_COLUMN:
-    return place_of_name(behind(message, "olumn '", '\''), sql, length);
+    return my_place_name(sql, length, found->at, found->length);
   case COVET_ERROR_UNDEFINED_TABLE:
-    return place_of_name(last_part(behind(message, "able '", '\'')), sql,
-                         length);
+    return my_place_name(sql, length, error->table, strlen(error->table));
   default:
     return 0;
   }
 }
 
-void my_message_read(covet_error *error, const char *sql, size_t length)
+void my_message_read(covet_error *error, const char *sql, size_t length,
+                     bool names_tables)
 {
-  read_names(error, sql, length);
-  error->position = place_of(error, sql, length);
+  parts of;
+
+  error->position = 0;
+  for (size_t i = 0; i < FORMATS; i++) {
+    if (formats[i].code != error->code) {
+      continue;
+    }
+    split(formats[i].text, &of);
+    if (fits(error->message, &of)) {
+      keep_names(error, &of, names_tables);
+      error->position = place_of(error, &of, sql, length);
+      break;
+    }
+  }
+  if (error->table[0] == '\0' && is_of_writing(error->kind)) {
+    (void) my_place_target(sql, length, error->table, sizeof(error->table));
+  }
 }

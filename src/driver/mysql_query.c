@@ -198,7 +198,7 @@ static void note_beginning(my_connection *connection, const covet_op *op,
 {
   if (verb == MY_VERB_BEGIN || (op->flags & COVET_QUERY_TRANSACTION &&
                                 !(op->flags & COVET_QUERY_INSIDE))) {
-    connection->read_only = my_mentions(op->sql, op->sql_length, "read only");
+    connection->read_only = my_begins_read_only(op->sql, op->sql_length);
     connection->committed_by[0] = '\0';
     connection->ended_by_script = false;
     connection->first_error[0] = '\0';
@@ -225,7 +225,7 @@ static covet_step begin(my_connection *connection, covet_op *op)
   request->was_inside = (op->flags & COVET_QUERY_INSIDE) != 0;
   note_beginning(connection, op, verb);
   if (!(op->flags & COVET_QUERY_TRANSACTION) &&
-      my_changes_session(op->sql, op->sql_length, verb)) {
+      my_changes_session(op->sql, op->sql_length)) {
     connection->dirty = true;
   }
   connection->sent_us = covet_now_us();

@@ -324,8 +324,7 @@ static bool is_worth_another(const my_connection *connection, unsigned code)
          !my_request_is_stopped(request) &&
          !(request->op->flags & COVET_QUERY_MANY) &&
          (code == ER_NEED_REPREPARE || code == ER_UNKNOWN_STMT_HANDLER ||
-          (code == CR_NEW_STMT_METADATA &&
-           (request->verb == MY_VERB_SELECT || request->verb == MY_VERB_WITH)));
+          (code == CR_NEW_STMT_METADATA && request->verb == MY_VERB_SELECT));
 }
 
 /* What has run is not run again for its rows. */
@@ -376,6 +375,7 @@ void my_request_fail(my_connection *connection)
 static bool may_have_committed(const my_request *request)
 {
   return request->script || request->verb == MY_VERB_OTHER ||
+         request->verb == MY_VERB_EXECUTE ||
          !(request->was_inside || request->wrapped);
 }
 

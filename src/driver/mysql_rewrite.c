@@ -2,96 +2,63 @@
  * row at a time. */
 #include "mysql_many.h"
 
-#include <ctype.h>
 #include <string.h>
-#include <strings.h>
 
 enum { PIECE_ROWS = 500, MOST_PARAMS = 65535 };
 
-/* Behind a string or name that begins here; else one byte on. */
-static const char *skip(const char *at, const char *end)
-{
-  char quote = *at;
-
-  if (strchr("'\"`", quote) == NULL || quote == '\0') {
-    return at + 1;
-  }
-  for (at++; at < end && *at != quote; at++) {
-    at += *at == '\\' && quote != '`';
-  }
-  return at < end ? at + 1 : end;
-}
-
-static bool is_comment(const char *at, const char *end)
-{
-  return *at == '#' || (end - at > 1 && ((at[0] == '-' && at[1] == '-') ||
-                                         (at[0] == '/' && at[1] == '*')));
-}
-
-static bool is_of_a_word(char c)
-{
-  return isalnum((unsigned char) c) || c == '_' || c == '$' || c == '.' ||
-         (unsigned char) c >= 0x80;
-}
-
-/* Whether a word begins here, and ends with its last letter. */
-static bool is_word(const char *sql, const char *at, const char *end,
-                    const char *word)
-{
-  size_t size = strlen(word);
-
-  return (size_t) (end - at) >= size && strncasecmp(at, word, size) == 0 &&
-         (at == sql || !is_of_a_word(at[-1])) &&
-         (at + size == end || !is_of_a_word(at[size]));
-}
-
-static const char *skip_blanks(const char *at, const char *end)
-{
-  while (at < end && isspace((unsigned char) *at)) {
-    at++;
-  }
-  return at;
-}
-
 /* What stands behind the row belongs to the statement: not another row. */
-static bool ends_rows(const char *sql, const char *at, const char *end)
+static bool ends_rows(my_scan *scan)
 {
-  at = skip_blanks(at, end);
-  if (at < end && *at == ';') {
-    return skip_blanks(at + 1, end) == end;
+  static const char *const behind[] = {"on", "returning", "as", NULL};
+  my_token token;
+
+  if (!my_scan_next(scan, &token)) {
+    return true;
   }
-  return at == end || is_word(sql, at, end, "on") ||
-         is_word(sql, at, end, "returning") || is_word(sql, at, end, "as");
+  if (my_token_is_sign(&token, ';')) {
+    return !my_scan_next(scan, &token);
+  }
+  return my_token_is_of(&token, behind);
 }
 
-/* The parentheses behind VALUES that hold every parameter. */
+/* The word VALUES, where it is no name behind a dot, and the parenthesis behind it;
+ * no parameter stands in front of it. */
+static bool find_values(my_scan *scan, my_token *token)
+{
+  bool behind_dot = false;
+  int depth = 0;
+
+  while (my_scan_next(scan, token) && !my_token_is_sign(token, '?')) {
+    if (depth == 0 && !behind_dot && my_token_is(token, "values")) {
+      return my_scan_next(scan, token) && my_token_is_sign(token, '(');
+    }
+    behind_dot = my_token_is_sign(token, '.');
+    depth += my_token_is_sign(token, '(') - my_token_is_sign(token, ')');
+  }
+  return false;
+}
+
+/* The parentheses behind VALUES that hold every parameter. Code in comments, which
+ * other servers do not read, may begin inside of them and end outside. */
 static bool find_tuple(const char *sql, size_t length, uint32_t width,
                        const char **from, const char **to)
 {
-  const char *end = sql + length;
+  my_scan scan;
+  my_token token;
   uint32_t params = 0;
-  int depth = 0;
+  int depth = 1;
 
-  *from = NULL;
-  for (const char *at = sql; at < end; at = skip(at, end)) {
-    if (*from == NULL && depth == 0 && is_word(sql, at, end, "values")) {
-      at = skip_blanks(at + 6, end);
-      if (at == end || *at != '(') {
-        return false;
-      }
-      *from = at;
-    }
-    if (is_comment(at, end) || (*at == '?' && *from == NULL)) {
-      return false;
-    }
-    params += *at == '?';
-    depth += (*at == '(') - (*at == ')');
-    if (*from != NULL && depth == 0) {
-      *to = at + 1;
-      return params == width && ends_rows(sql, *to, end);
-    }
+  my_scan_start(&scan, sql, length);
+  if (!find_values(&scan, &token)) {
+    return false;
   }
-  return false;
+  *from = token.at;
+  while (depth > 0 && my_scan_next(&scan, &token)) {
+    params += my_token_is_sign(&token, '?');
+    depth += my_token_is_sign(&token, '(') - my_token_is_sign(&token, ')');
+  }
+  *to = token.at + token.length;
+  return depth == 0 && params == width && ends_rows(&scan) && !scan.has_code;
 }
 
 bool my_rewrite_fits(const my_request *request)

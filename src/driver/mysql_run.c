@@ -13,16 +13,16 @@ enum { ER_UNSUPPORTED_PS = 1295 };
 static void note_implicit_commit(my_connection *connection)
 {
   const my_request *request = &connection->request;
-  const char *word;
-  size_t length = my_first_word(request->sql, request->sql_length, &word);
+  my_token word;
 
   if (!request->was_inside || connection->in_transaction ||
       connection->undone || request->wrapped ||
-      request->verb == MY_VERB_COMMIT || request->verb == MY_VERB_ROLLBACK) {
+      request->verb == MY_VERB_COMMIT || request->verb == MY_VERB_ROLLBACK ||
+      !my_first_word(request->sql, request->sql_length, &word)) {
     return;
   }
-  (void) snprintf(connection->committed_by, sizeof(connection->committed_by),
-                  "%.*s", (int) (length < 24 ? length : 24), word);
+  (void) my_token_text(&word, connection->committed_by,
+                       sizeof(connection->committed_by));
 }
 
 void my_note_status(my_connection *connection)

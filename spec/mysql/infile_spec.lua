@@ -1,0 +1,69 @@
+-- LOAD DATA LOCAL: which files the server gets.
+local mysql = require "spec.support.mysql"
+local process = require "spec.support.process"
+local tmp = require "spec.support.tmp"
+local uv = require "luv"
+
+mysql.describe("files that MariaDB asks for", function()
+  local database, db
+
+  local function open(changes)
+    local options = { max_pool_size = 1 }
+    for name, value in pairs(changes or {}) do
+      options[name] = value
+    end
+    return mysql.open(options, database.url)
+  end
+
+  before_each(function()
+    database = mysql.fresh_database()
+    db = open()
+  end)
+
+  after_each(function()
+    database:drop()
+  end)
+
+  it("a server that asks for a file gets none", function()
+    db:execute "create table t (line varchar(1000))"
+    local path = tmp.path()
+    local file = io.open(path, "w")
+    file:write "a secret\n"
+    file:close()
+    local text = ("load data local infile '%s' into table t"):format(path)
+    local _, err = db.try:execute(text)
+    assert.is_table(err)
+    assert.equal(0, db:fetch_value "select count(*) from t")
+    local other = open { local_infile = true }
+    assert.equal(1, other:execute(text).affected_rows)
+    assert.equal("a secret", other:fetch_value "select line from t")
+    _, err = other.try:execute "load data local infile '/nowhere/at/all' into table t"
+    assert.is_table(err)
+    assert.equal(1, other:fetch_value "select count(*) from t")
+  end)
+
+  it("files to be loaded: by their whole name, and regular ones", function()
+    local other = open { local_infile = true }
+    other:execute "create table t (line varchar(1000))"
+    local folder = tmp.path()
+    assert(uv.fs_mkdir(folder, tonumber("755", 8)))
+    local path = folder .. "/it's \"a\" \\ file"
+    local file = assert(io.open(path, "w"))
+    file:write "a line\n"
+    file:close()
+    for _, text in ipairs {
+      "load data local infile " .. other:quote_literal(path) .. " into table t",
+      "LOAD DATA LOCAL INFILE '" .. path:gsub("\\", "\\\\"):gsub("'", "''") .. "' into table t",
+      'load data local infile\n"' .. path:gsub("\\", "\\\\"):gsub('"', '""') .. '" into table t',
+    } do
+      assert.equal(1, other:execute(text).affected_rows, text)
+    end
+    local fifo = folder .. "/fifo"
+    assert.equal(0, process.run({ "mkfifo", fifo }).status)
+    for _, name in ipairs { fifo, folder } do
+      local _, err = other.try:execute(("load data local infile '%s' into table t"):format(name))
+      assert.matches("no regular file", err.message)
+    end
+    assert.equal(3, other:fetch_value "select count(*) from t")
+  end)
+end)

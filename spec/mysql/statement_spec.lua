@@ -1,0 +1,136 @@
+-- Statements: prepared and kept, or not; what they take and answer.
+local fails = require "spec.support.fails"
+local mysql = require "spec.support.mysql"
+local wait = require "spec.support.wait"
+
+mysql.describe("statements of MariaDB", function()
+  local database, db
+
+  local function open(changes)
+    local options = { max_pool_size = 1 }
+    for name, value in pairs(changes or {}) do
+      options[name] = value
+    end
+    return mysql.open(options, database.url)
+  end
+
+  before_each(function()
+    database = mysql.fresh_database()
+    db = open()
+  end)
+
+  after_each(function()
+    database:drop()
+  end)
+
+  it("statements beyond the cache are closed on the server", function()
+    local other = open { statement_cache_size = 5 }
+    local function count()
+      return tonumber((mysql.administer "show global status like 'Prepared_stmt_count'"):match "%d+$")
+    end
+    local before = count()
+    for i = 1, 60 do
+      assert.equal(i, other:fetch_value("select ? + " .. i .. " - " .. i, i))
+    end
+    other:fetch_value "select 1"
+    assert.is_true(count() - before <= 8, count() - before)
+    other:disconnect()
+    assert.is_true(wait.until_true(function() return count() <= before end, 2))
+  end)
+
+  it("a cache of no size, and texts that are too long for it", function()
+    local other = open { statement_cache_size = 0 }
+    for i = 1, 20 do
+      assert.equal(i, other:fetch_value("select ?", i))
+    end
+    other = open { max_cacheable_statement_size = 20 }
+    for i = 1, 5 do
+      assert.equal(i, other:fetch_value("select ? /* a text of some length */", i))
+    end
+  end)
+
+  it("a statement that the server has lost is prepared anew", function()
+    assert.equal(1, db:fetch_value("select ?", 1))
+    db:with(function(held)
+      held:execute "set @a = 1" -- a reset drops all of them
+    end)
+    assert.equal(2, db:fetch_value("select ?", 2))
+  end)
+
+  it("a changed table: columns come and go, and change their names", function()
+    db:execute "create table t (a int, b int)"
+    db:execute "insert into t values (1, 2)"
+    assert.same({ a = 1, b = 2 }, db:fetch_one "select * from t")
+    db:execute "alter table t change b c varchar(10)"
+    assert.same({ a = 1, c = "2" }, db:fetch_one "select * from t")
+    db:execute "alter table t drop column c"
+    assert.same({ a = 1 }, db:fetch_one "select * from t")
+    db:execute "alter table t add column d double default 0.5"
+    assert.same({ a = 1, d = 0.5 }, db:fetch_one "select * from t")
+  end)
+
+  it("what cannot be prepared goes as text", function()
+    db:execute "create table t (a int)"
+    db:execute "lock tables t write"
+    db:with(function(held)
+      held:execute "prepare mine from 'select 5 as a'"
+      assert.equal(5, held:fetch_value "execute mine")
+      assert.equal(5, held:fetch_value "execute mine")
+      held:execute "deallocate prepare mine"
+    end)
+    fails("unsupported", db, "execute", "prepare mine from ?", "select 1")
+    fails("unsupported", db, "prepare", "prepare mine from 'select 1'")
+  end)
+
+  it("what cannot be prepared is tried once", function()
+    local other = open { reset = "never" }
+    local function prepared()
+      return tonumber(other:fetch_one { "show session status like 'Com_stmt_prepare'", rows = "array" }[2])
+    end
+    other:execute "prepare mine from 'select 5 as a'"
+    prepared()
+    assert.equal(5, other:fetch_value "execute mine")
+    local count = prepared()
+    for _ = 1, 5 do
+      assert.equal(5, other:fetch_value "execute mine")
+    end
+    assert.equal(count, prepared())
+  end)
+
+  it("packets beyond the server's limit are refused, and the limit named", function()
+    mysql.administer "set global max_allowed_packet = 1048576"
+    local other = open()
+    mysql.administer "set global max_allowed_packet = 268435456"
+    local err = fails("invalid_value", other, "fetch_value", "select length(?)", ("x"):rep(2 ^ 20))
+    assert.matches("1048576", err.message)
+    assert.matches("max_allowed_packet", err.hint)
+    err = fails("invalid_value", other, "fetch_value", "select '" .. ("x"):rep(2 ^ 20) .. "'")
+    assert.matches("1048576", err.message)
+    assert.equal(1, other:fetch_value "select 1")
+    assert.equal(2 ^ 19, other:fetch_value("select length(?)", ("x"):rep(2 ^ 19)))
+    -- lists go in as many packets as they need
+    other:execute "create table big (a longtext)"
+    local list = {}
+    for i = 1, 40 do
+      list[i] = { ("y"):rep(200000) }
+    end
+    assert.equal(40, other:execute_many("insert into big values (?)", list))
+    list[20] = { ("z"):rep(2 ^ 21) }
+    err = fails("invalid_value", other, "execute_many", "insert into big values (?)", list)
+    assert.matches("1048576", err.message)
+    assert.equal(40, other:fetch_value "select count(*) from big")
+  end)
+
+  it("execute_insert gives ids, of an UPSERT too", function()
+    db:execute [[create table users (id bigint unsigned auto_increment primary key,
+      email varchar(50) unique, n int)]]
+    local text = "insert into users (email, n) values (%s, %s) on duplicate key update "
+      .. "n = n + values(n), id = last_insert_id(id)"
+    assert.equal(1, db:execute_insert(text, "a@b", 1))
+    assert.equal(2, db:execute_insert(text, "c@d", 1))
+    assert.equal(1, db:execute_insert(text, "a@b", 5))
+    assert.equal(6, db:fetch_value "select n from users where id = 1")
+    db:execute "insert into users values (18446744073709551610, 'big', 1)"
+    assert.equal("18446744073709551610ULL", tostring(db:fetch_value "select max(id) from users"))
+  end)
+end)
