@@ -224,6 +224,22 @@ mysql.describe("transactions of MariaDB", function()
     assert.matches("init_command", err.message)
   end)
 
+  it("read_only in a transaction that writes lets queries through, behind WITH too", function()
+    db:execute "create table t (a int)"
+    db:transaction(function(tx)
+      tx:execute "insert into t values (1)"
+      for _, text in ipairs { "select a from t", "with w as (select a from t) select a from w",
+        "-- update\nwith w as (select ')' as b), x (a) as (select a from t) select a from w, x" } do
+        assert.equal(1, tx:fetch_value { text, read_only = true })
+      end
+      for _, text in ipairs { "update t set a = 2", "with w as (select 2 as b) update t, w set a = b",
+        "with w as (select 2 as b) delete from t where a in (select 1 from w)", "do 1" } do
+        fails("read_only", tx, "execute", { text, read_only = true })
+      end
+    end)
+    assert.equal(1, db:fetch_value { "with w as (select a from t) select a from w", read_only = true })
+  end)
+
   it("mode and deferrable are others'", function()
     fails("usage", db, "transaction", { mode = "immediate" }, function() end)
     fails("usage", db, "transaction", { deferrable = true, read_only = true }, function() end)

@@ -239,7 +239,7 @@ static const message messages[] = {
      "Doppelter Eintrag '1' f\xC3\xBCr Schl\xC3\xBCssel 'b'", "t", "", "", 0,
      false},
     {1366, COVET_ERROR_INVALID_VALUE, "insert into t values ('a')",
-     "Incorrect integer value: 'a' for column `d`.`t`.`b``c` at row 1", "t",
+     "Incorrect integer value: 'a' for column `d`.`t.u`.`b`c` at row 1", "t.u",
      "b`c", "", 0, false},
     {1366, COVET_ERROR_INVALID_VALUE, "insert into t values ('a')",
      "Incorrect integer value: 'x' for column 'y' at row 1' for column "
@@ -282,7 +282,7 @@ static const message messages[] = {
     {4025, COVET_ERROR_CHECK_VIOLATION, "insert into t values (1)",
      "CONSTRAINT `t.a` failed for `d`.`t`", "t", "a", "a", 0, false},
     {4025, COVET_ERROR_CHECK_VIOLATION, "insert into t values (1)",
-     "CONSTRAINT `w.x` failed for `d`.`t`", "t", "", "w.x", 0, false},
+     "CONSTRAINT `w``.x` failed for `d`.`t``u`", "t`u", "", "w`.x", 0, false},
     {3819, COVET_ERROR_CHECK_VIOLATION, "delete from t where a = 1",
      "Check constraint 'c' is violated.", "t", "", "c", 0, true},
     {1054, COVET_ERROR_UNDEFINED_COLUMN,

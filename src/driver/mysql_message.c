@@ -16,11 +16,13 @@ typedef struct piece {
 /* What the server fills in: */
 enum {
   A_KEY = 'k',        /* the name of a key or constraint */
-  A_COLUMN = 'c',     /* of a column, behind dots where it is qualified */
-  A_TABLE = 't',      /* of a table, behind its database's and a dot */
+  A_COLUMN = 'c',     /* of a column; without backquotes it may be qualified */
+  A_TABLE = 't',      /* of a table; likewise */
   A_DEFINITION = 'f', /* of a foreign key */
   A_STATEMENT = 's',  /* a piece of it */
-  A_NUMBER = 'n'      /* v: anything */
+  A_NUMBER = 'n',     /* v: anything */
+  DOUBLED =
+      'a' - 'A' /* capitals: backquotes that are the name's own are doubled */
 };
 
 typedef struct format {
@@ -45,7 +47,7 @@ static const format formats[] = {
     {1762, "Foreign key constraint for table '%t', record '%v' would lead to "
            "a duplicate entry in a child table"},
     {3819, "Check constraint '%k' is violated."},
-    {4025, "CONSTRAINT `%k` failed for `%v`.`%t`"},
+    {4025, "CONSTRAINT `%K` failed for `%v`.`%T`"},
     {1048, "Column '%c' cannot be null"},
     {1263, "Column set to default value; NULL supplied to NOT NULL column "
            "'%c' at row %n"},
@@ -53,7 +55,7 @@ static const format formats[] = {
     {1052, "Column '%c' in %v is ambiguous"},
     {1054, "Unknown column '%c' in '%v'"},
     {1072, "Key column '%c' doesn't exist in table"},
-    {1091, "Can't DROP %v `%c`; check that it exists"},
+    {1091, "Can't DROP %v `%C`; check that it exists"},
     {1091, "Can't DROP '%c'; check that column/key exists"},
     {1264, "Out of range value for column '%c' at row %n"},
     {1265, "Data truncated for column '%c' at row %n"},
@@ -156,20 +158,6 @@ static bool fits(const char *message, parts *of)
 
 /* --- Names ------------------------------------------------------------------------ */
 
-/* In backquotes those of the name are doubled. */
-static void keep(char *field, size_t size, piece name, bool in_backquotes)
-{
-  const my_token token = {MY_TOKEN_NAME, name.at - 1, name.length + 2};
-  char text[256];
-
-  if (in_backquotes) {
-    name.at = text;
-    name.length = my_token_text(&token, text, sizeof(text));
-    name.length = name.length < sizeof(text) ? name.length : sizeof(text) - 1;
-  }
-  covet_error_text(field, size, name.at, name.length);
-}
-
 /* db.t.c: what stands behind the last dot. */
 static piece last_part(piece path)
 {
@@ -183,9 +171,23 @@ static piece last_part(piece path)
   return path;
 }
 
-/* With its table's name in front of it, where the server tells that. */
-static void keep_key(covet_error *error, piece key, bool in_backquotes,
-                     bool names_tables)
+static void keep(char *field, size_t size, piece name)
+{
+  covet_error_text(field, size, name.at, name.length);
+}
+
+/* A name between backquotes, with those of its own doubled. */
+static void keep_doubled(char *field, size_t size, piece name)
+{
+  const my_token token = {MY_TOKEN_NAME, name.at - 1, name.length + 2};
+  char text[256];
+
+  (void) my_token_text(&token, text, sizeof(text));
+  covet_error_text(field, size, text, strlen(text));
+}
+
+/* Behind its table's name, where the server tells that. */
+static void keep_key(covet_error *error, piece key, bool names_tables)
 {
   piece name = names_tables ? last_part(key) : key;
 
@@ -193,7 +195,7 @@ static void keep_key(covet_error *error, piece key, bool in_backquotes,
     covet_error_text(error->table, sizeof(error->table), key.at,
                      key.length - name.length - 1);
   }
-  keep(error->constraint, sizeof(error->constraint), name, in_backquotes);
+  keep(error->constraint, sizeof(error->constraint), name);
 }
 
 /* `db`.`t`, CONSTRAINT `c` FOREIGN KEY (`a`) REFERENCES ...; of several columns none
@@ -244,22 +246,34 @@ static void split_check(covet_error *error)
 static void keep_names(covet_error *error, const parts *of, bool names_tables)
 {
   for (unsigned i = 0; i < of->count; i++) {
-    const piece *before = &of->literals[i];
-    bool in_backquotes =
-        before->length > 0 && before->at[before->length - 1] == '`';
+    piece found = of->found[i];
+    bool in_backquotes = found.at[-1] == '`';
+    piece name = in_backquotes ? found : last_part(found);
 
-    if (of->holes[i] == A_KEY) {
-      keep_key(error, of->found[i], in_backquotes, names_tables);
-    } else if (of->holes[i] == A_COLUMN) {
-      keep(error->column, sizeof(error->column),
-           in_backquotes ? of->found[i] : last_part(of->found[i]),
-           in_backquotes);
-    } else if (of->holes[i] == A_TABLE) {
-      keep(error->table, sizeof(error->table),
-           in_backquotes ? of->found[i] : last_part(of->found[i]),
-           in_backquotes);
-    } else if (of->holes[i] == A_DEFINITION) {
-      keep_definition(error, of->found[i]);
+    switch (of->holes[i]) {
+    case A_KEY:
+      keep_key(error, found, names_tables);
+      break;
+    case A_KEY - DOUBLED:
+      keep_doubled(error->constraint, sizeof(error->constraint), found);
+      break;
+    case A_COLUMN:
+      keep(error->column, sizeof(error->column), name);
+      break;
+    case A_COLUMN - DOUBLED:
+      keep_doubled(error->column, sizeof(error->column), found);
+      break;
+    case A_TABLE:
+      keep(error->table, sizeof(error->table), name);
+      break;
+    case A_TABLE - DOUBLED:
+      keep_doubled(error->table, sizeof(error->table), found);
+      break;
+    case A_DEFINITION:
+      keep_definition(error, found);
+      break;
+    default:
+      break;
     }
   }
   split_check(error);
