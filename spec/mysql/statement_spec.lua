@@ -130,7 +130,25 @@ mysql.describe("statements of MariaDB", function()
     assert.equal(2, db:execute_insert(text, "c@d", 1))
     assert.equal(1, db:execute_insert(text, "a@b", 5))
     assert.equal(6, db:fetch_value "select n from users where id = 1")
-    db:execute "insert into users values (18446744073709551610, 'big', 1)"
-    assert.equal("18446744073709551610ULL", tostring(db:fetch_value "select max(id) from users"))
+  end)
+
+  it("ids beyond 2^53 and 2^63 are told as they are", function()
+    db:execute "create table counters (id bigint unsigned auto_increment primary key, n int)"
+    local function stored()
+      return tostring(db:fetch_value "select max(id) from counters")
+    end
+    for first, shown in pairs { [2 ^ 53] = "9.007199254741e+15", ["9007199254740993"] = "9007199254740993LL",
+      ["9223372036854775807"] = "9223372036854775807LL",
+      ["9223372036854775808"] = "9223372036854775808ULL",
+      ["18446744073709551610"] = "18446744073709551610ULL" } do
+      db:execute "truncate counters"
+      db:execute("insert into counters values (?, 0)", first)
+      assert.equal(shown, stored())
+      assert.equal(shown, tostring(db:execute_insert("replace into counters values (?, 1)", first)))
+      local result = db:execute "insert into counters (n) values (2)"
+      assert.equal(stored(), tostring(result.last_insert_id))
+      result = db:execute "insert into counters (n) values (3); insert into counters (n) values (4)"
+      assert.equal(stored(), tostring(result.last_insert_id))
+    end
   end)
 end)

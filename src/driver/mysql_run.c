@@ -64,6 +64,7 @@ void my_take_figures(my_connection *connection)
   if (id != 0) {
     op->result.last_insert_id = (int64_t) id;
     op->result.has_insert_id = 1;
+    op->result.insert_id_is_unsigned = id > INT64_MAX;
   }
 }
 

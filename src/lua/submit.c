@@ -65,6 +65,21 @@ static void push_integer(lua_State *L, int64_t value)
   }
 }
 
+static void push_insert_id(lua_State *L, const covet_result *result)
+{
+  char digits[24];
+
+  if (!result->has_insert_id) {
+    lua_pushnil(L);
+  } else if (result->insert_id_is_unsigned) {
+    (void) snprintf(digits, sizeof(digits), "%llu",
+                    (unsigned long long) result->last_insert_id);
+    lua_pushstring(L, digits);
+  } else {
+    push_integer(L, result->last_insert_id);
+  }
+}
+
 /* A list with a table for each column of a shape; without one it is empty. */
 static void push_columns(lua_State *L, const covet_shape *shape, int named)
 {
@@ -129,11 +144,7 @@ static int push_result(lua_State *L, covet_op *op, covet_batch *batch)
   }
   push_batch(L, batch);
   push_integer(L, result->affected_rows);
-  if (result->has_insert_id) {
-    push_integer(L, result->last_insert_id);
-  } else {
-    lua_pushnil(L);
-  }
+  push_insert_id(L, result);
   if (batch != NULL || result->command[0] == '\0') {
     return 3;
   }
