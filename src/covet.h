@@ -634,9 +634,9 @@ typedef struct covet_result {
   int64_t last_insert_id; /* 0 when `has_insert_id` is 0 */
   int has_insert_id;
   int insert_id_is_unsigned; /* it is a uint64_t: MySQL's, beyond INT64_MAX */
-  covet_lease lease;        /* of covet_op_acquire */
-  const covet_shape *shape; /* of the rows, NULL when there can be none */
-  int described;            /* of COVET_QUERY_DESCRIBE: the next three hold */
+  covet_lease lease;         /* of covet_op_acquire */
+  const covet_shape *shape;  /* of the rows, NULL when there can be none */
+  int described;             /* of COVET_QUERY_DESCRIBE: the next three hold */
   uint32_t parameter_count;
   int read_only;
   const covet_shape *parameters; /* their types, where the database tells them;

@@ -69,6 +69,26 @@ mysql.describe("statements of MariaDB", function()
     assert.same({ a = 1, d = 0.5 }, db:fetch_one "select * from t")
   end)
 
+  it("a changed table: what MariaDB tells of types beyond the protocol's", function()
+    local function check(before, after, value, is_before, is_after)
+      db:execute("create or replace table t (v " .. before .. ")")
+      db:execute("insert into t values (" .. value .. ")")
+      for _ = 1, 2 do
+        for _, step in ipairs { { before, is_before }, { after, is_after } } do
+          db:execute("alter table t modify v " .. step[1])
+          for _ = 1, 3 do
+            assert.same(step[2], db:fetch_value "select v from t")
+          end
+        end
+      end
+    end
+    local binary = "longtext character set utf8mb4 collate utf8mb4_bin"
+    check(binary, "json", [['{"a":1}']], '{"a":1}', { a = 1 })
+    check("json", binary, [['[1]']], { 1 }, "[1]")
+    local uuid = "123e4567-e89b-12d3-a456-426655440000"
+    check("char(36) character set ascii", "uuid", "'" .. uuid .. "'", uuid, uuid)
+  end)
+
   it("what cannot be prepared goes as text", function()
     db:execute "create table t (a int)"
     db:execute "lock tables t write"

@@ -13,21 +13,61 @@ static bool is_binary(const MYSQL_FIELD *field)
   return field->charsetnr == BINARY_CHARSET;
 }
 
-/* What MariaDB tells of a type beyond the protocol's: "uuid", "json"... */
-static bool has_attribute(const MYSQL_FIELD *field,
-                          enum mariadb_field_attr_t which, const char *name)
+/* What MariaDB tells of a type beyond the protocol's: its name, such as "uuid", or its
+ * format, "json". Of no length: it tells nothing. */
+static MARIADB_CONST_STRING attribute_of(const MYSQL_FIELD *field,
+                                         enum mariadb_field_attr_t which)
 {
-  MARIADB_CONST_STRING value;
+  MARIADB_CONST_STRING value = {"", 0};
 
-  return mariadb_field_attr(&value, field, which) == 0 &&
-         value.length == strlen(name) && value.str != NULL &&
-         memcmp(value.str, name, value.length) == 0;
+  if (mariadb_field_attr(&value, field, which) != 0 || value.str == NULL) {
+    value.str = "";
+    value.length = 0;
+  }
+  return value;
+}
+
+static bool is_same_attribute(const MYSQL_FIELD *field,
+                              const MYSQL_FIELD *other,
+                              enum mariadb_field_attr_t which)
+{
+  MARIADB_CONST_STRING one = attribute_of(field, which);
+  MARIADB_CONST_STRING two = attribute_of(other, which);
+
+  return one.length == two.length && memcmp(one.str, two.str, one.length) == 0;
+}
+
+static bool has_attributes(const MYSQL_FIELD *field)
+{
+  return attribute_of(field, MARIADB_FIELD_ATTR_DATA_TYPE_NAME).length > 0 ||
+         attribute_of(field, MARIADB_FIELD_ATTR_FORMAT_NAME).length > 0;
 }
 
 static bool is_json(const MYSQL_FIELD *field)
 {
+  MARIADB_CONST_STRING format =
+      attribute_of(field, MARIADB_FIELD_ATTR_FORMAT_NAME);
+
   return field->type == MYSQL_TYPE_JSON ||
-         has_attribute(field, MARIADB_FIELD_ATTR_FORMAT_NAME, "json");
+         (format.length == 4 && memcmp(format.str, "json", 4) == 0);
+}
+
+bool my_fields_complete(MYSQL_FIELD *fields, const MYSQL_FIELD *described,
+                        unsigned count)
+{
+  bool fits = true;
+
+  for (unsigned i = 0; i < count; i++) {
+    if (fields[i].extension != NULL && !has_attributes(&fields[i])) {
+      fields[i].extension = described[i].extension;
+    }
+    fits = fits &&
+           is_same_attribute(&fields[i], &described[i],
+                             MARIADB_FIELD_ATTR_DATA_TYPE_NAME) &&
+           is_same_attribute(&fields[i], &described[i],
+                             MARIADB_FIELD_ATTR_FORMAT_NAME);
+  }
+  return fits;
 }
 
 /* --- Readers ---------------------------------------------------------------------- */
@@ -254,14 +294,13 @@ size_t my_field_type(const MYSQL_FIELD *field, char *text, size_t size)
 {
   const char *number = number_name(field->type);
   const char *moment = moment_name(field->type);
-  MARIADB_CONST_STRING own;
+  MARIADB_CONST_STRING own =
+      attribute_of(field, MARIADB_FIELD_ATTR_DATA_TYPE_NAME);
   int length;
 
   if (is_json(field)) {
     length = snprintf(text, size, "json");
-  } else if (mariadb_field_attr(&own, field,
-                                MARIADB_FIELD_ATTR_DATA_TYPE_NAME) == 0 &&
-             own.length > 0) {
+  } else if (own.length > 0) {
     length = snprintf(text, size, "%.*s", (int) own.length, own.str);
   } else if (number != NULL) {
     length = write_number(field, number, text, size);
@@ -288,6 +327,14 @@ size_t my_field_type(const MYSQL_FIELD *field, char *text, size_t size)
 
 /* --- The columns of a result --------------------------------------------------------- */
 
+static uint64_t mix_text(uint64_t mark, const char *text, size_t length)
+{
+  for (size_t i = 0; i < length; i++) {
+    mark = (mark ^ (unsigned char) text[i]) * UINT64_C(0x100000001B3);
+  }
+  return (mark ^ length) * UINT64_C(0x100000001B3);
+}
+
 /* What tells two lists of fields apart. */
 static uint64_t mark_of(const MYSQL_FIELD *fields, unsigned count)
 {
@@ -303,8 +350,12 @@ static uint64_t mark_of(const MYSQL_FIELD *fields, unsigned count)
       mark = (mark ^ parts[part]) * UINT64_C(0xFF51AFD7ED558CCD);
       mark ^= mark >> 29;
     }
-    for (const char *at = field->name; *at != '\0'; at++) {
-      mark = (mark ^ (unsigned char) *at) * UINT64_C(0x100000001B3);
+    mark = mix_text(mark, field->name, strlen(field->name));
+    for (int which = 0; which <= MARIADB_FIELD_ATTR_LAST; which++) {
+      MARIADB_CONST_STRING value =
+          attribute_of(field, (enum mariadb_field_attr_t) which);
+
+      mark = mix_text(mark, value.str, value.length);
     }
   }
   return mark == 0 ? 1 : mark;

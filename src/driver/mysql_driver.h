@@ -128,6 +128,7 @@ typedef struct my_request {
   bool has_error;  /* its operation's error is set */
   bool killed;     /* the server was asked to end it */
   bool stale;      /* its statement is to be prepared anew */
+  bool outdated;   /* the same, but for this run of it */
   bool retried;
   bool greedy;            /* not to be paused: another waits behind it */
   bool keep_rows;         /* of the result that is being read */

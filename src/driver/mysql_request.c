@@ -115,7 +115,9 @@ static void clear(my_connection *connection)
   my_columns_deinit(&request->columns);
   my_many_free(request);
   if (request->statement != NULL) {
-    my_statement_end(request->statement, !request->stale && !connection->lost);
+    my_statement_end(request->statement, !request->stale &&
+                                             !request->outdated &&
+                                             !connection->lost);
   }
   memset(request, 0, sizeof(*request));
 }

@@ -245,34 +245,17 @@ static bool keeps(const my_request *request)
          (request->sets == 1 || (request->op->flags & COVET_QUERY_SETS));
 }
 
-static bool has_attributes(const MYSQL_FIELD *field)
-{
-  MARIADB_CONST_STRING value = {NULL, 0};
-
-  return (mariadb_field_attr(&value, field, MARIADB_FIELD_ATTR_FORMAT_NAME) ==
-              0 &&
-          value.length > 0) ||
-         (mariadb_field_attr(&value, field,
-                             MARIADB_FIELD_ATTR_DATA_TYPE_NAME) == 0 &&
-          value.length > 0);
-}
-
-/* Where the server has left the fields out, the library makes them of those that
- * came with the statement, but for what MariaDB tells beyond the protocol's types. */
+/* The statement's own fields tell what the library has left out. */
 static void complete_fields(my_connection *connection)
 {
-  const MYSQL_STMT *handle = connection->request.statement->handle;
+  my_request *request = &connection->request;
+  const MYSQL_STMT *handle = request->statement->handle;
   MYSQL *mysql = connection->mysql;
 
-  if (connection->request.sets > 1 || handle->fields == NULL ||
-      handle->field_count != mysql->field_count) {
-    return;
-  }
-  for (unsigned i = 0; i < mysql->field_count; i++) {
-    if (!has_attributes(&mysql->fields[i]) &&
-        mysql->fields[i].type == handle->fields[i].type) {
-      mysql->fields[i].extension = handle->fields[i].extension;
-    }
+  if (request->sets == 1 && handle->fields != NULL &&
+      handle->field_count == mysql->field_count &&
+      !my_fields_complete(mysql->fields, handle->fields, mysql->field_count)) {
+    request->outdated = true;
   }
 }
 

@@ -62,6 +62,21 @@ bool my_columns_fit(my_columns *columns, const MYSQL_FIELD *fields,
                     my_zero_dates zero_dates, bool is_utc);
 void my_columns_deinit(my_columns *columns);
 
+/**
+ * Give fields that are the library's copies what it leaves out of them.
+ *
+ * A server that has told of a statement's columns does so again only when they have
+ * changed; in the meantime the library makes the fields of a result from those that came
+ * with the statement (`described`). Libraries up to 3.4 lose the format (JSON) in that,
+ * but not that there was an extension: one without anything in it is theirs, for the
+ * server sends none that is empty.
+ *
+ * Returns false when the server tells now what it did not tell of the statement: it is
+ * not to be run again, for the library's copies would be of the old fields.
+ */
+bool my_fields_complete(MYSQL_FIELD *fields, const MYSQL_FIELD *described,
+                        unsigned count);
+
 /** The readers of a field's type. */
 void my_column_choose(my_column *column, const MYSQL_FIELD *field);
 
