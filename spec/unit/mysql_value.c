@@ -159,6 +159,42 @@ static void test_moments(void **state)
   stop(&bed);
 }
 
+static double parse_number(value_bed *bed, enum enum_field_types type,
+                           const char *text)
+{
+  MYSQL_FIELD field = {.type = type};
+  my_column column = {0};
+  covet_cell cell = {.kind = COVET_NULL};
+
+  my_column_choose(&column, &field);
+  assert_int_equal(column.text(&column, text, strlen(text), bed->batch, &cell),
+                   MY_READ_OK);
+  assert_int_equal(cell.kind, COVET_FLOAT);
+  return cell.number;
+}
+
+static void check_numbers(value_bed *bed)
+{
+  assert_true(parse_number(bed, MYSQL_TYPE_DOUBLE, "0.1") == 0.1);
+  assert_true(parse_number(bed, MYSQL_TYPE_DOUBLE, "-1.5e-7") == -1.5e-7);
+  /* as the other protocol has it */
+  assert_true(parse_number(bed, MYSQL_TYPE_FLOAT, "0.1") == (double) 0.1F);
+}
+
+static void test_numbers_as_text(void **state)
+{
+  value_bed bed;
+
+  (void) state;
+  start(&bed);
+  check_numbers(&bed);
+  if (unit_comma_locale()) {
+    check_numbers(&bed);
+    unit_plain_locale();
+  }
+  stop(&bed);
+}
+
 static void check_type(MYSQL_FIELD field, const char *expected)
 {
   char text[48];
@@ -195,9 +231,8 @@ static void test_types(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_cut_off),
-      cmocka_unit_test(test_lengths),
-      cmocka_unit_test(test_moments),
+      cmocka_unit_test(test_cut_off), cmocka_unit_test(test_lengths),
+      cmocka_unit_test(test_moments), cmocka_unit_test(test_numbers_as_text),
       cmocka_unit_test(test_types),
   };
 

@@ -2,7 +2,6 @@
  * what is refused. postgres_wire.c compares them with a server. */
 #include "postgres/bed.h"
 
-#include <locale.h>
 #include <math.h>
 #include <string.h>
 
@@ -327,22 +326,15 @@ static void test_names_stay_with_the_batch(void **state)
 
 static void test_floats_in_a_locale_with_a_comma(void **state)
 {
-  static const char *const locales[] = {"de_DE.UTF-8", "de_DE.utf8",
-                                        "fr_FR.UTF-8", "ru_RU.UTF-8"};
   const pg_type *type;
   covet_cell cell = {.number = 1.5e-7, .kind = COVET_FLOAT};
   pg_buffer buffer = {0};
   covet_error error;
   pg_bed bed;
 
-  bool found = false;
-
   (void) state;
-  for (int i = 0; i < 4 && !found; i++) {
-    found = setlocale(LC_ALL, locales[i]) != NULL;
-  }
-  if (!found) {
-    print_message("no locale with a decimal comma is installed\n");
+  if (!unit_comma_locale()) {
+    print_message("no locale with a decimal comma can be made\n");
     skip();
   }
   start(&bed);
@@ -354,7 +346,7 @@ static void test_floats_in_a_locale_with_a_comma(void **state)
   assert_int_equal(buffer.length, 7);
   assert_memory_equal(buffer.bytes, "1.5e-07", 7);
   pg_buffer_deinit(&buffer);
-  setlocale(LC_ALL, "C");
+  unit_plain_locale();
   pg_bed_deinit(&bed);
 }
 

@@ -1,8 +1,8 @@
 #include "driver.h"
 #include "error.h"
+#include "number.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -58,12 +58,10 @@ int covet_option_integer(const covet_option *option, int64_t least,
 int covet_option_seconds(const covet_option *option, uint64_t *us,
                          covet_error *error)
 {
-  char *end;
   double seconds;
 
-  errno = 0;
-  seconds = strtod(option->value, &end);
-  if (end == option->value || *end != '\0' || !isfinite(seconds) ||
+  if (!covet_number_float(option->value, strlen(option->value), false,
+                          &seconds) ||
       seconds < 0 || seconds > 1e9) {
     return refuse(option, "a number of seconds", error);
   }

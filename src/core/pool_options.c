@@ -1,10 +1,10 @@
 /* Options of a pool as texts: those of an adapter. */
 #include "driver.h"
 #include "error.h"
+#include "number.h"
 #include "pool.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { MIN_SIZE = offsetof(covet_pool_config, min_size) };
@@ -68,10 +68,10 @@ static int set_count(const covet_option *given, uint32_t *field,
 static int set_share(const covet_option *given, double *field,
                      covet_error *error)
 {
-  char *end = NULL;
-  double value = strtod(given->value, &end);
+  double value;
 
-  if (end == given->value || *end != '\0' || !(value >= 0 && value <= 1)) {
+  if (!covet_number_float(given->value, strlen(given->value), false, &value) ||
+      value < 0 || value > 1) {
     covet_error_set(error, COVET_ERROR_USAGE,
                     "option %s must be a number from 0 to 1", given->name);
     return COVET_EUSAGE;

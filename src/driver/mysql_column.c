@@ -99,11 +99,11 @@ void my_column_choose(my_column *column, const MYSQL_FIELD *field)
     break;
   case MYSQL_TYPE_FLOAT:
     column->binary = my_read_float;
-    column->text = my_parse_number;
+    column->text = my_parse_float;
     break;
   case MYSQL_TYPE_DOUBLE:
     column->binary = my_read_double;
-    column->text = my_parse_number;
+    column->text = my_parse_double;
     break;
   case MYSQL_TYPE_DATE:
   case MYSQL_TYPE_NEWDATE:

@@ -1,11 +1,8 @@
 /* Values of the text protocol: everything is written as people read it. */
+#include "../core/number.h"
 #include "mysql_value.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-
-enum { LONGEST_NUMBER = 511 };
 
 static my_read_status keep(covet_kind kind, const char *text, size_t length,
                            covet_batch *batch, covet_cell *cell)
@@ -35,58 +32,54 @@ my_read_status my_parse_blob(const my_column *column, const char *text,
   return keep(COVET_BLOB, text, length, batch, cell);
 }
 
-/* The text ends with a NUL where the library has put it, but may hold others. */
-static bool copy_number(const char *text, size_t length, char *copy)
-{
-  if (length == 0 || length > LONGEST_NUMBER) {
-    return false;
-  }
-  memcpy(copy, text, length);
-  copy[length] = '\0';
-  return true;
-}
-
 my_read_status my_parse_integer(const my_column *column, const char *text,
                                 size_t length, covet_batch *batch,
                                 covet_cell *cell)
 {
-  char copy[LONGEST_NUMBER + 1];
-  char *end = copy;
-
   (void) batch;
-  if (!copy_number(text, length, copy)) {
-    return MY_READ_MALFORMED;
-  }
-  errno = 0;
   cell->length = 0;
   cell->kind = COVET_INTEGER;
-  if (column->is_unsigned) {
-    cell->natural = strtoull(copy, &end, 10);
-    if (cell->natural > INT64_MAX) {
-      cell->kind = COVET_UNSIGNED;
-    }
-  } else {
-    cell->integer = strtoll(copy, &end, 10);
+  if (!column->is_unsigned) {
+    return covet_number_integer(text, length, &cell->integer)
+               ? MY_READ_OK
+               : MY_READ_MALFORMED;
   }
-  return errno == 0 && *end == '\0' ? MY_READ_OK : MY_READ_MALFORMED;
+  if (!covet_number_unsigned(text, length, UINT64_MAX, &cell->natural)) {
+    return MY_READ_MALFORMED;
+  }
+  if (cell->natural > INT64_MAX) {
+    cell->kind = COVET_UNSIGNED;
+  }
+  return MY_READ_OK;
 }
 
-my_read_status my_parse_number(const my_column *column, const char *text,
+static my_read_status read_number(const char *text, size_t length, bool single,
+                                  covet_cell *cell)
+{
+  cell->length = 0;
+  cell->kind = COVET_FLOAT;
+  return covet_number_float(text, length, single, &cell->number)
+             ? MY_READ_OK
+             : MY_READ_MALFORMED;
+}
+
+/* Six digits, which the nearest FLOAT may have been written with. */
+my_read_status my_parse_float(const my_column *column, const char *text,
+                              size_t length, covet_batch *batch,
+                              covet_cell *cell)
+{
+  (void) column;
+  (void) batch;
+  return read_number(text, length, true, cell);
+}
+
+my_read_status my_parse_double(const my_column *column, const char *text,
                                size_t length, covet_batch *batch,
                                covet_cell *cell)
 {
-  char copy[LONGEST_NUMBER + 1];
-  char *end = copy;
-
   (void) column;
   (void) batch;
-  if (!copy_number(text, length, copy)) {
-    return MY_READ_MALFORMED;
-  }
-  cell->number = strtod(copy, &end);
-  cell->length = 0;
-  cell->kind = COVET_FLOAT;
-  return *end == '\0' ? MY_READ_OK : MY_READ_MALFORMED;
+  return read_number(text, length, false, cell);
 }
 
 my_read_status my_parse_date(const my_column *column, const char *text,

@@ -116,7 +116,10 @@ my_read_status my_read_time(const my_column *column, my_source *from,
 my_read_status my_parse_integer(const my_column *column, const char *text,
                                 size_t length, covet_batch *batch,
                                 covet_cell *cell);
-my_read_status my_parse_number(const my_column *column, const char *text,
+my_read_status my_parse_float(const my_column *column, const char *text,
+                              size_t length, covet_batch *batch,
+                              covet_cell *cell);
+my_read_status my_parse_double(const my_column *column, const char *text,
                                size_t length, covet_batch *batch,
                                covet_cell *cell);
 my_read_status my_parse_text(const my_column *column, const char *text,

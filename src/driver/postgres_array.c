@@ -1,4 +1,5 @@
 /* Arrays of any depth that the server has. */
+#include "../core/number.h"
 #include "postgres_read.h"
 #include "postgres_text.h"
 
@@ -124,7 +125,7 @@ static bool take_number(array_walk *walk, char stop, int32_t *number)
     walk->at++;
   }
   if (walk->at == walk->end ||
-      !pg_text_integer(start, (uint32_t) (walk->at - start), &value) ||
+      !covet_number_integer(start, (size_t) (walk->at - start), &value) ||
       value > INT32_MAX || value < INT32_MIN) {
     return false;
   }

@@ -1,5 +1,6 @@
 /* What the server tells of its types: the question, and what becomes of the
  * answer. */
+#include "../core/number.h"
 #include "postgres_builtin.h"
 #include "postgres_cache.h"
 #include "postgres_text.h"
@@ -99,7 +100,7 @@ static bool read_oid(const char *text, int length, uint32_t *oid)
   uint64_t value;
 
   if (text == NULL || length < 0 ||
-      !pg_text_unsigned(text, (uint32_t) length, UINT32_MAX, &value)) {
+      !covet_number_unsigned(text, (size_t) length, UINT32_MAX, &value)) {
     return false;
   }
   *oid = (uint32_t) value;

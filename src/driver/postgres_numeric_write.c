@@ -1,5 +1,5 @@
+#include "../core/number.h"
 #include "postgres_numeric.h"
-#include "postgres_text.h"
 #include "postgres_write.h"
 
 #include <string.h>
@@ -48,7 +48,7 @@ static bool read_exponent(const char *at, const char *end, decimal *number)
     return true;
   }
   if ((*at != 'e' && *at != 'E') ||
-      !pg_text_integer(at + 1, (uint32_t) (end - at - 1), &exponent) ||
+      !covet_number_integer(at + 1, (size_t) (end - at - 1), &exponent) ||
       exponent > MOST_EXPONENT || exponent < -MOST_EXPONENT) {
     return false;
   }

@@ -1,4 +1,5 @@
 /* Readers of booleans, numbers, plain text and bytes. */
+#include "../core/number.h"
 #include "postgres_read.h"
 #include "postgres_text.h"
 
@@ -105,7 +106,7 @@ pg_read_status pg_integer_text(pg_reader *reader, const pg_type *type,
   int64_t value;
 
   (void) type;
-  return pg_text_integer(bytes, length, &value)
+  return covet_number_integer(bytes, length, &value)
              ? set_integer(cell, value)
              : pg_read_as_text(reader, bytes, length, cell);
 }
@@ -116,7 +117,7 @@ pg_read_status pg_oid_text(pg_reader *reader, const pg_type *type,
   uint64_t value;
 
   (void) type;
-  return pg_text_unsigned(bytes, length, UINT64_MAX, &value)
+  return covet_number_unsigned(bytes, length, UINT64_MAX, &value)
              ? set_integer(cell, (int64_t) value)
              : pg_read_as_text(reader, bytes, length, cell);
 }

@@ -6,13 +6,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** Digits and nothing else, up to `most`. */
-bool pg_text_unsigned(const char *text, uint32_t length, uint64_t most,
-                      uint64_t *value);
-
-/** An integer with or without a sign and nothing else. */
-bool pg_text_integer(const char *text, uint32_t length, int64_t *value);
-
 /** NaN, Infinity or a decimal number and nothing else, whatever the process's
  *  locale. `single`: rounded to a float at once. */
 bool pg_text_float(const char *text, uint32_t length, bool single,

@@ -1,5 +1,6 @@
 /* Fields of binary COPY. The server takes them as they are: what a text means
  * has to be found out here. */
+#include "../core/number.h"
 #include "postgres_calendar.h"
 #include "postgres_numeric.h"
 #include "postgres_text.h"
@@ -80,7 +81,8 @@ static int write_integer_text(const pg_type *type, const covet_cell *cell,
 {
   covet_cell number = {.kind = COVET_INTEGER};
 
-  if (!pg_text_integer(cell->bytes, (uint32_t) cell->length, &number.integer)) {
+  if (!covet_number_integer(cell->bytes, (size_t) cell->length,
+                            &number.integer)) {
     return refuse_text(type, error);
   }
   if (!pg_write_fits(type->form, number.integer)) {

@@ -103,6 +103,13 @@ void unit_release(unit *u, covet_lease lease);
 unit_slot unit_leased(unit *u, covet_lease lease, const char *sql,
                       unsigned flags);
 
+/** Have the process's locale be one whose decimal point is a comma: the system's, or one
+ *  that localedef makes. Returns 0 when there can be none. */
+int unit_comma_locale(void);
+
+/** Back to "C". */
+void unit_plain_locale(void);
+
 /** A query that takes some seconds at least, unless it is stopped. */
 extern const char *const unit_endless;
 
