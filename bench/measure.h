@@ -6,8 +6,6 @@
 
 #include <stddef.h>
 
-#define MEASURE_W8_ROUNDS 20
-#define MEASURE_MAX_CONNECTIONS 1000
 #define MEASURE_TEXT_COUNT 1000
 
 /** What one run of a workload found. */
@@ -15,6 +13,10 @@ typedef struct measure_result {
   double seconds; /* the measured part only */
   long count;     /* units done in it: statements, rows or connections */
   double check;   /* what the data came to; the same on both sides */
+  double p50_us;  /* how long single units took; 0: not measured */
+  double p95_us;
+  double p99_us;
+  double grown_kb; /* resident memory that the units take; 0: not measured */
 } measure_result;
 
 /** A workload: `target` is the path or the URL of the database. */
@@ -33,6 +35,18 @@ double measure_now(void);
 
 /** The next number of a random order that covet makes as well; begin with 1. */
 long long measure_random(long long previous);
+
+/**
+ * Room for the moments between `count` units: the first is that before them. Owned
+ * by the caller until measure_units takes it.
+ */
+double *measure_moments(long count);
+
+/** From the moments to seconds, count and percentiles. Takes `moments`. */
+void measure_units(double *moments, long count, measure_result *result);
+
+/** Memory that the process has resident, in KB; 0 if not known. */
+long measure_rss_kb(void);
 
 /** Make the texts. */
 void measure_make_texts(measure_texts *texts);

@@ -6,32 +6,17 @@
 -- @module bench.workloads
 
 local covet = require "covet"
+local data = require "bench.data"
+local figures = require "bench.figures"
 local measure = require "bench.measure"
 
 local M = {}
 
 local TASKS = 256
-local W8_ROUNDS = 20
-local TEXT_COUNT = 1000
+local CONNECTIONS_AT_A_TIME = 50
 local COLUMNS = { "id", "name", "city", "score" }
 
-local now = covet.now
-
--- Run `body`; the seconds it took and what it returned.
-local function timed(body)
-  local start = now()
-  local value = body()
-  return now() - start, value
-end
-
--- The next id of a random order that C makes as well, exactly.
-local function random_ids(items)
-  local random = 1
-  return function()
-    random = random * 16807 % 2147483647
-    return random % items + 1
-  end
-end
+local counter, records, timed = data.counter, data.records, measure.timed
 
 -- Call `work()` in TASKS tasks until it answers false in each.
 local function in_tasks(work)
@@ -44,60 +29,44 @@ local function in_tasks(work)
   end)
 end
 
--- A function that gives 1 to `count`, then nil.
-local function counter(count)
-  local i = 0
-  return function()
-    if i < count then
-      i = i + 1
-      return i
-    end
+-- A function that carries out the next point select and answers what its row adds
+-- to `check`.
+local function item_selector(own, db, variant)
+  local text, item_sum = own.point_select, data.item_sum
+  local next_id = data.random_ids(db:fetch_value "select items from about")
+  if variant == "table" then
+    return function() return item_sum(db:fetch_one { text, next_id() }) end
   end
+  return function() return item_sum(db:fetch_one(text, next_id())) end
 end
 
 local function select_items(own, db, count, variant)
-  local text = own.point_select
-  local next_id = random_ids(db:fetch_value "select items from about")
-  local check, next_turn = 0, counter(count)
-  local in_table = variant == "table"
-  local function select_one()
-    if not next_turn() then return false end
-    local row
-    if in_table then
-      row = db:fetch_one { text, next_id() }
-    else
-      row = db:fetch_one(text, next_id())
-    end
-    check = check + row.id + #row.name + row.price
-    return true
+  local select_one, check = item_selector(own, db, variant), 0
+  local moments, now = measure.moments(count), measure.now
+  db:fetch_one(own.point_select, 1)
+  moments[0] = now()
+  for i = 1, count do
+    check = check + select_one()
+    moments[i] = now()
   end
-  db:fetch_one(text, 1)
+  return measure.add_percentiles(moments, count,
+    { seconds = moments[count] - moments[0], count = count, check = check })
+end
+
+local function select_from_tasks(own, db, count)
+  local select_one, check = item_selector(own, db), 0
+  local next_turn = counter(count)
+  db:fetch_one(own.point_select, 1)
   local seconds = timed(function()
-    if variant == "tasks" then
-      in_tasks(select_one)
-    else
-      while select_one() do end -- luacheck: ignore 542
-    end
+    in_tasks(function()
+      if not next_turn() then return false end
+      local sum = select_one() -- waits: `check` may be another one then
+      check = check + sum
+      return true
+    end)
   end)
   return { seconds = seconds, count = count, check = check }
 end
-
-local function named_sum(row)
-  local note = row.note
-  return row.id + #row.name + #row.city + (row.active and 1 or 0) + row.score
-    + #row.created_at + (note and #note or 0)
-end
-
-local function array_sum(row)
-  local note = row[7]
-  return row[1] + #row[2] + #row[3] + (row[4] and 1 or 0) + row[5]
-    + #row[6] + (type(note) == "string" and #note or 0)
-end
-
--- What reads a row of each kind, so that every value is read once.
-local row_sums = {
-  named = named_sum, record = array_sum, array = array_sum, lazy = named_sum,
-}
 
 local function sum_rows(rows, sum)
   local check = 0
@@ -109,7 +78,7 @@ end
 -- (building has read each value, as the reference does); lazy ones are read
 -- while it runs.
 local function fetch_rows(own, db, count, variant)
-  local sum, check = row_sums[variant], nil
+  local sum, check = data.row_sums[variant], nil
   local seconds, rows = timed(function()
     local rows = db:fetch_all { own.wide, count, rows = variant,
                                 types = own.types }
@@ -123,7 +92,7 @@ end
 
 -- A stream; every value of every row is read while the clock runs.
 local function stream_rows(own, db, count, variant)
-  local sum, check, seen = row_sums[variant], 0, 0
+  local sum, check, seen = data.row_sums[variant], 0, 0
   local seconds = timed(function()
     local stream = db:stream_query { own.wide, count, chunk_size = 1000,
                                      rows = variant, types = own.types }
@@ -135,23 +104,8 @@ local function stream_rows(own, db, count, variant)
   return { seconds = seconds, count = seen, check = check }
 end
 
-local function make_texts()
-  local texts = {}
-  for i = 0, TEXT_COUNT - 1 do texts[i] = "some text " .. i end
-  return texts
-end
-
--- A function that makes the i-th record of W5 and W6.
-local function records()
-  local texts = make_texts()
-  return function(i)
-    return { i, texts[i % TEXT_COUNT], texts[i % 97], i % 1000 * 0.25 }
-  end
-end
-
 local function check_events(db)
-  return db:fetch_value(
-    "select sum(id + length(name) + length(city) + score) from events")
+  return db:fetch_value(data.check_events)
 end
 
 -- One after the other, or ("grouped") from many tasks.
@@ -200,12 +154,13 @@ local function load_many(own, db, count, variant)
            check = check_events(db) }
 end
 
--- Connections, several times; how many were opened is asked of the pools.
+-- Connections, some at a time; how many were opened is asked of the pools.
 local function open_many(own, target, count)
   local result = { seconds = 0, count = 0, check = 0 }
-  for _ = 1, W8_ROUNDS do
+  for done = 0, count - 1, CONNECTIONS_AT_A_TIME do
+    local some = math.min(count - done, CONNECTIONS_AT_A_TIME)
     local seconds, adapters = timed(function()
-      return own.open_connections(target, count)
+      return own.open_connections(target, some)
     end)
     result.seconds = result.seconds + seconds
     for _, db in ipairs(adapters) do
@@ -216,10 +171,32 @@ local function open_many(own, target, count)
   return result
 end
 
+-- Nine selects, then an insert, and so on, from many tasks (SQLite).
+local function select_and_insert(own, db, count)
+  local next_turn, record, item_sum = counter(count), records(), data.item_sum
+  local select, insert, check = own.point_select, own.insert, 0
+  db:execute(own.create_items)
+  db:execute(data.fill_items)
+  local seconds = timed(function()
+    in_tasks(function()
+      local i = next_turn()
+      if not i then return false end
+      if i % 10 == 0 then
+        db:execute(insert, unpack(record(i)))
+      else
+        local row = db:fetch_one(select, i % 10000 + 1)
+        check = check + item_sum(row)
+      end
+      return true
+    end)
+  end)
+  return { seconds = seconds, count = count, check = check + check_events(db) }
+end
+
 -- A workload on the prepared database, opened before and closed after.
 local function reading(run)
   return function(own, target, count, variant)
-    local db = own.open(target)
+    local db = own.open(target, variant)
     local result = run(own, db, count, variant)
     db:disconnect()
     return result
@@ -238,21 +215,29 @@ end
 
 local workloads = {
   W1 = reading(select_items),
-  W2 = reading(select_items),
+  W2 = reading(select_from_tasks),
   W3 = reading(fetch_rows),
   W4 = reading(stream_rows),
   W5 = writing(insert_singly),
   W6 = writing(load_many),
+  W7 = reading(figures.lend),
   W8 = open_many,
+  ["W9-waiting"] = figures.wait,
+  ["W9-idle"] = figures.keep_connections,
+  ["W10-idle"] = reading(figures.delay_idle),
+  ["W10-selects"] = reading(figures.delay_selects),
+  ["W10-rows"] = reading(figures.delay_rows),
+  ["W10-query"] = reading(figures.delay_query),
+  mixed = writing(select_and_insert),
 }
 
-local default_variants = { W2 = "tasks", W3 = "named", W4 = "named" }
+local default_variants = { W3 = "named", W4 = "named" }
 
 --- Run the workload that the arguments of a script name and print its line.
--- @tparam table own the database's: `point_select`, `wide`, `insert` (SQL),
--- `open(target)`, `open_events(target, variant)` (adapters, connected; the second
--- with an empty table `events`), `open_connections(target, count)` (a list of
--- adapters)
+-- @tparam table own the database's: `point_select`, `wide`, `insert` (SQL);
+-- `open(target, variant)`, `open_events(target, variant)` (adapters, connected; the
+-- second with an empty table `events`), `open_connections(target, count)` (a list
+-- of adapters), `wait(target, count, watch)` (see `bench.figures`)
 -- @tparam string name of the workload
 -- @tparam string target path or URL
 -- @tparam string count
@@ -266,7 +251,6 @@ function M.main(own, name, target, count, variant)
   variant = variant or default_variants[name]
   local result = run(own, target, tonumber(count), variant)
   result.workload, result.variant = name, variant
-  result.rate = result.count / result.seconds
   result.peak_rss_kb = result.peak_rss_kb or measure.peak_rss_kb()
   measure.print(result)
 end

@@ -12,22 +12,42 @@ void db_fail(const char *what, const char *message)
   exit(EXIT_FAILURE);
 }
 
-static MYSQL *open_with(const char *url, int nonblocking)
-{
-  char user[64], password[64], host[128], database[64];
-  unsigned port, protocol = MYSQL_PROTOCOL_TCP;
-  MYSQL *mysql = mysql_init(NULL);
+typedef struct address {
+  char user[64];
+  char password[64];
+  char host[128];
+  char database[64];
+  char socket[128]; /* empty: by TCP */
+  unsigned port;
+} address;
 
-  if (sscanf(url, "mysql://%63[^:]:%63[^@]@%127[^:]:%u/%63s", user, password,
-             host, &port, database) != 5) {
+static void read_url(const char *url, address *to)
+{
+  *to = (address){0};
+  if (sscanf(url, "mysql://%63[^:]:%63[^@]@%127[^:]:%u/%63s", to->user,
+             to->password, to->host, &to->port, to->database) != 5 &&
+      sscanf(url, "mysql://%63[^:]:%63[^@]@/%63[^?]?unix_socket=%127s",
+             to->user, to->password, to->database, to->socket) != 4) {
     db_fail("URL", url);
   }
+}
+
+static MYSQL *open_with(const char *url, int nonblocking)
+{
+  address to;
+  unsigned protocol;
+  MYSQL *mysql = mysql_init(NULL);
+
+  read_url(url, &to);
+  protocol = to.socket[0] ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
   mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
   mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
   if (nonblocking) {
     mysql_options(mysql, MYSQL_OPT_NONBLOCK, 0);
   }
-  if (mysql_real_connect(mysql, host, user, password, database, port, NULL,
+  if (mysql_real_connect(mysql, to.socket[0] ? NULL : to.host, to.user,
+                         to.password, to.database, to.port,
+                         to.socket[0] ? to.socket : NULL,
                          CLIENT_MULTI_STATEMENTS) == NULL) {
     db_fail("connect", mysql_error(mysql));
   }

@@ -11,7 +11,10 @@
 #define DB_WIDE                                                                \
   "select id, name, city, active, score, created_at, note from wide limit "
 
-/** A connection to mysql://user:password@host:port/database, *owned*. */
+/**
+ * A connection, *owned*, to mysql://user:password@host:port/database, or
+ * mysql://user:password@/database?unix_socket=path.
+ */
 MYSQL *db_open(const char *url);
 
 /** The same, for calls that do not block. */

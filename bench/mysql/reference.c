@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../connections.h"
 #include "../measure.h"
 #include "calls.h"
 #include "many.h"
@@ -26,12 +27,12 @@ static void run_point_selects(const char *url, long count,
   MYSQL *mysql = db_open(url);
   long items = (long) db_number(mysql, "select items from about");
   long long random = 1;
+  double *moments = measure_moments(count);
   db_item item;
-  double start;
 
   db_item_init(&item, mysql);
-  start = measure_now();
-  for (long i = 0; i < count; i++) {
+  moments[0] = measure_now();
+  for (long i = 1; i <= count; i++) {
     random = measure_random(random);
     item.wanted = random % items + 1;
     if (mysql_stmt_execute(item.statement) != 0 ||
@@ -40,9 +41,9 @@ static void run_point_selects(const char *url, long count,
     }
     result->check += db_item_sum(&item);
     mysql_stmt_free_result(item.statement);
+    moments[i] = measure_now();
   }
-  result->seconds = measure_now() - start;
-  result->count = count;
+  measure_units(moments, count, result);
   mysql_stmt_close(item.statement);
   mysql_close(mysql);
 }
@@ -70,42 +71,41 @@ static void run_rows(const char *url, long count, measure_result *result)
   mysql_close(mysql);
 }
 
-/* W8: open `count` connections, several times; closing is not measured. */
-static void run_connections(const char *url, long count, measure_result *result)
+static void *open_one(const char *url)
 {
-  static MYSQL *connections[MEASURE_MAX_CONNECTIONS];
+  return db_open(url);
+}
 
-  if (count > MEASURE_MAX_CONNECTIONS) {
-    fprintf(stderr, "W8: at most %d connections\n", MEASURE_MAX_CONNECTIONS);
-    exit(EXIT_FAILURE);
-  }
-  for (int round = 0; round < MEASURE_W8_ROUNDS; round++) {
-    double start = measure_now();
+static void close_one(void *connection)
+{
+  mysql_close(connection);
+}
 
-    for (long i = 0; i < count; i++) {
-      connections[i] = db_open(url);
-    }
-    result->seconds += measure_now() - start;
-    result->count += count;
-    for (long i = 0; i < count; i++) {
-      mysql_close(connections[i]);
-    }
-  }
+static const connection_kind kind = {open_one, close_one};
+
+static void run_opening(const char *url, long count, measure_result *result)
+{
+  open_connections(&kind, url, count, result);
+}
+
+static void run_idle(const char *url, long count, measure_result *result)
+{
+  keep_connections(&kind, url, count, result);
 }
 
 static void print_version(const char *url)
 {
   MYSQL *mysql = db_open(url);
 
-  printf("%s, libmariadb %s\n", mysql_get_server_info(mysql),
-         mysql_get_client_info());
+  printf("{\"server\":\"%s\",\"libmariadb\":\"%s\"}\n",
+         mysql_get_server_info(mysql), mysql_get_client_info());
   mysql_close(mysql);
 }
 
 static const measure_workload workloads[] = {
-    {"W1", run_point_selects}, {"W2", run_many},    {"W3", run_rows},
-    {"W4", run_rows},          {"W5", run_inserts}, {"W6", run_bulk},
-    {"W8", run_connections},
+    {"W1", run_point_selects}, {"W2", run_many},      {"W3", run_rows},
+    {"W4", run_rows},          {"W5", run_inserts},   {"W6", run_bulk},
+    {"W8", run_opening},       {"W9-idle", run_idle},
 };
 
 int main(int argc, char **argv)

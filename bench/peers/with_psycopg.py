@@ -1,18 +1,22 @@
 """The workloads by psycopg 3, results in binary: a peer of covet. See common.py.
 
-W2 is asynchronous; its connections stand in a queue, since the pool is a package
-of its own. The others block.
+Without its speedups in C, which Debian does not have. W2 and W7 are asynchronous;
+in W2 connections stand in a queue, which is faster than psycopg's pool. The others
+block.
 """
 
 import asyncio
 from time import perf_counter
 
 import psycopg
+import psycopg_pool
 
 import common
 
 POINT_SELECT = "select id, name, price from items where id = %s"
 INSERT = "insert into events values (%s, %s, %s, %s)"
+CREATE_EVENTS = ("create table events (id bigint not null, name text not null,"
+                 " city text not null, score double precision not null)")
 
 
 def connect(url):
@@ -28,11 +32,13 @@ def select_items(url, count):
     items = fetch_value(db, common.ITEM_COUNT)
     cursor = db.cursor(binary=True)
     check = 0
-    start = perf_counter()
+    moments = [perf_counter()]
     for item in common.random_ids(items, count):
         check += common.item_sum(
             cursor.execute(POINT_SELECT, (item,)).fetchone())
-    return perf_counter() - start, count, check
+        moments.append(perf_counter())
+    return (moments[-1] - moments[0], count, check,
+            common.percentiles(moments))
 
 
 async def select_many(url, count):
@@ -54,8 +60,8 @@ async def select_many(url, count):
         return check
 
     start = perf_counter()
-    checks = await asyncio.gather(*[work() for _ in range(common.TASKS)])
-    return perf_counter() - start, count, sum(checks)
+    check = await common.in_tasks(work)
+    return perf_counter() - start, count, check
 
 
 def fetch_rows(url, count):
@@ -81,7 +87,7 @@ def stream_rows(url, count):
 def open_events(url):
     db = connect(url)
     db.execute(common.DROP_EVENTS)
-    db.execute(common.CREATE_EVENTS)
+    db.execute(CREATE_EVENTS)
     return db
 
 
@@ -107,12 +113,28 @@ def load(url, count):
     return seconds, count, fetch_value(db, common.CHECK_EVENTS)
 
 
+async def lend(url, count):
+    async with psycopg_pool.AsyncConnectionPool(
+            url, min_size=common.CONNECTIONS,
+            max_size=common.CONNECTIONS) as pool:
+        await pool.wait()
+        return await common.lend(pool.getconn, pool.putconn, count)
+
+
+async def open_many(url, count):
+    return await common.open_many(
+        lambda: psycopg.AsyncConnection.connect(url),
+        psycopg.AsyncConnection.close, count)
+
+
 def run(workload, url, count):
-    if workload is select_many:
+    if asyncio.iscoroutinefunction(workload):
         return asyncio.run(workload(url, count))
     return workload(url, count)
 
 
 common.main(
+    {"psycopg": psycopg.__version__, "psycopg_pool": psycopg_pool.__version__},
     {"W1": select_items, "W2": select_many, "W3": fetch_rows,
-     "W4": stream_rows, "W5": insert_singly, "W6": load}, run)
+     "W4": stream_rows, "W5": insert_singly, "W6": load, "W7": lend,
+     "W8": open_many}, run)

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../connections.h"
 #include "../measure.h"
 #include "calls.h"
 #include "many.h"
@@ -62,16 +63,16 @@ static void select_items(const char *url, long count,
   long items = (long) db_number(connection, "select items from about");
   long long random = 1;
   char bytes[8];
-  double start;
+  double *moments = measure_moments(count);
 
   db_prepare_item(connection);
-  start = measure_now();
-  for (long i = 0; i < count; i++) {
+  moments[0] = measure_now();
+  for (long i = 1; i <= count; i++) {
     db_next_item(&random, items, bytes);
     result->check += db_take_item(connection, answer(connection, bytes));
+    moments[i] = measure_now();
   }
-  result->seconds = measure_now() - start;
-  result->count = count;
+  measure_units(moments, count, result);
   PQfinish(connection);
 }
 
@@ -160,33 +161,33 @@ static void run_cursor(const char *url, long count, measure_result *result)
   PQfinish(connection);
 }
 
-/* W8: open `count` connections, several times; closing is not measured. */
-static void run_connections(const char *url, long count, measure_result *result)
+static void *open_one(const char *url)
 {
-  static PGconn *connections[MEASURE_MAX_CONNECTIONS];
+  return db_open(url);
+}
 
-  if (count > MEASURE_MAX_CONNECTIONS) {
-    fprintf(stderr, "W8: at most %d connections\n", MEASURE_MAX_CONNECTIONS);
-    exit(EXIT_FAILURE);
-  }
-  for (int round = 0; round < MEASURE_W8_ROUNDS; round++) {
-    double start = measure_now();
-    for (long i = 0; i < count; i++) {
-      connections[i] = db_open(url);
-    }
-    result->seconds += measure_now() - start;
-    result->count += count;
-    for (long i = 0; i < count; i++) {
-      PQfinish(connections[i]);
-    }
-  }
+static void close_one(void *connection)
+{
+  PQfinish(connection);
+}
+
+static const connection_kind kind = {open_one, close_one};
+
+static void run_opening(const char *url, long count, measure_result *result)
+{
+  open_connections(&kind, url, count, result);
+}
+
+static void run_idle(const char *url, long count, measure_result *result)
+{
+  keep_connections(&kind, url, count, result);
 }
 
 static void print_version(const char *url)
 {
   PGconn *connection = db_open(url);
 
-  printf("PostgreSQL %s, libpq %d.%d\n",
+  printf("{\"PostgreSQL\":\"%s\",\"libpq\":\"%d.%d\"}\n",
          PQparameterStatus(connection, "server_version"),
          PQlibVersion() / 10000, PQlibVersion() % 10000);
   PQfinish(connection);
@@ -198,7 +199,7 @@ static const measure_workload workloads[] = {
     {"W3", run_result},        {"W3-single", run_single_rows},
     {"W4", run_cursor},        {"W4-single", run_single_rows},
     {"W5", run_inserts},       {"W6", run_copy},
-    {"W8", run_connections},
+    {"W8", run_opening},       {"W9-idle", run_idle},
 };
 
 int main(int argc, char **argv)

@@ -76,3 +76,25 @@ double db_number(sqlite3 *db, const char *sql)
   sqlite3_finalize(statement);
   return number;
 }
+
+sqlite3_stmt *db_prepare_item(sqlite3 *db)
+{
+  return db_prepare(db, "select id, name, price from items where id = ?");
+}
+
+double db_select_item(sqlite3 *db, sqlite3_stmt *select, long long id)
+{
+  double sum;
+
+  sqlite3_bind_int64(select, 1, id);
+  if (sqlite3_step(select) != SQLITE_ROW) {
+    db_fail("a row is missing", db);
+  }
+  sum = (double) sqlite3_column_int64(select, 0);
+  if (sqlite3_column_text(select, 1) != NULL) {
+    sum += sqlite3_column_bytes(select, 1);
+  }
+  sum += sqlite3_column_double(select, 2);
+  sqlite3_reset(select);
+  return sum;
+}

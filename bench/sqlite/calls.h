@@ -28,4 +28,10 @@ void db_run(sqlite3 *db, sqlite3_stmt *statement);
 /** The number that a query of one row and one column gives. */
 double db_number(sqlite3 *db, const char *sql);
 
+/** Prepare the point select. The caller finalizes it. */
+sqlite3_stmt *db_prepare_item(sqlite3 *db);
+
+/** Select the item `id`; what its row adds to `check`. */
+double db_select_item(sqlite3 *db, sqlite3_stmt *select, long long id);
+
 #endif
