@@ -1,93 +1,158 @@
---- From the runs of all rounds to the lines of the results page.
+--- From the values of all rounds to the lines of pages and charts.
 -- @module bench.summary
 
 local measure = require "bench.measure"
 
 local M = {}
 
+-- Fields whose medians a line has.
+local MEDIANS = { "p50_us", "p95_us", "p99_us", "p50_ms" }
+
+local function map(list, fn)
+  local mapped = {}
+  for i, value in ipairs(list) do mapped[i] = fn(value, i) end
+  return mapped
+end
+
+local function least_and_most(values)
+  return math.min(unpack(values)), math.max(unpack(values))
+end
+
+local function rates(run)
+  return map(run.seconds, function(seconds) return run.count / seconds end)
+end
+
+local VALUES = {
+  peak_mb = function(run)
+    return map(run.peak_rss_kb, function(kb) return kb / 1024 end)
+  end,
+  each_kb = function(run)
+    return map(run.grown_kb, function(kb) return kb / run.count end)
+  end,
+}
+
+-- What a workload is measured in, for each round.
+local function values_of(workload, run)
+  if not workload.value then return rates(run) end
+  local values = VALUES[workload.value]
+  return values and values(run) or run[workload.value]
+end
+
+-- The value of the rounds of one beside another's: median, least, most.
+local function compare(values, others)
+  local ratios = map(values, function(value, i) return value / others[i] end)
+  local least, most = least_and_most(ratios)
+  return measure.median(ratios), least, most
+end
+
+local function find_run(runs, kind, name)
+  for _, run in ipairs(runs) do
+    if run.kind == kind and (not name or run.name == name) then return run end
+  end
+end
+
+local function find_variant(workload, name)
+  for _, variant in ipairs(workload.variants) do
+    if variant.name == name then return variant end
+  end
+end
+
+local function label_of(run)
+  return run.kind == "covet" and "covet, " .. run.name or run.name
+end
+
+local function make_line(workload, runs, run)
+  local values = values_of(workload, run)
+  local line = { kind = run.kind, name = run.name, label = label_of(run),
+                 unit = workload.unit or "/s", median = measure.median(values),
+                 peak_mb = math.max(unpack(run.peak_rss_kb)) / 1024 }
+  line.least, line.most = least_and_most(values)
+  for _, field in ipairs(MEDIANS) do
+    line[field] = run[field] and measure.median(run[field])
+  end
+  line.max_ms = run.max_ms and math.max(unpack(run.max_ms))
+  line.each_kb = run.grown_kb and measure.median(VALUES.each_kb(run))
+  if workload.value then return line end
+  local reference, first = find_run(runs, "reference"), find_run(runs, "covet")
+  if reference and run.kind ~= "reference" then
+    line.ratio, line.ratio_least, line.ratio_most = compare(values, rates(reference))
+  end
+  if first and (run.kind == "peer" or run.kind == "c") then
+    line.lead = compare(rates(first), values)
+  end
+  return line
+end
+
 -- Half the distance of least and most, in percent of the median.
-local function spread(values)
-  local least, most = math.huge, -math.huge
-  for _, value in ipairs(values) do
-    least, most = math.min(least, value), math.max(most, value)
-  end
-  return (most - least) / 2 / measure.median(values) * 100
+local function spread(line)
+  return (line.ratio_most - line.ratio_least) / 2 / line.ratio * 100
 end
 
-local function pick(runs, field)
-  local values = {}
-  for i, run in ipairs(runs) do values[i] = run[field] end
-  return values
+local function judgement(goal, target, measured, at_most)
+  local met = measured >= target
+  if at_most then met = measured <= target end
+  return { goal = goal, target = target, measured = measured, at_most = at_most,
+           met = met, short = math.abs(measured - target) / target * 100 }
 end
 
-local function most(runs, field)
-  return math.max(0, unpack(pick(runs, field)))
-end
-
--- "met", "missed" or nil where there is no target.
-local function verdict(value, target, at_most)
-  if not (value and target) then return nil end
-  local met = value >= target
-  if at_most then met = value <= target end
-  return met and "met" or "missed"
-end
-
--- How far a missed figure is from its target, in percent of the target.
-local function shortfall(value, target)
-  return math.abs(value - target) / target * 100
-end
-
-local function judge(line, value, target, at_most)
-  line.verdict = verdict(value, target, at_most)
-  if line.verdict == "missed" then
-    line.shortfall = shortfall(value, target)
+-- The targets of a variant beside peers.
+local function judge_peers(list, variant, runs, run)
+  for _, aim in ipairs(variant.ahead_of or {}) do
+    local name, times, lighter = unpack(aim)
+    local peer = find_run(runs, "peer", name)
+    if peer then
+      local lead = compare(rates(run), rates(peer))
+      table.insert(list, judgement("x " .. name, times, lead))
+      if lighter then
+        local own, its = math.max(unpack(run.peak_rss_kb)),
+          math.max(unpack(peer.peak_rss_kb))
+        table.insert(list, judgement("MB, as " .. name, its / 1024, own / 1024, true))
+      end
+    end
   end
 end
 
---- One variant of a workload beside its reference.
--- @tparam table workload of `bench.targets`
--- @tparam table variant
--- @tparam {table,...} references the reference's run of each round
--- @tparam {table,...} runs covet's run of each round
--- @treturn table line of the page
-function M.compare(workload, variant, references, runs)
-  local ratios = {}
-  for i, run in ipairs(runs) do ratios[i] = run.rate / references[i].rate end
-  local line = {
-    workload = workload.name, variant = variant.name, what = workload.what,
-    reference = measure.median(pick(references, "rate")),
-    covet = measure.median(pick(runs, "rate")),
-    ratio = measure.median(ratios), spread = spread(ratios),
-    reference_kb = most(references, "peak_rss_kb"),
-    covet_kb = most(runs, "peak_rss_kb"),
-    target = variant.target, rss_mb = variant.rss_mb, why = variant.why,
-  }
-  judge(line, line.ratio, line.target, false)
-  line.rss_verdict = verdict(line.covet_kb / 1024, line.rss_mb, true)
-  return line
+-- What each target of a variant came to.
+local function judge(workload, variant, runs, run, line)
+  local list = {}
+  if variant.target then
+    local goal, measured = "/s", line.median
+    if workload.value then
+      goal = workload.unit
+    elseif line.ratio then
+      goal, measured = "of C", line.ratio
+    end
+    local one = judgement(goal, variant.target, measured, workload.value ~= nil)
+    one.spread = line.ratio and spread(line)
+    table.insert(list, one)
+  end
+  if variant.rss_mb then
+    table.insert(list, judgement("MB", variant.rss_mb, line.peak_mb, true))
+  end
+  if variant.p95_us then
+    table.insert(list, judgement("us, p95", variant.p95_us, line.p95_us, true))
+  end
+  judge_peers(list, variant, runs, run)
+  return list
 end
 
---- A figure that has no reference.
--- @tparam table figure of `bench.targets`
--- @tparam {table,...} runs
--- @treturn table line of the page
-function M.figure(figure, runs)
-  local line = {
-    workload = figure.name, what = figure.what, unit = figure.unit,
-    covet_kb = most(runs, "peak_rss_kb"), target = figure.target,
-    rss_mb = figure.rss_mb, why = figure.why,
-  }
-  if figure.field then
-    local values = pick(runs, figure.field)
-    line.value, line.spread = measure.median(values), spread(values)
-    judge(line, line.value, line.target, true)
-  end
-  if runs[1].p50_ms then
-    line.p50, line.max = measure.median(pick(runs, "p50_ms")),
-      most(runs, "max_ms")
-  end
-  line.rss_verdict = verdict(line.covet_kb / 1024, line.rss_mb, true)
-  return line
+--- What a workload came to.
+-- @tparam table workload of a database's targets
+-- @tparam {table,...} runs see `bench.rounds`
+-- @treturn {table,...} for each run `label`, `unit`, the `median`, `least` and `most`
+-- of rates or values, `peak_mb`, medians of other fields; beside a reference `ratio`,
+-- `ratio_least`, `ratio_most`; for peers `lead`, by how much covet's first variant is
+-- ahead; for covet `judgements`, `why` and `chart`
+function M.lines(workload, runs)
+  return map(runs, function(run)
+    local line = make_line(workload, runs, run)
+    local variant = run.kind == "covet" and find_variant(workload, run.name)
+    if variant then
+      line.why, line.chart = variant.why, variant.chart
+      line.judgements = judge(workload, variant, runs, run, line)
+    end
+    return line
+  end)
 end
 
 return M

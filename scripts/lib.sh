@@ -8,8 +8,13 @@ BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build 'pkg-config|pkgconf'
   libmariadb-dev libkrb5-dev libedit-dev lua-luv-dev lua-argparse)
 TEST_PACKAGES=('luajit2|luajit' lua-busted lua-luv libcmocka-dev sqlite3
   nginx-core libnginx-mod-http-lua lua-resty-core lua-cjson
-  patch 'postgresql|postgresql-15' pgbouncer openssl
+  patch)
+SERVER_PACKAGES=('postgresql|postgresql-15' pgbouncer openssl
   mariadb-server mariadb-client)
+# What covet is measured beside; `nodejs` with npm, or the one that has it.
+PEER_PACKAGES=(python3 python3-asyncpg python3-uvloop python3-psycopg
+  python3-psycopg-pool python3-aiomysql python3-aiosqlite 'luajit2|luajit'
+  lua-sql-postgres lua-sql-mysql lua-sql-sqlite3 nodejs g++ make)
 CHECK_PACKAGES=(clang libclang-rt-14-dev valgrind clang-format clang-tidy
   cppcheck lua-check lua-ldoc util-linux)
 

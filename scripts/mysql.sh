@@ -166,7 +166,8 @@ start slave;
 END
 }
 
-# start_mysql_servers: sets MYSQL_PORT and MYSQL_REPLICA_PORT.
+# start_mysql_servers: both, or the primary alone. Sets MYSQL_PORT and
+# MYSQL_REPLICA_PORT.
 start_mysql_servers()
 {
   local primary
@@ -174,6 +175,10 @@ start_mysql_servers()
   MYSQL_PORT=$PORT
   mysql_server mysql_primary "$MYSQL_PORT" --server-id=1
   primary=$SERVER_PID
+  if [ -n "${COVET_SERVERS_ALONE-}" ]; then
+    wait_for_server "$primary" mysql_is_ready mysql_primary admin pw
+    return
+  fi
   free_port
   MYSQL_REPLICA_PORT=$PORT
   mysql_server mysql_replica "$MYSQL_REPLICA_PORT" --server-id=2 --read-only
@@ -206,18 +211,21 @@ start_mysql()
   find_mysql && open_servers_folder mysql && prepare_mysql_template || return
   unset MYSQL_PWD MYSQL_HOST MYSQL_TCP_PORT MYSQL_UNIX_PORT MARIADB_UNIX_PORT
   tar -C "$SERVERS" -xpf "$MYSQL_TEMPLATE"
-  cp -a --sparse=always "$SERVERS/mysql_primary" "$SERVERS/mysql_replica"
+  if [ -z "${COVET_SERVERS_ALONE-}" ]; then
+    cp -a --sparse=always "$SERVERS/mysql_primary" "$SERVERS/mysql_replica"
+  fi
   # Clients may have another user than servers.
-  chmod 755 "$SERVERS"/mysql_{primary,replica}
+  chmod 755 "$SERVERS"/mysql_*/
   if ! start_mysql_servers; then
     SERVER_ERROR="MariaDB does not start:
-$(tail -n 10 "$SERVERS"/mysql_{primary,replica}.log)"
+$(tail -n 10 "$SERVERS"/mysql_{primary,replica}.log 2>/dev/null)"
     return 1
   fi
   export COVET_MYSQL_URL=$address:$MYSQL_PORT/covet
   export COVET_MYSQL_ADMIN_URL=mysql://admin:pw@127.0.0.1:$MYSQL_PORT/mysql
   export COVET_MYSQL_SOCKET=$SERVERS/mysql_primary/socket
-  export COVET_MYSQL_REPLICA_URL=$address:$MYSQL_REPLICA_PORT/covet
+  [ -n "${COVET_SERVERS_ALONE-}" ] ||
+    export COVET_MYSQL_REPLICA_URL=$address:$MYSQL_REPLICA_PORT/covet
   export COVET_MYSQL_DIR=$SERVERS COVET_MYSQL_USER=$SERVER_USER
   export COVET_MYSQL_BIN=$MYSQL_BIN COVET_MYSQL_CLIENTS=$MYSQL_CLIENTS
   export COVET_MYSQL_TEMPLATE=$MYSQL_TEMPLATE COVET_MYSQL_PLUGINS

@@ -179,7 +179,8 @@ END
 END
 }
 
-# start_all: the three servers. Sets PRIMARY_PORT, REPLICA_PORT, BOUNCER_PORT.
+# start_all: the three servers, or the primary alone. Sets PRIMARY_PORT,
+# REPLICA_PORT, BOUNCER_PORT.
 start_all()
 {
   local upstream primary replica
@@ -187,6 +188,10 @@ start_all()
   PRIMARY_PORT=$PORT
   pg_server primary "$PRIMARY_PORT"
   primary=$SERVER_PID
+  if [ -n "${COVET_SERVERS_ALONE-}" ]; then
+    wait_for_server "$primary" pg_is_ready primary
+    return
+  fi
   free_port
   REPLICA_PORT=$PORT
   upstream="host=$SERVERS/socket port=$PRIMARY_PORT user=covet_replica"
@@ -232,21 +237,25 @@ start_postgresql()
   done
   prepare_template || return
   tar -C "$SERVERS" -xpf "$PG_TEMPLATE"
-  cp -a "$SERVERS/primary" "$SERVERS/replica"
-  as_server touch "$SERVERS/replica/standby.signal"
+  if [ -z "${COVET_SERVERS_ALONE-}" ]; then
+    cp -a "$SERVERS/primary" "$SERVERS/replica"
+    as_server touch "$SERVERS/replica/standby.signal"
+  fi
   new_socket_folder
   new_server_folder bouncer
   if ! start_all; then
     SERVER_ERROR="PostgreSQL does not start:
-$(tail -n 10 "$SERVERS"/{primary,replica,bouncer}.log)"
+$(tail -n 10 "$SERVERS"/{primary,replica,bouncer}.log 2>/dev/null)"
     return 1
   fi
   address=postgresql://covet:pw@127.0.0.1
   export COVET_PG_URL=$address:$PRIMARY_PORT/covet
   export COVET_PG_ADMIN_URL=postgresql://admin:pw@127.0.0.1:$PRIMARY_PORT/postgres
   export COVET_PG_SOCKET_URL="postgresql://covet:pw@/covet?host=$SERVERS/socket&port=$PRIMARY_PORT"
-  export COVET_PG_REPLICA_URL=$address:$REPLICA_PORT/covet
-  export COVET_PG_BOUNCER_URL=$address:$BOUNCER_PORT/covet
+  if [ -z "${COVET_SERVERS_ALONE-}" ]; then
+    export COVET_PG_REPLICA_URL=$address:$REPLICA_PORT/covet
+    export COVET_PG_BOUNCER_URL=$address:$BOUNCER_PORT/covet
+  fi
   export COVET_PG_DIR=$SERVERS COVET_PG_BIN=$PG_BIN COVET_PG_USER=$SERVER_USER
   export COVET_PG_TEMPLATE=$PG_TEMPLATE
 }

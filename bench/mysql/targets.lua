@@ -1,18 +1,28 @@
---- What is measured on MySQL, at what size, and what covet means to reach.
---
--- See `bench.sqlite.targets`.
+--- What is measured on MariaDB, and what covet means to reach; see
+-- `bench.sqlite.targets`.
 -- @module bench.mysql.targets
 
+local workload = require "bench.definitions".workload
+
 local M = {
-  title = "MariaDB: covet beside a C program",
+  title = "MariaDB",
+  page = "MYSQL.md",
   reference = "covet_bench_mysql",
+  reference_name = "C, libmariadb",
   script = "bench/mysql/covet.lua",
 }
 
 --- The database of a run: the server that scripts/bench has started.
--- @treturn string URL
+-- @treturn string|nil URL
 function M.target()
   return os.getenv "COVET_MYSQL_URL"
+end
+
+--- The same server by its Unix socket.
+-- @treturn string|nil URL
+function M.socket()
+  local url, path = os.getenv "COVET_MYSQL_URL", os.getenv "COVET_MYSQL_SOCKET"
+  return url and path and url:gsub("@[^/]*", "@") .. "?unix_socket=" .. path
 end
 
 local RESULT = "71 % of the samples are in LuaJIT: interning strings, which misses"
@@ -34,53 +44,65 @@ M.rows = {
   tiny = { items = 1000, wide = 3000 },
 }
 
---- Beside the reference, in rounds.
 M.workloads = {
-  { name = "W1", what = "20,000 point selects, one after the other",
-    count = 20000, tiny = 200,
-    variants = {
-      { name = "sequential", target = 0.93, why = CALL },
-      { name = "table" },
-    } },
-  { name = "W2", what = "100,000 point selects from 256 tasks",
-    count = 100000, tiny = 1000,
-    variants = { { name = "tasks", target = 0.9, why = CALL } } },
-  { name = "W3", what = "one result of 200,000 rows x 7 columns",
-    count = 200000, tiny = 2000,
-    variants = {
-      { name = "named", target = 0.42, why = RESULT },
-      { name = "record", target = 0.55, why = RESULT },
-      { name = "array", target = 0.55, why = RESULT },
-      { name = "lazy" },
-    } },
-  { name = "W4", what = "stream of 1,000,000 such rows in chunks of 1,000",
-    count = 1000000, tiny = 3000,
-    variants = {
-      { name = "named" },
-      { name = "record", target = 0.75, rss_mb = 20, why = STREAM },
-      { name = "array", target = 0.75, rss_mb = 20, why = STREAM },
-    } },
-  { name = "W5", what = "5,000 single autocommit inserts",
-    count = 5000, tiny = 300,
-    variants = {
-      { name = "sequential", target = 0.93, why = CALL },
-      { name = "grouped" },
-    } },
-  { name = "W6", what = "bulk load of 1,000,000 records of 4 columns",
-    count = 1000000, tiny = 3000,
-    variants = {
-      { name = "copy", target = 0.85, why = BULK },
-      { name = "many" },
-    } },
-  { name = "W8", what = "open 50 connections (20 times)",
-    count = 50, tiny = 3,
-    variants = {
-      { name = "connect", target = 0.5 },
-    } },
+  workload("W1", { variants = {
+    { name = "sequential", target = 0.93, why = CALL, chart = "" },
+    { name = "busy", target = 1.6 },
+    { name = "asleep" },
+    { name = "table" },
+  } }),
+  workload("W1-socket", { variants = {
+    { name = "sequential" },
+    { name = "busy" },
+  } }),
+  workload("W2", { variants = {
+    { name = "tasks", target = 0.9, why = CALL, chart = "" },
+  } }),
+  workload("W2-socket", { variants = { { name = "tasks" } } }),
+  workload("W3", { variants = {
+    { name = "named", target = 0.42, why = RESULT, chart = "" },
+    { name = "record", target = 0.55, why = RESULT, chart = ", records" },
+    { name = "array", target = 0.55, why = RESULT },
+    { name = "lazy" },
+  } }),
+  workload("W4", { variants = {
+    { name = "named", chart = "" },
+    { name = "record", target = 0.75, rss_mb = 20, why = STREAM, chart = ", records" },
+    { name = "array", target = 0.75, rss_mb = 20, why = STREAM },
+  } }),
+  workload("W5", { variants = {
+    { name = "sequential", target = 0.93, why = CALL, chart = "" },
+    { name = "busy" },
+    { name = "grouped", chart = ", 256 tasks" },
+  } }),
+  workload("W6", { variants = {
+    { name = "copy", target = 0.85, why = BULK, chart = "" },
+    { name = "many" },
+  } }),
+  workload("W7", { variants = {
+    { name = "lease", target = 4e6, p95_us = 0.5, chart = "" },
+  } }),
+  workload("W8", { variants = {
+    { name = "connect", target = 0.5, chart = "" },
+  } }),
+  workload("W9-waiting", { variants = { { name = "tasks", target = 20 } } }),
+  workload("W9-idle", { variants = { { name = "connections" } } }),
+  workload("W10-idle", { variants = { { name = "loop" } } }),
+  workload("W10-selects", { variants = { { name = "loop", target = 2 } } }),
+  workload("W10-rows", { variants = { { name = "loop", target = 2 } } }),
 }
 
-M.peers = {}
+local ALL = "W1 W1-socket W2 W2-socket W3 W4 W5 W6 W7 W8 W9-waiting W9-idle"
+  .. " W10-selects W10-rows"
 
-M.figures = {}
+M.peers = {
+  { name = "aiomysql", script = "bench/peers/with_aiomysql.py", workloads = ALL },
+  { name = "mysql2", script = "bench/peers/with_mysql2.js", workloads = ALL },
+  { name = "mariadb", script = "bench/peers/with_mariadb.js", workloads = ALL },
+  { name = "mariadb, its pool", script = "bench/peers/with_mariadb.js",
+    workloads = "W2=W2-pool" },
+  { name = "LuaSQL (blocks)", script = "bench/peers/with_luasql.lua",
+    version_of = "mysql", workloads = "W1 W1-socket W3 W4 W5 W6 W8 W9-idle" },
+}
 
 return M

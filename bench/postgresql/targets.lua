@@ -1,21 +1,29 @@
---- What is measured on PostgreSQL, at what size, and what covet means to reach.
---
--- See `bench.sqlite.targets`. A peer with `workload` is the reference itself by
--- other means, one with `workloads` has these.
+--- What is measured on PostgreSQL, and what covet means to reach; see
+-- `bench.sqlite.targets`. A peer without a script is the reference by other means.
 -- @module bench.postgresql.targets
 
+local workload = require "bench.definitions".workload
+
 local M = {
-  title = "PostgreSQL: covet beside a C program",
+  title = "PostgreSQL",
+  page = "POSTGRESQL.md",
   reference = "covet_bench_postgresql",
+  reference_name = "C, libpq",
   script = "bench/postgresql/covet.lua",
 }
 
---- The database of a run: the servers that scripts/bench has started. TCP without
+--- The database of a run: the server that scripts/bench has started. TCP without
 -- TLS, as the figures of other drivers are.
--- @treturn string URL
+-- @treturn string|nil URL
 function M.target()
   local url = os.getenv "COVET_PG_URL"
   return url and url .. "?sslmode=disable"
+end
+
+--- The same server by its Unix socket.
+-- @treturn string|nil URL
+function M.socket()
+  return os.getenv "COVET_PG_SOCKET_URL"
 end
 
 --- Rows of the prepared tables.
@@ -24,65 +32,78 @@ M.rows = {
   tiny = { items = 1000, wide = 3000 },
 }
 
---- Beside the reference, in rounds.
+local NAMED = { { "postgres.js", 1 }, { "pg", 1 }, { "LuaSQL (blocks)", 1 } }
+
 M.workloads = {
-  { name = "W1", what = "20,000 point selects, one after the other",
-    count = 20000, tiny = 200,
-    variants = {
-      { name = "sequential", target = 0.95 },
-      { name = "table" },
-    } },
-  { name = "W2", what = "100,000 point selects from 256 tasks",
-    count = 100000, tiny = 1000,
-    variants = { { name = "tasks", target = 3 } } },
-  { name = "W3", what = "one result of 200,000 rows x 7 columns",
-    count = 200000, tiny = 2000,
-    variants = {
-      { name = "named", target = 0.55 },
-      { name = "record", target = 0.75 },
-      { name = "array", target = 0.75 },
-      { name = "lazy", target = 0.85 },
-    } },
-  { name = "W4", what = "stream of 1,000,000 such rows in chunks of 1,000",
-    count = 1000000, tiny = 3000,
-    variants = {
-      { name = "named", target = 1.1, rss_mb = 30 },
-      { name = "record", target = 1.4, rss_mb = 30 },
-      { name = "array", target = 1.4, rss_mb = 30 },
-    } },
-  { name = "W5", what = "5,000 single autocommit inserts",
-    count = 5000, tiny = 300,
-    variants = {
-      { name = "sequential", target = 0.95 },
-      { name = "grouped" },
-    } },
-  { name = "W6", what = "bulk load of 1,000,000 records of 4 columns",
-    count = 1000000, tiny = 3000,
-    variants = {
-      { name = "copy", target = 0.9 },
-      { name = "many" },
-    } },
-  { name = "W8", what = "open 50 connections (20 times)",
-    count = 50, tiny = 3,
-    variants = {
-      { name = "connect", target = 1.6 },
-    } },
+  workload("W1", { variants = {
+    { name = "sequential", target = 0.95, chart = "" },
+    { name = "busy", target = 2.2 },
+    { name = "asleep" },
+    { name = "table" },
+  } }),
+  workload("W1-socket", { variants = {
+    { name = "sequential", target = 0.95 },
+    { name = "busy", target = 2.2 },
+  } }),
+  workload("W2", { variants = {
+    { name = "tasks", target = 3, ahead_of = { { "asyncpg", 7 } }, chart = "" },
+  } }),
+  workload("W2-socket", { variants = {
+    { name = "tasks", target = 3 },
+  } }),
+  workload("W3", { variants = {
+    { name = "named", target = 0.55, ahead_of = NAMED, chart = "" },
+    { name = "record", target = 0.75, ahead_of = { { "asyncpg", 1, true } },
+      chart = ", records" },
+    { name = "array", target = 0.75 },
+    { name = "lazy", target = 0.85 },
+  } }),
+  workload("W4", { variants = {
+    { name = "named", target = 1.1, rss_mb = 30, chart = "" },
+    { name = "record", target = 1.4, rss_mb = 30, chart = ", records" },
+    { name = "array", target = 1.4, rss_mb = 30 },
+  } }),
+  workload("W5", { variants = {
+    { name = "sequential", target = 0.95, chart = "" },
+    { name = "busy", target = 1.8 },
+    { name = "grouped", chart = ", 256 tasks" },
+  } }),
+  workload("W6", { variants = {
+    { name = "copy", target = 0.9, chart = "" },
+    { name = "many" },
+  } }),
+  workload("W7", { variants = {
+    { name = "lease", target = 4e6, p95_us = 0.5, chart = "" },
+  } }),
+  workload("W8", { count = 200, variants = {
+    { name = "connect", target = 1.6, chart = "" },
+  } }),
+  workload("W9-waiting", { variants = { { name = "tasks", target = 20 } } }),
+  workload("W9-idle", { variants = { { name = "connections" } } }),
+  workload("W10-idle", { variants = { { name = "loop" } } }),
+  workload("W10-selects", { variants = { { name = "loop", target = 2 } } }),
+  workload("W10-rows", { variants = { { name = "loop", target = 2 } } }),
 }
 
-local COMMON = "W1 W2 W3 W4 W5 W6"
+local ALL = "W1 W1-socket W2 W2-socket W3 W4 W5 W6 W7 W8 W9-waiting W9-idle"
+  .. " W10-selects W10-rows"
 
 M.peers = {
-  { name = "C, spinning", workload = "W1-spinning", workloads = "W1" },
-  { name = "C, 16 in flight on each connection", workload = "W2-pipelined",
-    workloads = "W2" },
-  { name = "C, row by row", workload = "W3-single", workloads = "W3" },
-  { name = "C, row by row", workload = "W4-single", workloads = "W4" },
-  { name = "asyncpg, uvloop", script = "bench/peers/with_asyncpg.py",
-    workloads = COMMON },
+  { name = "C, spinning", workloads = "W1=W1-spinning W1-socket=W1-spinning" },
+  { name = "C, 16 in flight", workloads = "W2=W2-pipelined W2-socket=W2-pipelined" },
+  { name = "C, row by row", workloads = "W3=W3-single W4=W4-single" },
+  { name = "pgbench", script = "bench/peers/with_pgbench.py",
+    workloads = "W1 W1-socket W2 W2-socket", unchecked = true },
+  { name = "asyncpg", script = "bench/peers/with_asyncpg.py", workloads = ALL },
   { name = "psycopg 3", script = "bench/peers/with_psycopg.py",
-    workloads = COMMON },
+    workloads = "W1 W2 W3 W4 W5 W6 W7 W8" },
+  { name = "postgres.js", script = "bench/peers/with_postgres.js",
+    workloads = ALL },
+  { name = "postgres.js, one", script = "bench/peers/with_postgres.js",
+    workloads = "W2=W2-one W2-socket=W2-one" },
+  { name = "pg", script = "bench/peers/with_pg.js", workloads = ALL },
+  { name = "LuaSQL (blocks)", script = "bench/peers/with_luasql.lua",
+    version_of = "postgres", workloads = "W1 W1-socket W3 W4 W5 W6 W8 W9-idle" },
 }
-
-M.figures = {}
 
 return M

@@ -1,17 +1,28 @@
---- What is measured on SQLite, at what size, and what covet means to reach.
+--- What is measured on SQLite, and what covet means to reach.
 --
--- `count` and `tiny` are the sizes of a full run and of `--tiny`. In
--- `workloads` a target is the least ratio to the reference's rate, and
--- `rss_mb` the most memory. In `figures` a target is the most of `field`.
--- `why` says, by hand, why a figure is missed; it is printed only when it is.
--- `peers` are other programs for the same workloads.
+-- In `workloads` each variant of covet may have targets:
+--
+--    target     the least ratio to the reference's rate; where there is no
+--               reference, the least rate; with `value`, the most of it
+--    rss_mb     the most memory of the process
+--    p95_us     the longest unit but for one in twenty
+--    ahead_of   { peer, times[, lighter] }: so many times a peer's rate, and, if
+--               `lighter`, with no more memory than it
+--    why        by hand, why it is missed; printed only when it is
+--
+-- `chart` puts a variant into the chart, as "covet" and what `chart` says. `peers`
+-- are other programs for the same workloads; `W2=W2-one` runs the program's W2-one
+-- beside W2.
 -- @module bench.sqlite.targets
 
+local workload = require "bench.definitions".workload
+
 local M = {
-  title = "SQLite: covet beside a C program",
+  title = "SQLite",
+  page = "SQLITE.md",
   reference = "covet_bench_sqlite",
+  reference_name = "C, sqlite3",
   script = "bench/sqlite/covet.lua",
-  host = "bench/sqlite/host.lua",
 }
 
 --- The database of a run.
@@ -29,6 +40,12 @@ local RESULT = "of the loop's thread, interning strings takes 58 %: it misses"
 local STREAM = "of the loop's thread, the collector takes 58 %, most of it for"
   .. " sweeping and freeing, interning strings 24 %, compiled code 5 % (perf);"
   .. " more heap between cycles leaves the processor's cache and is slower"
+local WAITING = "0.9 KB a task for its coroutine, whose stack doubles once for the"
+  .. " call, 0.6 KB for the task object, its function and its places in sets,"
+  .. " 0.5 KB in C (operation, its arena); the rest is there before the first"
+local ROWS = "LuaJIT resizes its string table in one go: 12 ms to grow it at 262,144"
+  .. " strings, 7 ms to shrink it when a result has gone; a batch and the"
+  .. " collector's share of it take 2 ms"
 
 --- Rows of the prepared database. Items fit in SQLite's page cache (2 MB), so
 -- that W1 and W2 measure the calls, not reads of the file.
@@ -37,76 +54,61 @@ M.rows = {
   tiny = { items = 1000, wide = 3000 },
 }
 
---- Beside the reference, in rounds.
 M.workloads = {
-  { name = "W1", what = "20,000 point selects, one after the other",
-    count = 20000, tiny = 200,
-    variants = {
-      { name = "sequential", target = 1.5 },
-      { name = "table" },
-    } },
-  { name = "W2", what = "100,000 point selects from 256 tasks",
-    count = 100000, tiny = 1000,
-    variants = { { name = "tasks", target = 1.5 } } },
-  { name = "W3", what = "one result of 200,000 rows x 7 columns",
-    count = 200000, tiny = 2000,
-    variants = {
-      { name = "named", target = 0.3, why = RESULT },
-      { name = "record", target = 0.5, why = RESULT },
-      { name = "array", target = 0.5, why = RESULT },
-      { name = "lazy" },
-    } },
-  { name = "W4", what = "stream of 1,000,000 such rows in chunks of 1,000",
-    count = 1000000, tiny = 3000,
-    variants = {
-      { name = "named", target = 0.5, rss_mb = 30, why = STREAM },
-      { name = "record", rss_mb = 30 },
-      { name = "array", rss_mb = 30 },
-    } },
-  { name = "W5", what = "5,000 single autocommit inserts",
-    count = 5000, tiny = 300,
-    variants = {
-      { name = "sequential", target = 0.7 },
-      { name = "grouped", target = 4 },
-    } },
-  { name = "W6", what = "bulk load of 1,000,000 records of 4 columns",
-    count = 1000000, tiny = 3000,
-    variants = {
-      { name = "copy", target = 0.8 },
-      { name = "many", target = 0.8 },
-    } },
-  { name = "W8", what = "open 50 connections (20 times)",
-    count = 50, tiny = 3,
-    variants = {
-      { name = "connect", target = 0.5 },
-    } },
+  workload("W1", { variants = {
+    { name = "sequential", target = 1.5, chart = "" },
+    { name = "table" },
+  } }),
+  workload("W2", { variants = {
+    { name = "tasks", target = 1.5, chart = "" },
+  } }),
+  workload("W3", { variants = {
+    { name = "named", target = 0.3, why = RESULT, chart = "" },
+    { name = "record", target = 0.5, why = RESULT, chart = ", records" },
+    { name = "array", target = 0.5, why = RESULT },
+    { name = "lazy" },
+  } }),
+  workload("W4", { variants = {
+    { name = "named", target = 0.5, rss_mb = 30, why = STREAM, chart = "" },
+    { name = "record", rss_mb = 30, chart = ", records" },
+    { name = "array", rss_mb = 30 },
+  } }),
+  workload("W5", { variants = {
+    { name = "sequential", target = 0.7, chart = "" },
+    { name = "grouped", target = 4, chart = ", 256 tasks" },
+  } }),
+  workload("W6", { variants = {
+    { name = "copy", target = 0.8, chart = "" },
+    { name = "many", target = 0.8 },
+  } }),
+  workload("W8", { variants = {
+    { name = "connect", target = 0.5, chart = "" },
+  } }),
+  workload("mixed", { variants = {
+    { name = "tasks", chart = "" },
+    { name = "grouped" },
+  } }),
+  workload("W9-waiting", { variants = {
+    { name = "tasks", target = 20, why = WAITING },
+  } }),
+  workload("W9-idle", { variants = { { name = "connections" } } }),
+  workload("W10-idle", { variants = { { name = "loop" } } }),
+  workload("W10-selects", { variants = { { name = "loop", target = 2 } } }),
+  workload("W10-rows", { variants = { { name = "loop", target = 2, why = ROWS } } }),
+  workload("W10-query", { variants = { { name = "loop", target = 5 } } }),
 }
 
-M.peers = { { name = "Python sqlite3", script = "bench/sqlite/peer.py" } }
+local BLOCKING = "W1 W2 W3 W4 W5 W6 W8 W9-idle mixed"
 
---- Figures of covet alone.
-M.figures = {
-  { name = "start", what = "start and end of `covet -e \"\"`",
-    count = 50, tiny = 2, field = "milliseconds", unit = "ms", target = 10,
-    rss_mb = 12 },
-  { name = "sleeping", what = "100,000 sleeping tasks",
-    count = 100000, tiny = 1000, rss_mb = 150 },
-  { name = "waiting", what = "10,000 tasks that wait for the one writer",
-    count = 10000, tiny = 100, rss_mb = 20,
-    why = "0.9 KB a task for its coroutine, whose stack doubles once for the"
-      .. " call, 0.6 KB for the task object, its function and its places in"
-      .. " sets, 0.5 KB in C (operation, its arena), 6.5 MB before the first" },
-  { name = "idle", what = "loop delay p99, nothing else to do",
-    count = 5, tiny = 0.1, field = "p99_ms", unit = "ms" },
-  { name = "selects", what = "loop delay p99 beside W2's selects",
-    count = 5, tiny = 0.1, field = "p99_ms", unit = "ms", target = 2 },
-  { name = "rows", what = "loop delay p99 beside W3's results",
-    count = 5, tiny = 0.1, field = "p99_ms", unit = "ms", target = 2,
-    why = "LuaJIT resizes its string table in one go: 12 ms to grow it at"
-      .. " 262,144 strings, 7 ms to shrink it when a result has gone; a batch"
-      .. " and the collector's share of it take 2 ms" },
-  { name = "query", what = "loop delay p99 beside a query of 5 s",
-    count = 5, tiny = 0.1, field = "p99_ms", unit = "ms", target = 5 },
+M.peers = {
+  { name = "Python sqlite3 (blocks)", script = "bench/peers/with_sqlite3.py",
+    workloads = BLOCKING },
+  { name = "better-sqlite3 (blocks)", script = "bench/peers/with_better_sqlite3.js",
+    workloads = BLOCKING },
+  { name = "LuaSQL (blocks)", script = "bench/peers/with_luasql.lua",
+    version_of = "sqlite3", workloads = BLOCKING },
+  { name = "aiosqlite", script = "bench/peers/with_aiosqlite.py",
+    workloads = "W1 W2 W3 W4 W5 W6 W8 mixed W9-waiting W9-idle W10-selects W10-rows" },
 }
 
 return M
