@@ -1,133 +1,144 @@
---- The results page in Markdown.
+--- The page of one database, in Markdown.
 -- @module bench.page
+
+local format = require "bench.format"
+local judgements = require "bench.judgements"
 
 local M = {}
 
-local function rate(value)
-  if value >= 1e6 then return string.format("%.2f M", value / 1e6) end
-  if value >= 1e4 then return string.format("%.0f k", value / 1e3) end
-  if value >= 1e3 then return string.format("%.1f k", value / 1e3) end
-  return string.format("%.0f", value)
+local add, rate, value = format.add, format.rate, format.value
+
+local function given(field)
+  return function(line) return line[field] and value(line[field]) end
 end
 
-local function megabytes(kb)
-  return string.format("%.0f", kb / 1024)
+local function megabytes(line)
+  return line.unit ~= "MB" and ("%.0f"):format(line.peak_mb)
 end
 
-local function number(value)
-  return value and string.format("%.3g", value) or "-"
-end
+-- Columns: heading, and what a line has there; nil or false: nothing. A column that
+-- no line has anything in is left out.
+local COLUMNS = {
+  { "", function(line)
+    return line.kind == "covet" and "**" .. line.label .. "**" or line.label
+  end },
+  { "measured", function(line)
+    return format.measured(line.median, line.unit)
+      .. (line.unit == "/s" and "" or " " .. line.unit)
+  end },
+  { "least to most", function(line)
+    return format.measured(line.least, line.unit) .. " to "
+      .. format.measured(line.most, line.unit)
+  end },
+  { "of C", function(line) return line.ratio and ("%.2f"):format(line.ratio) end },
+  { "covet's lead", function(line)
+    return line.lead and ("%.2f"):format(line.lead)
+  end },
+  { "p50 us", given "p50_us" }, { "p95 us", given "p95_us" },
+  { "p99 us", given "p99_us" },
+  { "p50 ms", given "p50_ms" }, { "most ms", given "max_ms" },
+  { "KB each", function(line)
+    return line.unit ~= "KB" and line.each_kb and value(line.each_kb)
+  end },
+  { "peak MB", megabytes },
+  { "target", function(line)
+    local cell = judgements.cell(line)
+    return cell ~= "" and cell
+  end },
+}
 
-local function missed_by(line)
-  return string.format("no, by %.0f %%", line.shortfall)
-end
-
--- "yes", "no, by 20 %", "-" where nothing is aimed at; memory counts too.
-local function met(line)
-  local parts = {}
-  if line.verdict then
-    parts[1] = line.verdict == "met" and "yes" or missed_by(line)
-  end
-  if line.rss_verdict then
-    parts[#parts + 1] = line.rss_verdict == "met" and "memory yes"
-      or "memory no"
-  end
-  return #parts > 0 and table.concat(parts, "; ") or "-"
-end
-
-local function row(...)
-  return "| " .. table.concat({ ... }, " | ") .. " |"
-end
-
-local function heading(...)
-  local rule = {}
-  for i = 1, select("#", ...) do rule[i] = "---" end
-  return row(...) .. "\n" .. row(unpack(rule))
-end
-
-local function rss_target(line)
-  return line.rss_mb and ", " .. line.rss_mb .. " MB" or ""
-end
-
-local function workload_row(line)
-  local ratio = string.format("%.2f ± %.0f %%", line.ratio, line.spread)
-  return row(line.workload .. " " .. line.variant, rate(line.reference),
-    rate(line.covet), ratio, number(line.target) .. rss_target(line),
-    met(line), megabytes(line.reference_kb) .. " / "
-      .. megabytes(line.covet_kb))
-end
-
-local function figure_row(line)
-  local value = line.value
-    and string.format("%.2f %s", line.value, line.unit) or "-"
-  if line.p50 then
-    value = string.format("%s (p50 %.2f, most %.1f)", value, line.p50, line.max)
-  end
-  local target = line.target and line.target .. " " .. line.unit or "-"
-  if line.rss_mb then
-    target = (line.target and target .. ", " or "") .. line.rss_mb .. " MB"
-  end
-  return row(line.what, value, megabytes(line.covet_kb), target, met(line))
-end
-
-local function peer_row(line)
-  return row(line.workload, line.variant, rate(line.covet),
-    string.format("%.2f", line.ratio), megabytes(line.covet_kb))
-end
-
-local function reasons(lines)
-  local list = {}
-  for _, line in ipairs(lines) do
-    local missed = line.verdict == "missed" or line.rss_verdict == "missed"
-    if missed then
-      list[#list + 1] = string.format("- %s %s: %s.", line.workload,
-        line.variant or "", line.why or "not explained yet")
+local function table_of(lines)
+  local headings, cells = {}, {}
+  for i = 1, #lines do cells[i] = {} end
+  for _, column in ipairs(COLUMNS) do
+    local texts, used = {}, false
+    for i, line in ipairs(lines) do
+      texts[i] = column[2](line) or ""
+      used = used or texts[i] ~= ""
+    end
+    if used then
+      headings[#headings + 1] = column[1]
+      for i, text in ipairs(texts) do table.insert(cells[i], text) end
     end
   end
-  return list
+  local rows = { format.heading(headings) }
+  for i in ipairs(lines) do rows[#rows + 1] = format.row(cells[i]) end
+  return rows
 end
 
-local function add(page, ...)
-  for _, text in ipairs { ... } do page[#page + 1] = text end
+--- Processor, memory and system in a sentence.
+-- @tparam table machine of `bench.machine`
+-- @treturn string
+function M.machine(machine)
+  return ("%s, %d processors, %d GB, Debian %s, Linux %s"):format(machine.processor,
+    machine.cores, machine.memory_gb, machine.debian, machine.kernel)
 end
 
-local function add_table(page, lines, format, ...)
-  add(page, heading(...))
-  for _, line in ipairs(lines) do add(page, format(line)) end
-  add(page, "")
+local function versions(list)
+  local names = {}
+  for name in pairs(list) do names[#names + 1] = name end
+  table.sort(names, function(a, b) return a:lower() < b:lower() end)
+  for i, name in ipairs(names) do names[i] = name .. " " .. list[name] end
+  return table.concat(names, ", ")
+end
+
+--- When workloads were measured, and in how many rounds.
+-- @tparam {table,...} workloads of the raw results
+-- @treturn string
+function M.occasion(workloads)
+  local first, last = workloads[1].date, workloads[1].date
+  local least, most, load = math.huge, 0, 0
+  for _, one in ipairs(workloads) do
+    first, last = one.date < first and one.date or first, one.date > last and one.date or last
+    least, most = math.min(least, one.rounds), math.max(most, one.rounds)
+    load = load + one.load / #workloads
+  end
+  return ("%s, %s rounds, a load of %.1f"):format(
+    first == last and first or first .. " to " .. last,
+    least == most and least or least .. " to " .. most, load)
+end
+
+local function add_head(page, targets, results)
+  add(page, "# " .. targets.title .. ": covet beside others", "",
+    "Made by `scripts/bench`; [README.md](README.md) says what is measured and how.",
+    "[RESULTS.md](RESULTS.md) has the targets of all databases.", "")
+  if targets.reference then
+    add(page, ("![%s: rates of covet and others](charts/%s.svg)"):format(
+      targets.title, results.database), "")
+  end
+  add(page, "Machine: " .. M.machine(results.machine) .. ".  ",
+    "Versions: " .. versions(results.versions) .. ".  ",
+    "Measured: " .. M.occasion(results.workloads) .. ".", "")
+  if #results.missing > 0 then
+    add(page, "Not installed and left out: " .. table.concat(results.missing, ", ")
+      .. ".", "")
+  end
+  if not targets.reference then return end
+  add(page, "Values are medians of the rounds. *of C* is the rate beside the"
+    .. " reference's, *covet's lead* the rate of covet's first line beside this one's,"
+    .. " both within the same round, then the median.", "")
 end
 
 --- Write the page.
--- @tparam table results `title`, `machine` (texts), `rounds`, `workloads`, `figures` and
--- `peers` (lines of `bench.summary`)
+-- @tparam table targets of the database
+-- @tparam table results the raw results
+-- @tparam {table,...} workloads each `workload` (of the targets) and `lines`
 -- @treturn string
-function M.format(results)
+function M.format(targets, results, workloads)
   local page = {}
-  add(page, "# " .. results.title, "",
-    "Made by `scripts/bench`; what is measured stands in README.md.", "",
-    results.machine .. " Medians of " .. results.rounds .. " rounds, the"
-      .. " reference's run and covet's in turn; a ratio is taken within its"
-      .. " round, ± is half the distance of least and most.", "")
-  add_table(page, results.workloads, workload_row, "workload",
-    "reference /s", "covet /s", "ratio", "target", "met?",
-    "peak MB, reference / covet")
-  if #results.figures > 0 then
-    add_table(page, results.figures, figure_row, "covet alone", "measured",
-      "peak MB", "target", "met?")
-  end
-  if #results.peers > 0 then
-    add_table(page, results.peers, peer_row, "workload", "peer", "rate /s",
-      "ratio to the reference", "peak MB")
-  end
-  local all = {}
-  for _, line in ipairs(results.workloads) do all[#all + 1] = line end
-  for _, line in ipairs(results.figures) do all[#all + 1] = line end
-  local missed = reasons(all)
-  if #missed > 0 then
-    add(page, "What is missed, and why:", "", unpack(missed))
+  add_head(page, targets, results)
+  for _, one in ipairs(workloads) do
+    add(page, ("## %s: %s"):format(one.workload.name, one.workload.what), "")
+    add(page, unpack(table_of(one.lines)))
     add(page, "")
   end
-  return table.concat(page, "\n")
+  local reasons = judgements.reasons(workloads)
+  if #reasons > 0 then
+    add(page, "## What is missed, and why", "")
+    add(page, unpack(reasons))
+    add(page, "")
+  end
+  return (table.concat(page, "\n"):gsub("\n+$", "\n"))
 end
 
 return M
