@@ -18,14 +18,8 @@
 package.path = "./?.lua;" .. package.path
 
 local covet = require "covet"
-local ffi = require "ffi"
 local measure = require "bench.measure"
 local uv = require "luv"
-
-ffi.cdef [[
-  struct covet_bench_time { long seconds, nanoseconds; };
-  int clock_gettime(int clock, struct covet_bench_time *time);
-]]
 
 local now = covet.now
 local NAP = 0.001
@@ -90,19 +84,11 @@ function loads.queries(url, stopped)
   return done
 end
 
-local THREAD_CPU = 3 -- CLOCK_THREAD_CPUTIME_ID
-local time = ffi.new "struct covet_bench_time"
-
-local function cpu_ms()
-  ffi.C.clock_gettime(THREAD_CPU, time)
-  return tonumber(time.seconds) * 1e3 + tonumber(time.nanoseconds) / 1e6
-end
-
 -- The time of the processor that each turn of the loop takes, in a list.
 local function watch_turns(turns)
-  local check, last = uv.new_check(), cpu_ms()
+  local check, last = uv.new_check(), measure.thread_ms()
   check:start(function()
-    local at = cpu_ms()
+    local at = measure.thread_ms()
     turns[#turns + 1], last = at - last, at
   end)
   return check

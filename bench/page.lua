@@ -6,7 +6,7 @@ local judgements = require "bench.judgements"
 
 local M = {}
 
-local add, rate, value = format.add, format.rate, format.value
+local add, value = format.add, format.value
 
 local function given(field)
   return function(line) return line[field] and value(line[field]) end
@@ -93,9 +93,9 @@ function M.occasion(workloads)
     least, most = math.min(least, one.rounds), math.max(most, one.rounds)
     load = load + one.load / #workloads
   end
-  return ("%s, %s rounds, a load of %.1f"):format(
+  return ("%s, %s round%s, a load of %.1f"):format(
     first == last and first or first .. " to " .. last,
-    least == most and least or least .. " to " .. most, load)
+    least == most and least or least .. " to " .. most, most == 1 and "" or "s", load)
 end
 
 local function add_head(page, targets, results)

@@ -1,9 +1,9 @@
 --- Make pages and charts of raw results.
 --
---    covet bench/render.lua [FOLDER]
+--    covet bench/render.lua [FOLDER [OUTPUT]]
 --
--- Reads FOLDER/results/*.json (FOLDER is `bench` by default), and writes beside them a
--- page for each database, RESULTS.md, and charts/*.svg.
+-- Reads FOLDER/results/*.json (FOLDER is `bench` by default), and writes to OUTPUT
+-- (FOLDER by default) a page for each database, RESULTS.md, and charts/*.svg.
 -- @script bench.render
 
 package.path = "./?.lua;" .. package.path
@@ -45,18 +45,19 @@ local function load_database(folder, name)
   return { targets = targets, results = found, workloads = workloads }
 end
 
-local function main(folder)
+local function main(folder, output)
   folder = folder or "bench"
-  os.execute(("mkdir -p '%s/charts'"):format(folder))
+  output = output or folder
+  os.execute(("mkdir -p '%s/charts'"):format(output))
   local databases = {}
   for _, name in ipairs(DATABASES) do
     local one = load_database(folder, name)
     if one then
       databases[#databases + 1] = one
-      write(folder .. "/" .. one.targets.page,
+      write(output .. "/" .. one.targets.page,
         page.format(one.targets, one.results, one.workloads))
       if one.targets.reference then
-        write(("%s/charts/%s.svg"):format(folder, name),
+        write(("%s/charts/%s.svg"):format(output, name),
           chart.draw(one.targets, one.results, one.workloads))
       end
     end
@@ -65,7 +66,7 @@ local function main(folder)
     io.stderr:write("no results in ", folder, "/results\n")
     os.exit(1)
   end
-  write(folder .. "/RESULTS.md", overview.format(databases))
+  write(output .. "/RESULTS.md", overview.format(databases))
 end
 
 main(...)

@@ -134,14 +134,14 @@ make_mysql_template()
   rm -f "$folder"/{socket,pid}
 }
 
-# prepare_mysql_template: sets MYSQL_TEMPLATE. What it is made of stands in its
-# name.
+# prepare_mysql_template: sets MYSQL_TEMPLATE. Whose files they are, and what
+# it is made of, stands in its name.
 prepare_mysql_template()
 {
   local key
   key=$({ "$MYSQL_BIN/mariadbd" --version && id -u && cat scripts/mysql.sh
     } | cksum)
-  MYSQL_TEMPLATE=$PWD/build/servers/mysql-${key%% *}.tar
+  MYSQL_TEMPLATE=$PWD/build/servers/mysql-${SERVER_USER:-own}-${key%% *}.tar
   [ ! -e "$MYSQL_TEMPLATE" ] || return 0
   if ! make_mysql_template >"$SERVERS/mysql_template.log" 2>&1; then
     SERVER_ERROR="MariaDB's set-up failed:
@@ -149,7 +149,7 @@ $(tail -n 20 "$SERVERS/mysql_template.log" "$SERVERS/mysql_primary.log" \
   2>/dev/null)"
     return 1
   fi
-  rm -f build/servers/mysql-*.tar
+  rm -f "build/servers/mysql-${SERVER_USER:-own}"-*.tar
   tar -C "$SERVERS" -Scf "$SERVERS/mysql_template.tar" mysql_primary \
     mysql_certificates
   rm -rf "$SERVERS"/mysql_{primary,certificates}

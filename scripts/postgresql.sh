@@ -131,20 +131,21 @@ make_template()
   wait_for 10 pg_has_ended "$SERVER_PID" primary
 }
 
-# prepare_template: sets PG_TEMPLATE. What it is made of stands in its name.
+# prepare_template: sets PG_TEMPLATE. Whose files they are, and what it is made
+# of, stands in its name.
 prepare_template()
 {
   local key
   key=$({ "$PG_BIN/postgres" --version && id -u && cat scripts/postgresql.sh
     } | cksum)
-  PG_TEMPLATE=$PWD/build/servers/postgresql-${key%% *}.tar
+  PG_TEMPLATE=$PWD/build/servers/postgresql-${SERVER_USER:-own}-${key%% *}.tar
   [ ! -e "$PG_TEMPLATE" ] || return 0
   if ! make_template >"$SERVERS/template.log" 2>&1; then
     SERVER_ERROR="PostgreSQL's set-up failed:
 $(tail -n 20 "$SERVERS/template.log" "$SERVERS/primary.log" 2>/dev/null)"
     return 1
   fi
-  rm -f build/servers/postgresql-*.tar
+  rm -f "build/servers/postgresql-${SERVER_USER:-own}"-*.tar
   tar -C "$SERVERS" -cf "$SERVERS/template.tar" primary certificates
   rm -rf "$SERVERS"/{primary,certificates,password}
   mv "$SERVERS/template.tar" "$PG_TEMPLATE"

@@ -243,6 +243,33 @@ run_specs()
   done < <(find_specs "$@")
 }
 
+# Every workload of the benchmark on tiny sizes; what it measures does not count.
+run_bench()
+{
+  local database
+  for database in runtime sqlite ${COVET_PG_URL:+postgresql} \
+      ${COVET_MYSQL_URL:+mysql}; do
+    gate "bench $database" 120 build/covet bench/run.lua --build build \
+      --database "$database" --tiny
+  done
+  export -f check_bench_pages
+  gate 'bench pages' 20 bash -c check_bench_pages
+}
+
+# Whether the pages of the benchmark are what its raw results say.
+check_bench_pages()
+{
+  local page
+  rm -rf build/test/bench
+  build/covet bench/render.lua bench build/test/bench || return
+  while IFS= read -r page; do
+    if ! diff -u "bench/$page" "build/test/bench/$page"; then
+      echo "out of date: scripts/bench --render"
+      return 1
+    fi
+  done < <(cd build/test/bench && find . -type f)
+}
+
 # --- The lanes ----------------------------------------------------------------
 
 # The whole suite once more with AddressSanitizer and UBSan. COVET_SPEC_PRELOAD
