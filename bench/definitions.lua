@@ -34,16 +34,16 @@ local WORKLOADS = {
 
   ["W9-waiting"] = { what = "memory of 10,000 tasks that wait for a connection",
     count = 10000, tiny = 100, value = "peak_mb", unit = "MB", reference = false },
-  ["W9-idle"] = { what = "memory of 100 connections that do nothing",
+  ["W9-idle"] = { what = "memory of each of 100 connections that do nothing",
     count = 100, tiny = 3, value = "each_kb", unit = "KB", varies = true },
 
-  ["W10-idle"] = { what = "lateness of timers beside nothing",
+  ["W10-idle"] = { what = "lateness of timers (p99) beside nothing",
     count = 3, tiny = 0.1, value = "p99_ms", unit = "ms", reference = false },
-  ["W10-selects"] = { what = "lateness of timers beside selects of 256 tasks",
+  ["W10-selects"] = { what = "lateness of timers (p99) beside selects of 256 tasks",
     count = 3, tiny = 0.1, value = "p99_ms", unit = "ms", reference = false },
-  ["W10-rows"] = { what = "lateness of timers beside results of 200,000 rows",
+  ["W10-rows"] = { what = "lateness of timers (p99) beside results of 200,000 rows",
     count = 3, tiny = 0.1, value = "p99_ms", unit = "ms", reference = false },
-  ["W10-query"] = { what = "lateness of timers beside one query of 3 s",
+  ["W10-query"] = { what = "lateness of timers (p99) beside one query of 3 s",
     count = 3, tiny = 0.1, value = "p99_ms", unit = "ms", reference = false },
 
   start = { what = "start and end of a program without work",

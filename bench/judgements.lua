@@ -17,8 +17,9 @@ end
 -- @tparam table judgement of `bench.summary`
 -- @treturn string
 function M.target(judgement)
-  local text = ("%.3g %s"):format(judgement.target, judgement.goal)
+  local text = ("%.4g %s"):format(judgement.target, judgement.goal)
   if judgement.goal == "/s" then text = format.rate(judgement.target) .. "/s" end
+  if judgement.whose then text = ("%s (%s)"):format(text, judgement.whose) end
   return judgement.at_most and "at most " .. text or text
 end
 

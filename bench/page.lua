@@ -27,10 +27,13 @@ local COLUMNS = {
       .. (line.unit == "/s" and "" or " " .. line.unit)
   end },
   { "least to most", function(line)
-    return format.measured(line.least, line.unit) .. " to "
+    return line.rounds > 1 and format.measured(line.least, line.unit) .. " to "
       .. format.measured(line.most, line.unit)
   end },
-  { "of C", function(line) return line.ratio and ("%.2f"):format(line.ratio) end },
+  { "of C", function(line)
+    if not line.spread then return line.ratio and ("%.2f"):format(line.ratio) end
+    return ("%.2f ± %.0f %%"):format(line.ratio, line.spread)
+  end },
   { "covet's lead", function(line)
     return line.lead and ("%.2f"):format(line.lead)
   end },
@@ -106,17 +109,18 @@ local function add_head(page, targets, results)
     add(page, ("![%s: rates of covet and others](charts/%s.svg)"):format(
       targets.title, results.database), "")
   end
-  add(page, "Machine: " .. M.machine(results.machine) .. ".  ",
-    "Versions: " .. versions(results.versions) .. ".  ",
-    "Measured: " .. M.occasion(results.workloads) .. ".", "")
+  add(page, "- Machine: " .. M.machine(results.machine),
+    "- Versions: " .. versions(results.versions),
+    "- Measured: " .. M.occasion(results.workloads))
   if #results.missing > 0 then
-    add(page, "Not installed and left out: " .. table.concat(results.missing, ", ")
-      .. ".", "")
+    add(page, "- Not installed and left out: " .. table.concat(results.missing, ", "))
   end
+  add(page, "")
   if not targets.reference then return end
   add(page, "Values are medians of the rounds. *of C* is the rate beside the"
     .. " reference's, *covet's lead* the rate of covet's first line beside this one's,"
-    .. " both within the same round, then the median.", "")
+    .. " both within the same round, then the median; ± is half the distance of the"
+    .. " least and the most.", "")
 end
 
 --- Write the page.

@@ -45,6 +45,11 @@ local function compare(values, others)
   return measure.median(ratios), least, most
 end
 
+-- Half the distance of least and most, in percent of the median.
+local function spread(median, least, most)
+  return (most - least) / 2 / median * 100
+end
+
 local function find_run(runs, kind, name)
   for _, run in ipairs(runs) do
     if run.kind == kind and (not name or run.name == name) then return run end
@@ -64,7 +69,8 @@ end
 local function make_line(workload, runs, run)
   local values = values_of(workload, run)
   local line = { kind = run.kind, name = run.name, label = label_of(run),
-                 unit = workload.unit or "/s", median = measure.median(values),
+                 unit = workload.unit or "/s", rounds = #values,
+                 median = measure.median(values),
                  peak_mb = math.max(unpack(run.peak_rss_kb)) / 1024 }
   line.least, line.most = least_and_most(values)
   for _, field in ipairs(MEDIANS) do
@@ -75,7 +81,9 @@ local function make_line(workload, runs, run)
   if workload.value then return line end
   local reference, first = find_run(runs, "reference"), find_run(runs, "covet")
   if reference and run.kind ~= "reference" then
-    line.ratio, line.ratio_least, line.ratio_most = compare(values, rates(reference))
+    local least, most
+    line.ratio, least, most = compare(values, rates(reference))
+    line.spread = #values > 1 and spread(line.ratio, least, most) or nil
   end
   if first and (run.kind == "peer" or run.kind == "c") then
     line.lead = compare(rates(first), values)
@@ -83,16 +91,12 @@ local function make_line(workload, runs, run)
   return line
 end
 
--- Half the distance of least and most, in percent of the median.
-local function spread(line)
-  return (line.ratio_most - line.ratio_least) / 2 / line.ratio * 100
-end
-
-local function judgement(goal, target, measured, at_most)
+-- `whose`: a peer, if the target is what that has.
+local function judgement(goal, target, measured, at_most, whose)
   local met = measured >= target
   if at_most then met = measured <= target end
   return { goal = goal, target = target, measured = measured, at_most = at_most,
-           met = met, short = math.abs(measured - target) / target * 100 }
+           whose = whose, met = met, short = math.abs(measured - target) / target * 100 }
 end
 
 -- The targets of a variant beside peers.
@@ -106,7 +110,7 @@ local function judge_peers(list, variant, runs, run)
       if lighter then
         local own, its = math.max(unpack(run.peak_rss_kb)),
           math.max(unpack(peer.peak_rss_kb))
-        table.insert(list, judgement("MB, as " .. name, its / 1024, own / 1024, true))
+        table.insert(list, judgement("MB", its / 1024, own / 1024, true, name))
       end
     end
   end
@@ -123,7 +127,7 @@ local function judge(workload, variant, runs, run, line)
       goal, measured = "of C", line.ratio
     end
     local one = judgement(goal, variant.target, measured, workload.value ~= nil)
-    one.spread = line.ratio and spread(line)
+    one.spread = goal == "of C" and line.spread or nil
     table.insert(list, one)
   end
   if variant.rss_mb then
@@ -140,8 +144,8 @@ end
 -- @tparam table workload of a database's targets
 -- @tparam {table,...} runs see `bench.rounds`
 -- @treturn {table,...} for each run `label`, `unit`, the `median`, `least` and `most`
--- of rates or values, `peak_mb`, medians of other fields; beside a reference `ratio`,
--- `ratio_least`, `ratio_most`; for peers `lead`, by how much covet's first variant is
+-- of rates or values, `rounds`, `peak_mb`, medians of other fields; beside a reference
+-- `ratio` and, of several rounds, its `spread` in percent; for peers `lead`, by how much covet's first variant is
 -- ahead; for covet `judgements`, `why` and `chart`
 function M.lines(workload, runs)
   return map(runs, function(run)
