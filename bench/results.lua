@@ -59,30 +59,30 @@ function M.read(path)
   return json.decode(text)
 end
 
-local function same(left, right)
-  return encode(left) == encode(right)
+--- Whether results come from the same machine.
+-- @tparam table left
+-- @tparam table right
+-- @treturn boolean
+function M.same_machine(left, right)
+  return encode(left.machine) == encode(right.machine)
 end
 
---- Put the workloads of a run in the place of older ones of the same names.
--- @tparam table|nil old
+--- Older results with the workloads of a run in the place of those of the same names.
+-- @tparam table old
 -- @tparam table new
 -- @tparam {table,...} order the workloads of the database
--- @treturn table|nil the results; nil if the older ones come from another machine
+-- @treturn table
 function M.merge(old, new, order)
-  if not old then return new end
-  if not same(old.machine, new.machine) then return nil end
-  local by_name = {}
+  local by_name, versions, workloads = {}, {}, {}
   for _, from in ipairs { old, new } do
     for _, workload in ipairs(from.workloads) do by_name[workload.name] = workload end
+    for name, version in pairs(from.versions) do versions[name] = version end
   end
-  new.workloads = {}
   for _, workload in ipairs(order) do
-    new.workloads[#new.workloads + 1] = by_name[workload.name]
+    workloads[#workloads + 1] = by_name[workload.name]
   end
-  for name, version in pairs(old.versions) do
-    new.versions[name] = new.versions[name] or version
-  end
-  return new
+  return { database = new.database, machine = new.machine, missing = new.missing,
+           versions = versions, workloads = workloads }
 end
 
 return M

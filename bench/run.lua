@@ -54,7 +54,8 @@ end
 
 local function make_context(options)
   local build = options.build
-  local targets = require("bench." .. options.database .. ".targets")
+  local known, targets = pcall(require, "bench." .. options.database .. ".targets")
+  if not known then usage() end
   local target = options.target or targets.target(build, options.tiny)
   if not target then
     process.fail("no server of %s: scripts/bench starts it", targets.title)
@@ -111,15 +112,36 @@ local function run_workload(context, workload)
            load = load, runs = runs }
 end
 
-local function save(context, options, found)
-  local path = ("%s/results/%s.json"):format(options.output, options.database)
-  local merged = results.merge(options.only and results.read(path), found,
-    context.targets.workloads)
-  if not merged then
-    process.fail("%s comes from another machine: run all of it", path)
-  end
+-- Where results go, and what is there from the same machine. Results of `--only` are
+-- not put among those of another one.
+local function open_output(options, found)
+  if not options.output then return nil end
   os.execute(("mkdir -p '%s/results'"):format(options.output))
-  results.write(path, merged)
+  local path = ("%s/results/%s.json"):format(options.output, options.database)
+  local old = results.read(path)
+  if old and not results.same_machine(old, found) then
+    if options.only then
+      process.fail("%s comes from another machine: run all of it", path)
+    end
+    old = nil
+  end
+  return path, old
+end
+
+-- A run that is broken off leaves what it has measured among older results.
+local function run_all(context, options, found)
+  local path, old = open_output(options, found)
+  local order = context.targets.workloads
+  local only = options.only and "," .. options.only .. ","
+  for _, workload in ipairs(order) do
+    if not only or only:find("," .. workload.name .. ",", 1, true) then
+      table.insert(found.workloads, run_workload(context, workload))
+      if path then
+        results.write(path, old and results.merge(old, found, order) or found)
+      end
+    end
+  end
+  if path and not only then results.write(path, found) end
 end
 
 local function main(...)
@@ -130,14 +152,10 @@ local function main(...)
   local found = { database = options.database, machine = machine.describe(),
                   versions = context.versions, missing = context.missing,
                   workloads = {} }
-  local only = options.only and "," .. options.only .. ","
-  for _, workload in ipairs(context.targets.workloads) do
-    if not only or only:find("," .. workload.name .. ",", 1, true) then
-      table.insert(found.workloads, run_workload(context, workload))
-    end
-  end
-  if options.output then save(context, options, found) end
-  if options.tiny then
+  run_all(context, options, found)
+  if #found.workloads == 0 then
+    io.stderr:write(context.targets.title, " has no workload ", options.only, "\n")
+  elseif options.tiny then
     print "every workload ran and saw the reference's data"
   end
 end
