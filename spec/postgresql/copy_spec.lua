@@ -239,7 +239,8 @@ postgresql.describe("COPY", function()
       assert(pieces < 1e7, "the server has refused them long ago")
       return { pieces % 5000, "again" }
     end
-    err = fails("unique_violation", db.copy_records_to_table, db, "items", rows, { columns = { "id", "name" } })
+    err = fails("unique_violation", db.copy_records_to_table, db, "items", rows,
+      { columns = { "id", "name" } })
     assert.equal("items_pkey", err.constraint)
     assert.equal(0, count())
     check_usable()
