@@ -102,6 +102,49 @@ mysql.describe("statements of MariaDB", function()
     fails("unsupported", db, "prepare", "prepare mine from 'select 1'")
   end)
 
+  it("what cannot be prepared is not run to be described", function()
+    db:execute "create table t (a int)"
+    for _ = 1, 2 do
+      db:execute "execute immediate 'insert into t values (1)'"
+      fails("unsupported", db, "prepare", "execute immediate 'insert into t values (1)'")
+    end
+    assert.equal(2, db:fetch_value "select count(*) from t")
+  end)
+
+  it("rows of EXECUTE have every digit, and every type", function()
+    db:execute "create table t (a int, f float, j json, u uuid)"
+    db:execute [[insert into t values (1, 16777215, '[1]', uuid()), (2, 0.1, null, null),
+      (3, -1.1754944e-38, null, null)]]
+    local query = "select a, f, j, u from t where a > @least order by a"
+    db:with(function(held)
+      held:execute "set @least = 0"
+      local expected = held:fetch_all(query)
+      held:execute(("prepare mine from '%s'"):format(query))
+      for _, text in ipairs { "execute mine", "EXECUTE mine; -- again", "/* x */ execute /*! mine */ # y",
+        ("execute immediate '%s'"):format(query) } do
+        for _ = 1, 3 do
+          assert.same(expected, held:fetch_all(text))
+          assert.equal(1, held:fetch_value(text))
+        end
+        held:execute(text)
+        local rows = {}
+        for row in held:each { text, chunk_size = 1 } do
+          rows[#rows + 1] = row
+        end
+        assert.same(expected, rows)
+      end
+      held:execute "prepare mine from 'select 7 as b, ? as c'"
+      assert.same({ { b = 7, c = 0 } }, held:fetch_all "execute mine using @least")
+      held:execute "prepare mine from 'select ?'"
+      assert.equal(0, held:fetch_value "execute mine using @least")
+      fails("syntax_error", held, "fetch_all", "execute mine using @least @least")
+      fails("unsupported", held, "fetch_all", "execute mine using ?", 1)
+      assert.equal(1, held:execute("execute immediate 'insert into t (a) values (4)'").affected_rows)
+      assert.equal(5, held:fetch_value "execute immediate 'insert into t (a) values (5) returning a'")
+    end)
+    fails("undefined_table", db, "fetch_all", "execute immediate 'select * from nonsense'")
+  end)
+
   it("what cannot be prepared is tried once", function()
     local other = open { reset = "never" }
     local function prepared()

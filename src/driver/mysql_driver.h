@@ -86,6 +86,13 @@ typedef struct my_facts {
   char server[128];        /* what tells it from others, of MY_SERVER */
 } my_facts;
 
+/** Whether a statement that the server does not prepare is prepared in a block. */
+typedef enum my_block {
+  MY_BLOCK_UNTRIED,
+  MY_BLOCK_USED,
+  MY_BLOCK_REFUSED
+} my_block;
+
 /** A prepared statement of one connection; `covet_stmt` comes first. */
 typedef struct my_statement {
   covet_stmt base;
@@ -94,7 +101,9 @@ typedef struct my_statement {
   MYSQL_STMT *handle;
   bool cached;
   bool prepared;
-  bool text_only;     /* the server does not prepare it */
+  bool described; /* the server told its columns then */
+  bool text_only; /* the server does not prepare it */
+  my_block block;
   my_columns columns; /* of the last run */
 } my_statement;
 

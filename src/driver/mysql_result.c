@@ -252,7 +252,7 @@ static void complete_fields(my_connection *connection)
   const MYSQL_STMT *handle = request->statement->handle;
   MYSQL *mysql = connection->mysql;
 
-  if (request->sets == 1 && handle->fields != NULL &&
+  if (request->sets == 1 && request->statement->described &&
       handle->field_count == mysql->field_count &&
       !my_fields_complete(mysql->fields, handle->fields, mysql->field_count)) {
     request->outdated = true;

@@ -266,11 +266,12 @@ static void run_prepared(my_connection *connection)
 static void run_text(my_connection *connection)
 {
   my_request *request = &connection->request;
+  covet_op *op = request->op;
 
-  if (request->op->param_count > 0) {
-    my_refuse(request->op, COVET_ERROR_UNSUPPORTED,
-              "the server does not prepare this statement, so that it takes no "
-              "parameters");
+  if (op->param_count > 0 || (op->flags & COVET_QUERY_DESCRIBE)) {
+    my_refuse(op, COVET_ERROR_UNSUPPORTED,
+              "the server does not prepare this statement, so that it %s",
+              op->param_count > 0 ? "takes no parameters" : "is not described");
     request->has_error = true;
     my_request_after(connection);
     return;
@@ -345,6 +346,70 @@ static void use_statement(my_connection *connection)
   run_prepared(connection);
 }
 
+/* Of the block that an EXECUTE stands in the server tells columns and rows as of a
+ * procedure. */
+static void on_block_prepared(my_connection *connection)
+{
+  my_request *request = &connection->request;
+  my_statement *statement = request->statement;
+
+  statement->block = connection->answer == 0 ? MY_BLOCK_USED : MY_BLOCK_REFUSED;
+  if (my_is_gone(connection)) {
+    my_request_fail(connection);
+    my_request_after(connection);
+  } else if (my_request_is_stopped(request)) {
+    my_request_after(connection);
+  } else if (statement->block == MY_BLOCK_REFUSED) {
+    run_text(connection);
+  } else {
+    set_callback(statement->handle, my_rows_value);
+    use_statement(connection);
+  }
+}
+
+static void prepare_block(my_connection *connection)
+{
+  static const char before[] = "BEGIN NOT ATOMIC ";
+  static const char behind[] = "\n; END"; /* a comment may be in front */
+  my_request *request = &connection->request;
+  size_t length = my_bare_length(request->sql, request->sql_length);
+  char *text = covet_arena_alloc(&request->op->arena,
+                                 length + sizeof(before) + sizeof(behind));
+
+  if (text == NULL) {
+    run_text(connection);
+    return;
+  }
+  memcpy(text, before, sizeof(before) - 1);
+  memcpy(text + sizeof(before) - 1, request->sql, length);
+  memcpy(text + sizeof(before) - 1 + length, behind, sizeof(behind));
+  request->stage = MY_STAGE_PREPARE;
+  connection->text = text;
+  connection->text_length = length + sizeof(before) + sizeof(behind) - 2;
+  my_make(connection, &my_call_prepare, on_block_prepared);
+}
+
+/* What the server does not prepare. The rows of an EXECUTE would come as text, in which
+ * a FLOAT has six digits; inside a block, which MariaDB prepares since 10.6, they come
+ * as others do. */
+static void run_unprepared(my_connection *connection)
+{
+  my_request *request = &connection->request;
+  my_statement *statement = request->statement;
+
+  if (request->verb != MY_VERB_EXECUTE || request->op->param_count > 0 ||
+      !(request->op->flags & COVET_QUERY_ROWS) ||
+      (request->op->flags & COVET_QUERY_DESCRIBE) ||
+      statement->block == MY_BLOCK_REFUSED ||
+      !mariadb_connection(connection->mysql)) {
+    run_text(connection);
+  } else if (statement->block == MY_BLOCK_USED) {
+    use_statement(connection);
+  } else {
+    prepare_block(connection);
+  }
+}
+
 static void on_prepared(my_connection *connection)
 {
   my_request *request = &connection->request;
@@ -352,6 +417,7 @@ static void on_prepared(my_connection *connection)
 
   if (connection->answer == 0) {
     statement->prepared = true;
+    statement->described = statement->handle->field_count > 0;
     set_callback(statement->handle, my_rows_value);
     if (my_request_is_stopped(request)) {
       my_request_after(connection);
@@ -364,7 +430,7 @@ static void on_prepared(my_connection *connection)
       !my_request_is_stopped(request) &&
       !(request->op->flags & (COVET_QUERY_DESCRIBE | COVET_QUERY_MANY))) {
     statement->text_only = true;
-    run_text(connection);
+    run_unprepared(connection);
     return;
   }
   my_request_fail(connection);
@@ -402,7 +468,7 @@ void my_run(my_connection *connection)
     request->has_error = true;
     my_request_after(connection);
   } else if (request->statement->text_only) {
-    run_text(connection);
+    run_unprepared(connection);
   } else if (!request->statement->prepared) {
     prepare(connection);
   } else {

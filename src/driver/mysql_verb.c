@@ -47,6 +47,21 @@ bool my_first_word(const char *sql, size_t length, my_token *word)
   return next_word(&scan, word);
 }
 
+size_t my_bare_length(const char *sql, size_t length)
+{
+  my_scan scan;
+  my_token token;
+  size_t bare = 0;
+
+  my_scan_start(&scan, sql, length);
+  while (my_scan_next(&scan, &token)) {
+    if (!my_token_is_sign(&token, ';')) {
+      bare = (size_t) (token.at + token.length - sql);
+    }
+  }
+  return scan.has_code ? length : bare;
+}
+
 /* Behind WITH: all of these words are reserved, so that nothing else is called so,
  * and the named queries stand in parentheses. What changes something cannot. */
 static my_verb main_verb(my_scan *scan)

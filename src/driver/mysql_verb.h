@@ -25,6 +25,10 @@ my_verb my_verb_of(const char *sql, size_t length);
  *  something else. */
 bool my_first_word(const char *sql, size_t length, my_token *word);
 
+/** How much of a text is its statement, without semicolons and comments behind it; all
+ *  of it where some of it is code in comments. */
+size_t my_bare_length(const char *sql, size_t length);
+
 /** Whether the text begins a transaction that only reads. */
 bool my_begins_read_only(const char *sql, size_t length);
 
