@@ -22,6 +22,48 @@ mysql.describe("introspection of MariaDB", function()
     database:drop()
   end)
 
+  it("get_table_info has what SHOW FULL COLUMNS has, and the neutral keys", function()
+    db:execute [[create table `odd ``name` (a int primary key, b varchar(10) default 'abc' comment 'it''s',
+      c varchar(10) default 'NULL', d varchar(10), e datetime not null default current_timestamp on update
+      current_timestamp, f varchar(30) default 'current_timestamp()', g varchar(3) default '',
+      h text default 'x', i bit(3) default b'101', j int as (a + 1), k decimal(5,2) default 1.5,
+      l enum('a', 'b') default 'b', m int invisible, unique (b), key (c, d))]]
+    local info = db:get_table_info "odd `name"
+    local lines = {}
+    for i, row in ipairs(info) do
+      local line = {}
+      for j, key in ipairs { "Field", "Type", "Collation", "Null", "Key", "Default", "Extra", "Privileges",
+        "Comment" } do
+        line[j] = row[key] or "NULL"
+      end
+      lines[i] = table.concat(line, "\t")
+      assert.same({ row.Field, row.Type, i, row.Null == "YES", row.Key == "PRI" },
+        { row.name, row.type, row.position, row.nullable, row.primary_key })
+    end
+    assert.equal(mysql.client(database.url, "show full columns from `odd ``name`"), table.concat(lines, "\n"))
+    local defaults = {}
+    for _, row in ipairs(info) do
+      defaults[row.name] = row.default
+    end
+    assert.same({ b = "'abc'", c = "'NULL'", e = "current_timestamp()", f = "'current_timestamp()'",
+      g = "''", h = "'x'", i = "b'101'", k = "1.50", l = "'b'" }, defaults)
+    assert.equal("abc", info[2].Default)
+    assert.is_nil(info[4].Default)
+    assert.equal(13, #open({ database = "covet" }):get_table_info("odd `name", database.name))
+    assert.same({}, open({ database = false }):get_table_info "odd `name")
+  end)
+
+  it("get_table_info tells the columns that a user may see, and their places", function()
+    local user = ("reader_%d"):format(require "luv".os_getpid())
+    db:execute "create table t (a int, b int default 5, c int, d int)"
+    mysql.administer(("create user %s identified by 'pw'; grant select (b), insert (d) on %s.t to %s")
+      :format(user, database.name, user))
+    local info = open({ user = user, password = "pw" }):get_table_info "t"
+    mysql.administer("drop user " .. user)
+    assert.same({ "b", 2, "d", 4 }, { info[1].Field, info[1].position, info[2].Field, info[2].position })
+    assert.equal("5", info[1].Default)
+  end)
+
   it("optimize_table and analyze_table answer the server's words", function()
     db:execute "create table users (id int primary key)"
     local result = db:optimize_table "users"

@@ -32,26 +32,32 @@ function methods:table_exists(name, given)
     table_of(name, given)) ~= nil
 end
 
--- As SHOW FULL COLUMNS has them.
+-- What SHOW FULL COLUMNS does not tell: defaults as SQL, in which 'a' is not a, and
+-- the places of columns, some of which this user may not see.
 local COLUMNS = [[
-select column_name as `Field`, column_type as `Type`,
-  collation_name as `Collation`, is_nullable as `Null`, column_key as `Key`,
-  column_default as `Default`, extra as `Extra`, privileges as `Privileges`,
-  column_comment as `Comment`, ordinal_position as position
+select table_schema as `schema`, table_name as `table`, column_name as name,
+  column_default as `default`, ordinal_position as position
 from information_schema.columns
-where table_name = ? and table_schema = coalesce(?, database())
-order by ordinal_position]]
+where table_name = ? and table_schema = coalesce(?, database())]]
 
 --- The columns of a table: Field, Type, Collation, Null ("YES", "NO"), Key ("PRI",
 -- "UNI", "MUL", ""), Default, Extra, Privileges, Comment as SHOW FULL COLUMNS has
--- them, and name, type, nullable, default, primary_key, position.
+-- them, and name, type, nullable, default (as SQL), primary_key, position.
 function methods:get_table_info(name, given)
-  local rows = plain(self):fetch_all(COLUMNS, table_of(name, given))
+  local session, by_name = plain(self), {}
+  local known = session:fetch_all(COLUMNS, table_of(name, given))
+  if not known[1] then
+    return known
+  end
+  for _, column in ipairs(known) do
+    by_name[column.name] = column
+  end
+  local rows = session:fetch_all("show full columns from "
+    .. self:quote_identifier { known[1].schema, known[1].table })
   for _, row in ipairs(rows) do
-    if row.Default == "NULL" then -- MariaDB's word for none
-      row.Default = nil
-    end
-    row.name, row.type, row.default = row.Field, row.Type, row.Default
+    local column = by_name[row.Field] or {}
+    row.name, row.type, row.position = row.Field, row.Type, column.position
+    row.default = row.Default ~= nil and column.default or nil
     row.nullable, row.primary_key = row.Null == "YES", row.Key == "PRI"
   end
   return rows
