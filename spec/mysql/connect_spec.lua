@@ -3,8 +3,10 @@
 local covet = require "covet"
 local fails = require "spec.support.fails"
 local mysql = require "spec.support.mysql"
+local process = require "spec.support.process"
 local proxy = require "spec.support.proxy"
 local tmp = require "spec.support.tmp"
+local uv = require "luv"
 local wait = require "spec.support.wait"
 
 local certificate = mysql.certificate
@@ -32,9 +34,9 @@ mysql.describe("connecting to MariaDB", function()
   end)
 
   it("not in a charset in which quoting is not safe", function()
-    for _, name in ipairs { "big5", "cp932", "gbk", "GBK", "sjis" } do
+    for _, name in ipairs { "big5", "cp932", "gb18030", "GB18030", "gbk", "GBK", "sjis" } do
       local err = fails("usage", covet.mysql, { charset = name })
-      assert.matches("charset", err.message)
+      assert.matches("quoted texts are not safe in " .. name, err.message)
     end
   end)
 
@@ -105,6 +107,16 @@ mysql.describe("connecting to MariaDB", function()
       [{ ssl = { caa = "x" } }] = "ssl.ca",
       [{ ssl = { cert = "x" } }] = "needs its key",
       [{ ssl = { mode = "verify-ca" } }] = "ssl_ca",
+      [{ ssl = { crl = "x" } }] = "needs ssl_ca, or ssl_verify = true",
+      [{ ssl = { crl = "x", ca = "y", verify = false } }] = "needs ssl_ca, or ssl_verify = true",
+      [{ ssl = { crl = "x", ca = "y", mode = "require" } }] = "needs ssl_ca, or ssl_verify = true",
+      [{ ssl = { mode = "disable", verify = true } }] = "contradicts ssl_verify",
+      [{ ssl = { mode = "disable", verify = false } }] = "contradicts ssl_verify",
+      [{ ssl = { mode = "disable", ca = "x" } }] = "contradicts ssl_ca",
+      [{ ssl = { mode = "disable", cipher = "x" } }] = "contradicts ssl_cipher",
+      [{ ssl = { mode = "require", verify = true } }] = "contradicts ssl_verify, which means verify-full",
+      [{ ssl = { mode = "verify-ca", ca = "x", verify = true } }] = "which means verify-full",
+      [{ ssl = { mode = "verify-full", verify = false } }] = "contradicts ssl_verify, which means require",
       [{ port = 0 }] = "between 1 and 65535",
       [{ busy_poll = "never" }] = "busy_poll",
       [{ autocommit = "yes" }] = "autocommit",
@@ -113,8 +125,13 @@ mysql.describe("connecting to MariaDB", function()
       local err = fails("usage", covet.mysql, given)
       assert.matches(expected, tostring(err), 1, true)
     end
-    local err = fails("usage", covet.mysql, "mysql://localhost/?chrset=utf8mb4")
-    assert.matches("charset", tostring(err))
+    for url, expected in pairs {
+      ["mysql://localhost/?chrset=utf8mb4"] = "charset",
+      ["mysql://localhost/?ssl=disable&ssl_verify=true"] = "contradicts ssl_verify",
+      ["mysql://localhost/?ssl=true&ssl_crl=x"] = "needs ssl_ca",
+    } do
+      assert.matches(expected, tostring(fails("usage", covet.mysql, url)))
+    end
   end)
 
   it("the session is as promised: UTC, strict, utf8mb4", function()
@@ -203,6 +220,52 @@ mysql.describe("connecting to MariaDB", function()
     fails("tls_error", mysql.adapter { ssl = { ca = certificate "wrong_ca.crt", mode = "verify-ca" } },
       "connect")
     assert.is_true(encrypted(mysql.open { ssl = { ca = certificate "ca.crt", verify = false } }))
+  end)
+
+  it("TLS: on by a URL, an authority is asked", function()
+    local function open(options)
+      return mysql.close_later(covet.mysql((mysql.url:gsub("@[^:/]+", "@localhost")) .. "?" .. options,
+        { min_pool_size = 1 }))
+    end
+    assert.is_true(encrypted(open "ssl=true"))
+    assert.is_true(encrypted(open("ssl=true&ssl_ca=" .. certificate "ca.crt")))
+    fails("tls_error", open("ssl=true&ssl_ca=" .. certificate "wrong_ca.crt"), "connect")
+    assert.is_true(encrypted(open("ssl_verify=false")))
+    fails("tls_error", open("ssl_verify=true"), "connect") -- nobody has signed it that is known
+  end)
+
+  -- A list of what the authority has revoked.
+  local function revocations(folder, ...)
+    local function openssl(...)
+      local result = process.run { "openssl", "ca", "-config", folder .. "/config", "-keyfile",
+        certificate "ca.key", "-cert", certificate "ca.crt", ... }
+      assert.equal(0, result.status, result.stderr)
+    end
+    assert(uv.fs_mkdir(folder, tonumber("755", 8)))
+    for name, text in pairs { config = "[ca]\ndefault_ca = it\n[it]\ndatabase = " .. folder
+      .. "/index\ndefault_md = sha256\ndefault_crl_days = 30\n", index = "" } do
+      local file = assert(io.open(folder .. "/" .. name, "w"))
+      file:write(text)
+      file:close()
+    end
+    for _, name in ipairs { ... } do
+      openssl("-revoke", certificate(name))
+    end
+    openssl("-gencrl", "-out", folder .. "/crl")
+    return folder .. "/crl"
+  end
+
+  it("TLS: a certificate that was revoked", function()
+    local ca = certificate "ca.crt"
+    local fine, revoked = revocations(tmp.path(), "client.crt"), revocations(tmp.path(), "server.crt")
+    for _, mode in ipairs { "verify-full", "verify-ca" } do
+      local function adapter(crl)
+        return mysql.adapter { host = "localhost", ssl = { mode = mode, ca = ca, crl = crl } }
+      end
+      assert.is_true(encrypted(adapter(fine)))
+      fails("tls_error", adapter(revoked), "connect")
+    end
+    fails("tls_error", mysql.adapter { host = "localhost", ssl = { ca = ca, crl = revoked } }, "connect")
   end)
 
   it("TLS: a client's certificate", function()

@@ -25,6 +25,7 @@ typedef struct my_worker my_worker;
 enum { MY_MAIN };
 
 typedef enum my_ssl {
+  MY_SSL_ON, /* as the other options say; none is left when all have been read */
   MY_SSL_DISABLE,
   MY_SSL_REQUIRE,
   MY_SSL_VERIFY_CA,

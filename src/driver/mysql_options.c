@@ -150,7 +150,7 @@ static int read_ssl(reader *r, const covet_option *option)
   static const choice list[] = {{"disable", MY_SSL_DISABLE},
                                 {"false", MY_SSL_DISABLE},
                                 {"require", MY_SSL_REQUIRE},
-                                {"true", MY_SSL_REQUIRE},
+                                {"true", MY_SSL_ON},
                                 {"verify-ca", MY_SSL_VERIFY_CA},
                                 {"verify-full", MY_SSL_VERIFY_FULL},
                                 {NULL, 0}};
@@ -356,34 +356,71 @@ static int check(reader *r)
                     "ssl_key");
     return COVET_EUSAGE;
   }
-  if (options->ssl == MY_SSL_VERIFY_CA && options->ssl_ca == NULL) {
-    covet_error_set(r->error, COVET_ERROR_USAGE,
-                    "verify-ca needs the authority's file, ssl_ca");
-    return COVET_EUSAGE;
+  return 0;
+}
+
+static int refuse_ssl(reader *r, const char *text, const char *name)
+{
+  covet_error_set(r->error, COVET_ERROR_USAGE, text, name);
+  return COVET_EUSAGE;
+}
+
+/* An option that has to do with TLS only, NULL: none is given. */
+static const char *find_ssl_option(const my_options *options)
+{
+  return options->ssl_ca != NULL       ? "ssl_ca"
+         : options->ssl_cert != NULL   ? "ssl_cert"
+         : options->ssl_crl != NULL    ? "ssl_crl"
+         : options->ssl_cipher != NULL ? "ssl_cipher"
+         : options->ssl_verify_given   ? "ssl_verify"
+                                       : NULL;
+}
+
+/* Files alone mean TLS, and an authority means that it is to be asked. */
+static my_ssl choose_ssl(const my_options *options)
+{
+  if (!options->ssl_given && find_ssl_option(options) == NULL) {
+    return MY_SSL_DISABLE;
   }
-  if (options->ssl_given && options->ssl == MY_SSL_DISABLE &&
-      (options->ssl_ca != NULL || options->ssl_cert != NULL)) {
-    covet_error_set(r->error, COVET_ERROR_USAGE,
-                    "ssl is off, but files for it are given");
-    return COVET_EUSAGE;
+  if (options->ssl_verify_given) {
+    return options->ssl_verify ? MY_SSL_VERIFY_FULL : MY_SSL_REQUIRE;
+  }
+  return options->ssl_ca != NULL ? MY_SSL_VERIFY_FULL : MY_SSL_REQUIRE;
+}
+
+/* What contradicts itself would be less safe than half of it says. */
+static int check_ssl(reader *r)
+{
+  const my_options *options = r->options;
+  const char *given = find_ssl_option(options);
+  my_ssl verified = options->ssl_verify ? MY_SSL_VERIFY_FULL : MY_SSL_REQUIRE;
+
+  if (options->ssl == MY_SSL_DISABLE && given != NULL) {
+    return refuse_ssl(r, "ssl is disable, which contradicts %s", given);
+  }
+  if (options->ssl_verify_given && options->ssl != verified) {
+    return refuse_ssl(r,
+                      "the mode of ssl contradicts ssl_verify, which means %s",
+                      options->ssl_verify ? "verify-full" : "require");
+  }
+  if (options->ssl == MY_SSL_VERIFY_CA && options->ssl_ca == NULL) {
+    return refuse_ssl(r, "verify-ca needs the authority's file, %s", "ssl_ca");
+  }
+  if (options->ssl_crl != NULL && options->ssl < MY_SSL_VERIFY_CA) {
+    return refuse_ssl(r,
+                      "%s is for certificates that are checked: it needs "
+                      "ssl_ca, or ssl_verify = true",
+                      "ssl_crl");
   }
   return 0;
 }
 
-/* Files alone mean TLS, and an authority means that it is to be asked. */
-static void settle_ssl(my_options *options)
+static int settle_ssl(reader *r)
 {
-  bool has_files = options->ssl_ca != NULL || options->ssl_cert != NULL ||
-                   options->ssl_crl != NULL || options->ssl_cipher != NULL ||
-                   options->ssl_verify_given;
-
-  if (!options->ssl_given && has_files) {
-    options->ssl =
-        options->ssl_ca != NULL ? MY_SSL_VERIFY_FULL : MY_SSL_REQUIRE;
+  if (r->options->ssl == MY_SSL_ON) {
+    r->options->ssl = choose_ssl(r->options);
   }
-  if (options->ssl_verify_given) {
-    options->ssl = options->ssl_verify ? MY_SSL_VERIFY_FULL : MY_SSL_REQUIRE;
-  }
+  return check_ssl(r);
 }
 
 /* A text as it stands between single quotes. */
@@ -457,7 +494,9 @@ int my_options_read(my_options *options, covet_arena *arena,
     status = check(&r);
   }
   if (status == 0) {
-    settle_ssl(options);
+    status = settle_ssl(&r);
+  }
+  if (status == 0) {
     status = write_set_up(&r);
   }
   options->pool.connect_timeout_us = 0; /* the driver sees to it */

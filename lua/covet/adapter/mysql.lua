@@ -58,7 +58,8 @@ local OPTIONS = {
       { "ca", "string", nil, "File of the certificates that are trusted." },
       { "cert", "string", nil, "File of the client's certificate." },
       { "key", "string", nil, "File of its key." },
-      { "crl", "string", nil, "File of certificates that were revoked." },
+      { "crl", "string", nil, "File of certificates that were revoked; only where "
+        .. "they are checked." },
       { "cipher", "string", nil, "The ciphers that are allowed." },
       { "verify", "boolean", nil, "Whether the server's certificate and name are "
         .. "checked: true when there is a ca." },
@@ -138,7 +139,7 @@ class.database = "mysql"
 -- --- Options -----------------------------------------------------------------------------
 
 local function spread_ssl(passed, ssl)
-  passed.ssl = ssl.mode or (ssl.ca and "verify-full" or "require")
+  passed.ssl = ssl.mode or true
   for _, name in ipairs { "ca", "cert", "key", "crl", "cipher", "verify" } do
     passed["ssl_" .. name] = ssl[name]
   end
