@@ -1,4 +1,6 @@
 -- LOAD DATA LOCAL: which files the server gets.
+local covet = require "covet"
+local fails = require "spec.support.fails"
 local mysql = require "spec.support.mysql"
 local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
@@ -40,6 +42,27 @@ mysql.describe("files that MariaDB asks for", function()
     _, err = other.try:execute "load data local infile '/nowhere/at/all' into table t"
     assert.is_table(err)
     assert.equal(1, other:fetch_value "select count(*) from t")
+  end)
+
+  it("an init_command that loads a file is refused, with or without threads", function()
+    local path = tmp.path()
+    local file = assert(io.open(path, "w"))
+    file:write "a secret\n"
+    file:close()
+    db:execute "create table t (line varchar(1000))"
+    for _, threads in ipairs { false, true } do
+      local options = mysql.options(database.url)
+      options.thread_per_connection, options.min_pool_size = threads, 1
+      options.init_command = ("set @a = 1; load data local infile '%s' into table t; set @b = 2"):format(path)
+      local err = fails("unsupported", mysql.close_later(covet.mysql(options)), "connect")
+      assert.matches("local infile", err.message)
+      options.local_infile = true
+      err = fails("database_error", mysql.close_later(covet.mysql(options)), "connect")
+      assert.matches(path .. " while the session was set up", err.message, 1, true)
+      assert.matches("init_command", err.message)
+      assert.equal("connect", err.phase)
+    end
+    assert.equal(0, db:fetch_value "select count(*) from t")
   end)
 
   it("files to be loaded: by their whole name, and regular ones", function()

@@ -71,8 +71,8 @@ static int begin(void **pointer, const char *name, void *data)
   state->file = -1;
   if (connection == NULL) {
     return refuse(state, CR_UNKNOWN_ERROR,
-                  "the server asked for the file %.200s, which no statement "
-                  "names",
+                  "the server asked for the file %.200s while the session was "
+                  "set up, where none is loaded: not by init_command either",
                   name);
   }
   if (!connection->adapter->options.local_infile) {

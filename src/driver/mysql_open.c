@@ -83,7 +83,8 @@ static void take_facts(my_facts *facts, MYSQL_RES *result)
   }
 }
 
-/* Run one text or several, and take what is to be known of the first rows. */
+/* Run one text or several, and take what is to be known of the first rows. A file that
+ * is refused has the library answer as if there were no more results. */
 static bool run_texts(MYSQL *mysql, const char *text, my_facts *facts)
 {
   int status = mysql_query(mysql, text);
@@ -99,9 +100,12 @@ static bool run_texts(MYSQL *mysql, const char *text, my_facts *facts)
     } else if (mysql_errno(mysql) != 0) {
       return false;
     }
+    if (!mysql_more_results(mysql)) {
+      return true;
+    }
     status = mysql_next_result(mysql);
   }
-  return status == -1; /* there are no more */
+  return false;
 }
 
 /* What the server says of the session is asked at last: the user's command may have

@@ -63,7 +63,7 @@ static void on_ended(my_connection *connection)
 {
   if (my_is_gone(connection)) {
     my_lose(connection);
-  } else if (connection->answer > 0 || connection->flag != 0) {
+  } else if (connection->answer != 0) {
     give_up(connection);
   } else {
     end(connection);
@@ -107,7 +107,6 @@ static char *set_up_text(const my_connection *connection)
 
 static void on_set_up(my_connection *connection)
 {
-  connection->flag = 0;
   connection->dirty = false; /* all of that was covet's */
   on_ended(connection);
 }
@@ -134,18 +133,12 @@ static bool has_left_home(const my_connection *connection)
          connection->mysql->db != NULL;
 }
 
-static void on_rolled_back(my_connection *connection)
-{
-  connection->flag = 0;
-  on_ended(connection);
-}
-
 void my_reset(my_connection *connection)
 {
   connection->resetting = true;
   my_timer(connection, RESET_US, on_overdue);
   if (!is_wanted(connection)) {
-    my_own(connection, "ROLLBACK", on_rolled_back);
+    my_own(connection, "ROLLBACK", on_ended);
   } else if (has_left_home(connection)) {
     give_up(connection);
   } else {
