@@ -91,6 +91,33 @@ mysql.describe("transactions of MariaDB", function()
     assert.matches("ended by a script", err.message)
   end)
 
+  it("a script that ends the transaction around it, and begins another", function()
+    db:execute "create table t (a int)"
+    db:with(function(held)
+      held:execute "begin"
+      held:execute "insert into t values (1)"
+      held:execute "insert into t values (2); commit; begin; insert into t values (3)"
+      held:execute "insert into t values (4)"
+      held:execute "rollback"
+      assert.same({ 1, 2 }, (held:fetch_column "select a from t"))
+      held:execute "begin"
+      fails("undefined_table", held, "execute",
+        "commit; begin; insert into t values (3); select * from nonsense")
+      held:execute "commit"
+      assert.same({ 1, 2, 3 }, (held:fetch_column "select a from t"))
+      -- covet's own: what the script has begun is not taken for it
+      held:execute "set autocommit = 0"
+      local err = fails("transaction_aborted", held, "transaction", function(tx)
+        tx:execute "insert into t values (4)"
+        tx:execute "create table s (x int); insert into s values (1)"
+        tx:execute "insert into t values (5)"
+      end)
+      assert.matches("ended by a script", err.message)
+    end)
+    assert.same({ 1, 2, 3, 4 }, (db:fetch_column "select a from t"))
+    assert.equal(0, db:fetch_value "select count(*) from s")
+  end)
+
   local function two_rows(wide)
     wide:execute "create table locks (id int primary key, n int)"
     wide:execute "insert into locks values (1, 0), (2, 0)"
@@ -135,6 +162,48 @@ mysql.describe("transactions of MariaDB", function()
     end)
     table.sort(kinds)
     assert.same({ "deadlock", "fine" }, kinds)
+    assert.same({ 1, 1 }, (wide:fetch_column "select n from locks order by id"))
+  end)
+
+  it("after a deadlock a script that begins again has nothing of it", function()
+    local wide = open { max_pool_size = 4 }
+    two_rows(wide)
+    local deadlocks = 0
+    covet.each_parallel({ { 1, 2 }, { 2, 1 } }, 2, function(order)
+      wide:with(function(held)
+        held:execute "begin"
+        held:execute("update locks set n = n + 1 where id = ?", order[1])
+        covet.sleep(0.1)
+        local _, err = held.try:execute("update locks set n = n + 1 where id = ?", order[2])
+        if not err then
+          return held:execute "commit"
+        end
+        deadlocks = deadlocks + 1
+        assert.equal("deadlock", err.kind)
+        held:execute "rollback; begin; update locks set n = n + 10"
+        held:execute "update locks set n = n + 100"
+        held:execute "commit"
+      end)
+    end)
+    assert.equal(1, deadlocks)
+    assert.same({ 111, 111 }, (wide:fetch_column "select n from locks order by id"))
+  end)
+
+  it("with autocommit = false a deadlock is followed by another transaction", function()
+    local wide = open { max_pool_size = 4, autocommit = false }
+    two_rows(wide)
+    covet.each_parallel({ { 1, 2 }, { 2, 1 } }, 2, function(order)
+      wide:with(function(held)
+        held:execute("update locks set n = n + 1 where id = ?", order[1])
+        covet.sleep(0.1)
+        local _, err = held.try:execute("update locks set n = n + 1 where id = ?", order[2])
+        if err then
+          held:execute "update locks set n = n + 100" -- nobody commits it
+        else
+          held:execute "commit"
+        end
+      end)
+    end)
     assert.same({ 1, 1 }, (wide:fetch_column "select n from locks order by id"))
   end)
 

@@ -413,6 +413,9 @@ void my_query_start(my_connection *connection, covet_op *op);
 /** The operation that waits for a stream in front of it is to end. */
 void my_leave_waiting(my_connection *connection, covet_op *op);
 
+/** Another transaction has begun: it has nothing of the one before. */
+void my_forget_transaction(my_connection *connection);
+
 /** Run a statement of ours, or several. */
 void my_own(my_connection *connection, const char *text, my_done done);
 

@@ -309,6 +309,7 @@ void my_note_error(my_connection *connection)
     return;
   }
   connection->undone = true;
+  connection->in_transaction = false;
   covet_error_text(connection->first_error, sizeof(connection->first_error),
                    mysql_error(connection->mysql),
                    strlen(mysql_error(connection->mysql)));

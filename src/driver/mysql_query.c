@@ -109,7 +109,8 @@ static void before(my_connection *connection)
 static bool check_inside(my_connection *connection, covet_op *op)
 {
   if (!(op->flags & COVET_QUERY_INSIDE) ||
-      (connection->in_transaction && !connection->undone)) {
+      (connection->in_transaction && !connection->undone &&
+       !connection->ended_by_script)) {
     return true;
   }
   if (connection->committed_by[0] != '\0') {
@@ -120,9 +121,10 @@ static bool check_inside(my_connection *connection, covet_op *op)
     return false;
   }
   if (connection->ended_by_script) {
-    my_refuse(op, COVET_ERROR_TRANSACTION_ABORTED,
-              "the transaction was ended by a script in it, with a statement "
-              "that MySQL commits before and after");
+    my_refuse(
+        op, COVET_ERROR_TRANSACTION_ABORTED,
+        "the transaction was ended by a script in it, with a statement "
+        "that MySQL commits before and after, or with COMMIT or ROLLBACK");
     return false;
   }
   my_refuse(op, COVET_ERROR_TRANSACTION_ABORTED,
@@ -192,17 +194,21 @@ static bool check_op(my_connection *connection, covet_op *op, my_verb verb)
          my_check_params(connection, op);
 }
 
-/* A new transaction has nothing of the one before. */
+void my_forget_transaction(my_connection *connection)
+{
+  connection->committed_by[0] = '\0';
+  connection->ended_by_script = false;
+  connection->first_error[0] = '\0';
+  connection->undone = false;
+}
+
 static void note_beginning(my_connection *connection, const covet_op *op,
                            my_verb verb)
 {
   if (verb == MY_VERB_BEGIN || (op->flags & COVET_QUERY_TRANSACTION &&
                                 !(op->flags & COVET_QUERY_INSIDE))) {
     connection->read_only = my_begins_read_only(op->sql, op->sql_length);
-    connection->committed_by[0] = '\0';
-    connection->ended_by_script = false;
-    connection->first_error[0] = '\0';
-    connection->undone = false;
+    my_forget_transaction(connection);
   }
 }
 

@@ -198,19 +198,31 @@ static void leave_open(my_connection *connection)
     my_own(connection, "ROLLBACK", on_after);
     return;
   }
+  my_forget_transaction(connection);
   my_note_status(connection);
   end(connection);
 }
 
-/* A statement of a script has ended the transaction around it, and its savepoint:
- * what comes next in the transaction is refused. */
-static bool has_ended_transaction(const my_connection *connection)
+/* A statement of a script has ended the transaction around it, and its savepoint; not
+ * an error of the script's. */
+static bool has_lost_savepoint(const my_connection *connection)
 {
   const my_request *request = &connection->request;
 
-  return request->script && request->savepoint && !connection->in_transaction &&
-         !connection->undone &&
+  return request->script && (request->savepoint || request->marked) &&
+         !(connection->undone && request->has_error) &&
          my_last_error(connection) == ER_SP_DOES_NOT_EXIST;
+}
+
+/* What was around the script was covet's: what comes next in it is refused, whatever
+ * the script has begun since. Else it was the caller's, and so is what is open now. */
+static void note_ended(my_connection *connection)
+{
+  if (connection->request.was_inside) {
+    connection->ended_by_script = true;
+  } else {
+    my_forget_transaction(connection);
+  }
 }
 
 static void on_after(my_connection *connection)
@@ -222,15 +234,15 @@ static void on_after(my_connection *connection)
       my_lose(connection);
       return;
     }
-    if (request->marked && !request->has_error &&
-        my_last_error(connection) == ER_SP_DOES_NOT_EXIST) {
+    if (!has_lost_savepoint(connection)) {
+      if (!request->has_error) {
+        my_request_fail(connection);
+      }
+    } else if (request->savepoint) {
+      note_ended(connection);
+    } else if (!request->has_error) {
       leave_open(connection);
       return;
-    }
-    if (has_ended_transaction(connection)) {
-      connection->ended_by_script = true;
-    } else if (!request->has_error) {
-      my_request_fail(connection);
     }
   }
   my_note_status(connection);
