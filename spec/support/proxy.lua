@@ -60,12 +60,18 @@ local function serve(self, client, number)
       close(server)
       return
     end
-    local answer
+    local answer, hold
     if self.on_request then
-      answer, delay = self.on_request(data, number)
+      answer, delay, hold = self.on_request(data, number)
     end
     if answer then
       client:write(answer)
+    elseif hold then
+      later(hold * 1000, function()
+        if not server:is_closing() then
+          server:write(data)
+        end
+      end)
     elseif not connected then
       first[#first + 1] = data
     elseif not server:is_closing() then
@@ -79,7 +85,8 @@ end
 -- connection
 -- @tparam[opt] function on_request called with what a client sends and the number of
 -- its connection; what it returns first is answered in the server's place, what
--- second is how many seconds the server's next answer is held back
+-- second is how many seconds the server's next answer is held back, what third is how
+-- many this is held back itself
 -- @treturn Proxy `port`, `accepted`
 function M.start(port, on_request)
   local self = setmetatable({ handle = uv.new_tcp(), sockets = {}, accepted = 0,

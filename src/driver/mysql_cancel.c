@@ -1,16 +1,21 @@
-/* Ending a query before its time: a helper connects and says KILL QUERY; who asked
- * for it is told after a short while in any case; and what does not end within the
- * grace time is closed. Until both the query and the kill have ended nobody gets
- * the connection; then a statement of ours takes what may be left of the kill. */
+/* Ending a query before its time: a helper connects and says KILL QUERY, and another
+ * does so again while the query goes on, for the first may not have come through, or
+ * before the query began; who asked for it is told after a short while in any case;
+ * and what does not end within the grace time is closed. Until both the query and the
+ * kill have ended nobody gets the connection; then a statement of ours takes what may
+ * be left of the kill. */
 #include "../core/error.h"
 #include "mysql_driver.h"
 
 #include <stdio.h>
 #include <string.h>
 
+/* While a query is to end, a clock ticks: */
 enum {
-  PATIENCE_US = 250000, /* for the answer that the query was interrupted */
-  GRACE_US = 5000000
+  TICK_US = 125000,
+  PATIENCE = 2, /* ticks until who asked for it is told, come what may, */
+  AGAIN = 4,    /* between two kills, */
+  GRACE = 42    /* and until the connection is closed */
 };
 
 /* --- On the helper's thread ------------------------------------------------------------ */
@@ -42,6 +47,7 @@ static void work(my_errand *errand)
                     "the address leads to another server now");
     return;
   }
+  errand->sent = true;
   (void) snprintf(text, sizeof(text), "KILL QUERY %lu", errand->victim);
   if (mysql_query(errand->mysql, text) != 0) {
     covet_error_set(&errand->error, COVET_ERROR_DATABASE_ERROR, "%s",
@@ -70,8 +76,7 @@ static void recover(my_connection *connection)
 {
   covet_connection *base = &connection->base;
 
-  connection->kill_timed = false;
-  my_timer(connection, 0, NULL);
+  my_clock_stop(connection);
   if (!base->quarantined) {
     return;
   }
@@ -108,48 +113,64 @@ void my_cancel_settled(my_connection *connection)
 static void ended(my_connection *connection, my_errand *errand)
 {
   connection->killing = NULL;
+  connection->kill_echoes = connection->kill_echoes || errand->sent;
+  connection->kill_futile =
+      errand->error.kind == COVET_ERROR_AUTHENTICATION_FAILED;
   my_errand_free(errand);
   my_cancel_settled(connection);
 }
 
-static void on_grace_over(uv_timer_t *timer)
+/* Not for what stands behind the statement, which undoes it. */
+static bool is_to_be_killed(const my_connection *connection)
 {
-  my_connection *connection = timer->data;
+  const my_request *request = &connection->request;
 
-  if (connection->kill_timed) {
-    my_lose(connection);
+  return request->killed && request->stage != MY_STAGE_AFTER &&
+         my_is_calling(connection);
+}
+
+static void send_kill(my_connection *connection)
+{
+  static const my_task task = {work, ended};
+
+  if (connection->killing == NULL && !connection->kill_futile) {
+    connection->killing =
+        my_errand_start(connection, &task, mysql_thread_id(connection->mysql));
   }
 }
 
-/* The operation's time is up, whatever the server does. */
-static void on_patience_over(uv_timer_t *timer)
+void my_cancel_tick(my_connection *connection)
 {
-  my_connection *connection = timer->data;
   covet_op *op = connection->request.op;
 
-  my_timer(connection, GRACE_US, on_grace_over);
-  if (op != NULL && covet_op_stop_reason(op) != COVET_STOP_NONE) {
-    my_request_disown(connection);
+  connection->ticks++;
+  if (connection->ticks >= GRACE) {
+    my_lose(connection);
+    return;
+  }
+  my_clock_start(connection, MY_CLOCK_ENDING, TICK_US);
+  if (connection->ticks % AGAIN == 0 && is_to_be_killed(connection)) {
+    send_kill(connection);
+  }
+  if (connection->ticks == PATIENCE && op != NULL &&
+      covet_op_stop_reason(op) != COVET_STOP_NONE) {
+    my_request_disown(
+        connection); /* its time is up, whatever the server does */
   }
 }
 
 void my_kill(my_connection *connection)
 {
-  static const my_task task = {work, ended};
   my_request *request = &connection->request;
 
   if (request->killed || connection->lost) {
     return;
   }
   request->killed = true;
-  connection->kill_timed = true;
-  if (connection->killing == NULL) {
-    connection->killing =
-        my_errand_start(connection, &task, mysql_thread_id(connection->mysql));
-    connection->kill_echoes = connection->killing != NULL;
-  }
-  my_timer(connection, connection->killing == NULL ? 1 : PATIENCE_US,
-           on_patience_over);
+  connection->ticks = 0;
+  connection->kill_futile = false;
+  send_kill(connection);
+  my_clock_start(connection, MY_CLOCK_ENDING, TICK_US);
 }
 
 /* The operation has ended, all but the reset that follows it: its outcome is told

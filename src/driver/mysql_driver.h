@@ -164,6 +164,14 @@ typedef struct my_call {
 
 typedef void (*my_done)(my_connection *connection);
 
+/** What a connection's timer runs for; one thing at a time. */
+typedef enum my_clock {
+  MY_CLOCK_NONE,
+  MY_CLOCK_OPENING, /* until it is open, or given up */
+  MY_CLOCK_ENDING,  /* a query is to end: it ticks */
+  MY_CLOCK_RESET    /* until the session is as new */
+} my_clock;
+
 struct my_connection {
   covet_connection base;
   my_adapter *adapter;
@@ -174,6 +182,7 @@ struct my_connection {
   int events; /* that are polled for */
   bool has_poll;
   uv_timer_t timer;
+  my_clock clock;
   unsigned handles; /* that are open */
   covet_post go_on; /* in the next turn */
   bool posted;
@@ -223,8 +232,9 @@ struct my_connection {
 
   my_errand *opening;
   my_errand *killing;
-  bool kill_timed;  /* the timer is the cancel's */
-  bool kill_echoes; /* a kill may still be about to come to effect */
+  unsigned ticks;   /* since the query is to end */
+  bool kill_futile; /* another would be refused as the last one was */
+  bool kill_echoes; /* one was sent, and may still be about to come to effect */
   uint64_t sent_us; /* the last request */
   covet_spin spin;
 };
@@ -291,6 +301,7 @@ struct my_errand {
   my_facts facts;       /* of the server that is asked, or was */
   covet_error error;    /* kind NONE: it went well */
   unsigned long victim; /* whose query is to be killed */
+  bool sent;            /* the server may have been told to */
 };
 
 /** Start one, NULL: there is no memory, or no thread. */
@@ -312,6 +323,9 @@ void my_errand_free(my_errand *base);
 /* --- mysql_open.c --------------------------------------------------------------- */
 
 void my_open(my_connection *connection);
+
+/** MY_CLOCK_OPENING has run out. */
+void my_open_overdue(my_connection *connection);
 
 /** It is not wanted any more. */
 void my_stop_opening(covet_connection *base);
@@ -342,8 +356,9 @@ void my_connection_deinit(my_connection *connection);
 /** Poll for what is wanted now. */
 void my_poll(my_connection *connection);
 
-/** Start, or stop (0), the connection's timer. */
-void my_timer(my_connection *connection, uint64_t us, uv_timer_cb run);
+/** Start the connection's timer, for that alone. */
+void my_clock_start(my_connection *connection, my_clock clock, uint64_t us);
+void my_clock_stop(my_connection *connection);
 
 /** The server is gone: fail all there is. */
 void my_lose(my_connection *connection);
@@ -531,6 +546,9 @@ bool my_needs_reset(const my_connection *connection);
  *  quarantine. */
 void my_reset(my_connection *connection);
 
+/** MY_CLOCK_RESET has run out. */
+void my_reset_overdue(my_connection *connection);
+
 /* --- mysql_cancel.c ------------------------------------------------------------- */
 
 /** Have the server stop what it is at; told early, closed at last. */
@@ -538,6 +556,9 @@ void my_cancel(covet_connection *base, covet_op *op);
 
 /** The same, for what nobody waits for any more. */
 void my_kill(my_connection *connection);
+
+/** MY_CLOCK_ENDING ticks. */
+void my_cancel_tick(my_connection *connection);
 
 /** The connection's work has ended: whether it can be used, or has to wait. */
 void my_cancel_settled(my_connection *connection);

@@ -79,15 +79,40 @@ void my_io_free(my_connection *connection)
   }
 }
 
-void my_timer(my_connection *connection, uint64_t us, uv_timer_cb run)
+static void on_clock(uv_timer_t *timer)
 {
-  if (connection->closing) {
-    return;
+  my_connection *connection = timer->data;
+  my_clock clock = connection->clock;
+
+  connection->clock = MY_CLOCK_NONE;
+  switch (clock) {
+  case MY_CLOCK_OPENING:
+    my_open_overdue(connection);
+    break;
+  case MY_CLOCK_ENDING:
+    my_cancel_tick(connection);
+    break;
+  case MY_CLOCK_RESET:
+    my_reset_overdue(connection);
+    break;
+  case MY_CLOCK_NONE:
+    break;
   }
-  if (us == 0) {
+}
+
+void my_clock_start(my_connection *connection, my_clock clock, uint64_t us)
+{
+  if (!connection->closing) {
+    connection->clock = clock;
+    (void) uv_timer_start(&connection->timer, on_clock, (us + 999) / 1000, 0);
+  }
+}
+
+void my_clock_stop(my_connection *connection)
+{
+  connection->clock = MY_CLOCK_NONE;
+  if (!connection->closing) {
     (void) uv_timer_stop(&connection->timer);
-  } else {
-    (void) uv_timer_start(&connection->timer, run, (us + 999) / 1000, 0);
   }
 }
 
@@ -175,6 +200,20 @@ void my_poll(my_connection *connection)
 
 /* --- Operations --------------------------------------------------------------------- */
 
+/* How a connection is lost. That may be noticed inside a call of the library's, with
+ * frames of the driver below it, and whoever is told of it may free all there is. So
+ *
+ * - my_lose marks it, once: nothing begins on it any more, and who is on the stack
+ *   goes no further. It takes away what could still come (events, the clock, a kill),
+ *   and has the call that is suspended run to its error, which frees what that holds.
+ *   A worker's call cannot be ended from here: its socket is shut down, and the rest
+ *   waits for its report;
+ * - my_end_lost follows when no call is left. my_request_lost gives the operations of
+ *   the request and of what waits behind it their errors, takes the request apart, and
+ *   ends the one that the core does not run here;
+ * - tell_lost is last, and nothing comes behind it: it reports the operation that the
+ *   core does run, or the ping, or the end of the quarantine, or tells the pool. */
+
 void my_settle(my_connection *connection, covet_op *op, covet_step step)
 {
   if (connection->stepping == op) {
@@ -211,7 +250,7 @@ void my_lose(my_connection *connection)
   connection->lost = true;
   connection->base.broken = true;
   my_io_unwatch(connection);
-  my_timer(connection, 0, NULL);
+  my_clock_stop(connection);
   my_cancel_forget(connection);
   my_abort(connection);
   if (!my_worker_is_busy(connection)) {

@@ -205,7 +205,7 @@ static void ended(my_connection *connection, my_errand *errand)
   covet_error error = errand->error;
 
   connection->opening = NULL;
-  my_timer(connection, 0, NULL);
+  my_clock_stop(connection);
   if (error.kind == COVET_ERROR_NONE) {
     take_over(connection, errand, &error);
   }
@@ -235,15 +235,15 @@ static void fail_opening(my_connection *connection, const char *text)
 
 /* Names that do not resolve for long, a server that does not answer, and what
  * nobody waits for. */
-static void on_overdue(uv_timer_t *timer)
+void my_open_overdue(my_connection *connection)
 {
-  my_connection *connection = timer->data;
-
-  if (connection->opening != NULL) {
-    my_errand_let_go(connection->opening);
-    connection->opening = NULL;
-    fail_opening(connection, "connecting took too long");
+  if (connection->opening == NULL) {
+    fail_opening(connection, "a thread for connecting cannot be started");
+    return;
   }
+  my_errand_let_go(connection->opening);
+  connection->opening = NULL;
+  fail_opening(connection, "connecting took too long");
 }
 
 void my_stop_opening(covet_connection *base)
@@ -251,13 +251,8 @@ void my_stop_opening(covet_connection *base)
   my_connection *connection = my_connection_of(base);
 
   if (connection->opening != NULL) {
-    my_timer(connection, STOP_US, on_overdue);
+    my_clock_start(connection, MY_CLOCK_OPENING, STOP_US);
   }
-}
-
-static void on_not_started(uv_timer_t *timer)
-{
-  fail_opening(timer->data, "a thread for connecting cannot be started");
 }
 
 void my_open(my_connection *connection)
@@ -267,8 +262,8 @@ void my_open(my_connection *connection)
 
   connection->opening = my_errand_start(connection, &task, 0);
   if (connection->opening == NULL) {
-    my_timer(connection, 1, on_not_started);
+    my_clock_start(connection, MY_CLOCK_OPENING, 1); /* tells it, not here */
   } else if (timeout_us > 0) {
-    my_timer(connection, timeout_us + SLACK_US, on_overdue);
+    my_clock_start(connection, MY_CLOCK_OPENING, timeout_us + SLACK_US);
   }
 }

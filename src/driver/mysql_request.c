@@ -97,10 +97,10 @@ static void conclude(my_connection *connection, covet_op *op)
     my_reset(connection); /* nobody leased it to change it */
     return;
   } else {
-    my_timer(connection, 0, NULL);
+    my_clock_stop(connection);
     my_settle(connection, op, COVET_STEP_DONE);
   }
-  start_waiting(connection);
+  start_waiting(connection); /* behind a stream, which nobody kills meanwhile */
 }
 
 /* What is left of it. */
@@ -306,6 +306,7 @@ static bool drop_rows(my_connection *connection)
 void my_request_after(my_connection *connection)
 {
   my_request *request = &connection->request;
+  const char *text;
 
   if (connection->lost) {
     return;
@@ -322,8 +323,9 @@ void my_request_after(my_connection *connection)
     end(connection);
     return;
   }
-  my_own(connection, text_after(connection), on_after);
+  text = text_after(connection); /* which looks at the stage of before */
   request->stage = MY_STAGE_AFTER;
+  my_own(connection, text, on_after);
 }
 
 /* --- Errors ------------------------------------------------------------------------------ */

@@ -26,13 +26,9 @@ bool my_needs_reset(const my_connection *connection)
 }
 
 /* Nobody sets a deadline for it. */
-static void on_overdue(uv_timer_t *timer)
+void my_reset_overdue(my_connection *connection)
 {
-  my_connection *connection = timer->data;
-
-  if (connection->resetting) {
-    my_lose(connection);
-  }
+  my_lose(connection);
 }
 
 static void end(my_connection *connection)
@@ -44,7 +40,7 @@ static void end(my_connection *connection)
   connection->resetting = false;
   connection->in_transaction = false;
   connection->undone = false;
-  my_timer(connection, 0, NULL);
+  my_clock_stop(connection);
   if (base->running != NULL) {
     my_settle(connection, base->running, COVET_STEP_DONE);
   } else {
@@ -136,7 +132,7 @@ static bool has_left_home(const my_connection *connection)
 void my_reset(my_connection *connection)
 {
   connection->resetting = true;
-  my_timer(connection, RESET_US, on_overdue);
+  my_clock_start(connection, MY_CLOCK_RESET, RESET_US);
   if (!is_wanted(connection)) {
     my_own(connection, "ROLLBACK", on_ended);
   } else if (has_left_home(connection)) {

@@ -68,15 +68,25 @@ void my_take_figures(my_connection *connection)
   }
 }
 
-/* The library leaves the status of a result's end in its packet. */
-static void take_end(my_connection *connection)
+/* The status in the packet that ends a statement's rows tells whether other results
+ * follow, and whether a transaction is open. The library reads its first byte only, and
+ * leaves it in its buffer: so do all of 3.0 to 3.4 (stmt_unbuffered_fetch), which never
+ * ask for the packets without it (CLIENT_DEPRECATE_EOF). Returns false when this is
+ * another packet: then what is still to come is not known. */
+static bool take_end(my_connection *connection)
 {
-  const unsigned char *packet = connection->mysql->net.read_pos;
+  enum { END = 254, NO_EOF = 1 << 24 };
+  MYSQL *mysql = connection->mysql;
+  const unsigned char *packet = mysql->net.read_pos;
 
-  if (packet != NULL && packet[0] == 254) {
-    connection->mysql->server_status =
-        (unsigned) packet[3] | (unsigned) packet[4] << 8;
+  _Static_assert(MARIADB_PACKAGE_VERSION_ID >= 30000 &&
+                     MARIADB_PACKAGE_VERSION_ID < 40000,
+                 "where does this library leave the end of a result?");
+  if (packet == NULL || packet[0] != END || (mysql->client_flag & NO_EOF)) {
+    return false;
   }
+  mysql->server_status = (unsigned) packet[3] | (unsigned) packet[4] << 8;
+  return true;
 }
 
 static void end_rows(my_connection *connection)
@@ -101,7 +111,10 @@ static void on_rows(my_connection *connection)
     connection->ran(connection);
     return;
   }
-  take_end(connection);
+  if (!take_end(connection)) {
+    my_lose(connection);
+    return;
+  }
   end_rows(connection);
   go_on(connection);
 }
