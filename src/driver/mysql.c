@@ -1,4 +1,7 @@
-#include "mysql_driver.h"
+#include "mysql_connection.h"
+#include "mysql_errand.h"
+#include "mysql_error.h"
+#include "mysql_session.h"
 
 #include "../core/error.h"
 

@@ -1,6 +1,7 @@
 /* Parameters, as the library takes them. */
 #include "../core/error.h"
-#include "mysql_driver.h"
+#include "mysql_connection.h"
+#include "mysql_error.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Calls of the library: made one after the other, without waiting inside. */
-#include "mysql_driver.h"
+#include "mysql_connection.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>

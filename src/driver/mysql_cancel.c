@@ -5,7 +5,9 @@
  * kill have ended nobody gets the connection; then a statement of ours takes what may
  * be left of the kill. */
 #include "../core/error.h"
-#include "mysql_driver.h"
+#include "mysql_connection.h"
+#include "mysql_errand.h"
+#include "mysql_session.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,8 +1,10 @@
 /* What a helper thread does for a connection: it connects, which resolves names,
  * shakes hands and hashes passwords inside one blocking call. The thread and the
  * loop have one half each; whoever comes last frees it. */
+#include "mysql_errand.h"
 #include "../core/error.h"
-#include "mysql_driver.h"
+#include "mysql_connection.h"
+#include "mysql_error.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,6 +1,8 @@
+#include "mysql_error.h"
 #include "../core/error.h"
-#include "mysql_driver.h"
+#include "mysql_connection.h"
 #include "mysql_message.h"
+#include "mysql_session.h"
 
 #include <errmsg.h>
 #include <stdarg.h>

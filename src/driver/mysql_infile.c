@@ -1,7 +1,8 @@
 /* LOAD DATA LOCAL: the server asks for a file by its name, and a server that is not
  * to be trusted would ask for any, at any time. It gets one only where the option
  * allows that, and the statement that runs names it: none while connecting. */
-#include "mysql_driver.h"
+#include "mysql_connection.h"
+#include "mysql_scan.h"
 
 #include <errmsg.h>
 #include <errno.h>

@@ -1,5 +1,7 @@
 /* The socket: what is wanted of it, what it brings. */
-#include "mysql_driver.h"
+#include "mysql_connection.h"
+#include "mysql_errand.h"
+#include "mysql_session.h"
 
 #include <fcntl.h>
 

@@ -3,6 +3,7 @@
  * then the rows are run one by one, after what was done has been undone, if it can
  * be. */
 #include "mysql_many.h"
+#include "mysql_error.h"
 
 #include <stdio.h>
 #include <stdlib.h>

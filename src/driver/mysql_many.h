@@ -2,7 +2,7 @@
 #ifndef COVET_DRIVER_MYSQL_MANY_H
 #define COVET_DRIVER_MYSQL_MANY_H
 
-#include "mysql_driver.h"
+#include "mysql_connection.h"
 
 typedef enum my_many_mode { MANY_BULK, MANY_REWRITE, MANY_SINGLE } my_many_mode;
 
@@ -26,6 +26,13 @@ static inline covet_cell *my_many_cell(const my_request *request, uint32_t row,
 
   return &op->params[(size_t) row * op->width + column];
 }
+
+/** A list of rows: bulk, rewritten, or one by one. */
+void my_many_begin(my_connection *connection);
+void my_many_free(my_request *request);
+
+/** The request's present statement is about to be dropped. */
+void my_many_leave(my_request *request);
 
 /** What the values of a row take in a packet, about. */
 uint64_t my_many_bytes(const my_request *request, uint32_t row);

@@ -84,6 +84,7 @@ typedef struct parts {
   piece literals[MOST_HOLES + 1];
   char holes[MOST_HOLES];
   piece found[MOST_HOLES];
+  unsigned long number; /* of a row or line */
 } parts;
 
 static void split(const char *text, parts *into)
@@ -119,9 +120,12 @@ static const char *find_last(const char *from, const char *end, piece wanted)
   return NULL;
 }
 
-static bool is_number(piece text)
+static bool is_number(piece text, unsigned long *number)
 {
-  return text.length > 0 && strspn(text.at, "0123456789") >= text.length;
+  bool fits = text.length > 0 && strspn(text.at, "0123456789") >= text.length;
+
+  *number = fits ? strtoul(text.at, NULL, 10) : 0;
+  return fits;
 }
 
 /* Whether the message has the format from its first byte to its last. Values may hold
@@ -149,7 +153,7 @@ static bool fits(const char *message, parts *of)
     of->found[i].at = before + of->literals[i].length;
     of->found[i].length = (size_t) (end - of->found[i].at);
     end = before;
-    if (of->holes[i] == A_NUMBER && !is_number(of->found[i])) {
+    if (of->holes[i] == A_NUMBER && !is_number(of->found[i], &of->number)) {
       return false;
     }
   }
@@ -303,7 +307,7 @@ static int64_t place_of(const covet_error *error, const parts *of,
     return of->holes[0] != A_STATEMENT
                ? 0
                : my_place_near(sql, length, found->at, found->length,
-                               strtoul(of->found[1].at, NULL, 10));
+                               of->number);
   case COVET_ERROR_UNDEFINED_COLUMN:
   case COVET_ERROR_AMBIGUOUS_COLUMN:
     return my_place_name(sql, length, found->at, found->length);

@@ -1,7 +1,9 @@
 /* Opening: a helper connects and sets the session up; then the connection is the
  * loop's. */
 #include "../core/error.h"
-#include "mysql_driver.h"
+#include "mysql_connection.h"
+#include "mysql_errand.h"
+#include "mysql_error.h"
 
 #include <stdio.h>
 #include <stdlib.h>

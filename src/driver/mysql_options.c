@@ -1,5 +1,6 @@
+#include "mysql_options.h"
 #include "../core/error.h"
-#include "mysql_driver.h"
+#include "../core/spin.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -1,6 +1,9 @@
 /* How a request begins, and what stands in front of its statement. */
 #include "../core/error.h"
-#include "mysql_driver.h"
+#include "mysql_connection.h"
+#include "mysql_errand.h"
+#include "mysql_error.h"
+#include "mysql_session.h"
 
 #include <stdio.h>
 #include <string.h>

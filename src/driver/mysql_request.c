@@ -1,6 +1,10 @@
 /* How a request ends: well, with an error, given up, or with its connection. */
 #include "../core/error.h"
-#include "mysql_driver.h"
+#include "mysql_connection.h"
+#include "mysql_errand.h"
+#include "mysql_error.h"
+#include "mysql_many.h"
+#include "mysql_session.h"
 
 #include <errmsg.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* What a borrower leaves behind: a transaction, a session that was changed. */
 #include "../core/error.h"
-#include "mysql_driver.h"
+#include "mysql_connection.h"
+#include "mysql_session.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 /* Rows of the library to batches. */
 #include "../core/batch.h"
 #include "../core/error.h"
-#include "mysql_driver.h"
+#include "mysql_connection.h"
+#include "mysql_error.h"
 
 #include <string.h>
 

@@ -1,6 +1,7 @@
 /* An INSERT whose text is written anew for several rows, for servers that take one
  * row at a time. */
 #include "mysql_many.h"
+#include "mysql_scan.h"
 
 #include <string.h>
 

@@ -1,6 +1,9 @@
 /* The legs of a statement: prepared, bound, executed and read, or sent as text. */
 #include "../core/error.h"
-#include "mysql_driver.h"
+#include "mysql_connection.h"
+#include "mysql_error.h"
+#include "mysql_many.h"
+#include "mysql_session.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -19,9 +19,9 @@ static bool is_digit(char c)
   return c >= '0' && c <= '9';
 }
 
-static char lower(char c)
+static int lower(char c)
 {
-  return c >= 'A' && c <= 'Z' ? (char) (c - 'A' + 'a') : c;
+  return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
 }
 
 static bool is_of_word(char c)
@@ -238,14 +238,17 @@ static char unescaped(char c)
   static const char to[] = "\0\b\n\r\t\032";
   const char *found = c == '\0' ? NULL : strchr(from, c);
 
-  return found == NULL ? c : to[found - from];
+  if (found != NULL) {
+    c = to[found - from];
+  }
+  return c;
 }
 
 /* The next byte that the token stands for, from `*at` on. Returns false at its end. */
 static bool next_byte(const my_token *token, const char **at, char *byte)
 {
   const char *end = token->at + token->length;
-  char quote = is_quote(*token->at) ? *token->at : '\0';
+  int quote = is_quote(*token->at) ? *token->at : '\0';
 
   if (*at == token->at && quote != '\0') {
     (*at)++;

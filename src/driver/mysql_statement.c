@@ -1,5 +1,5 @@
 /* Prepared statements: found by their text, closed when they are not kept. */
-#include "mysql_driver.h"
+#include "mysql_connection.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* The fallback: each connection's calls are made by a thread of its own, in the
  * library's blocking way. */
-#include "mysql_driver.h"
+#include "mysql_connection.h"
 
 #include <pthread.h>
 #include <stdlib.h>
