@@ -47,8 +47,8 @@ database.contract("the pool", function(d, open)
     if d.dialect ~= "sqlite" then
       db:resize(1, 1) -- as the one writer of SQLite
     end
-    db:configure { acquire_timeout = 0.05 }
     local held = db:acquire()
+    db:configure { acquire_timeout = 0.05 }
     local other = covet.spawn(function()
       local start = covet.now()
       fails("pool_timeout", db, "acquire")

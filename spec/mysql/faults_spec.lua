@@ -204,17 +204,22 @@ mysql.describe("MariaDB that goes away", function()
         end
       end)
     end
+    local function writes()
+      local wanted = #acknowledged + 20
+      assert.is_true(wait.until_true(function()
+        return #acknowledged >= wanted
+      end, 30))
+    end
     for _ = 1, 2 do
-      covet.sleep(0.3)
+      writes()
       server:restart "kill"
     end
-    covet.sleep(0.3)
+    writes()
     stop = true
     for _, task in ipairs(tasks) do
       task:join()
     end
     recovers()
-    assert.is_true(#acknowledged > 50)
     local there = {}
     for _, id in ipairs((db:fetch_column "select id from entries")) do
       there[id] = true

@@ -188,9 +188,14 @@ void covet_lane_close(covet_lane *lane);
  *  waits: for what the driver runs on the loop's thread in one go. */
 covet_connection *covet_lane_idle(covet_lane *lane);
 
-/** Take the next waiting operation out of the lane's queue, NULL if `accepts`
- *  refuses it. For drivers that run several in one go. */
-covet_op *covet_lane_take(covet_lane *lane, bool (*accepts)(const covet_op *));
+/** Whether an operation is one that the driver can run along with another. */
+typedef bool covet_accepts(const covet_op *op, void *context);
+
+/** The next operation that waits for a connection of this one's lane, to run on it
+ *  beside what it runs; NULL if there is none or `accepts` refuses it. For drivers
+ *  that run several in one go. */
+covet_op *covet_connection_take(covet_connection *connection,
+                                covet_accepts *accepts, void *context);
 
 /* --- Connections ------------------------------------------------------------------- */
 

@@ -590,21 +590,32 @@ covet_connection *covet_lane_idle(covet_lane *lane)
   return connection_at(lane, slot);
 }
 
-covet_op *covet_lane_take(covet_lane *lane, bool (*accepts)(const covet_op *))
+static covet_op *take(covet_lane *lane, covet_accepts *accepts, void *context)
 {
   covet_node *node = queue_first(&lane->gathered);
   covet_pool_waiter *waiter = covet_pool_first_waiter(lane->pool);
 
-  if (waiter != NULL && accepts(op_of(waiter))) {
+  if (waiter != NULL && accepts(op_of(waiter), context)) {
     covet_pool_take_waiter(lane->pool, waiter);
     return op_of(waiter);
   }
-  if (waiter != NULL || node == NULL) {
-    return NULL;
-  }
-  if (!accepts(COVET_CONTAINER(node, covet_op, node))) {
+  if (waiter != NULL || node == NULL ||
+      !accepts(COVET_CONTAINER(node, covet_op, node), context)) {
     return NULL;
   }
   queue_remove(&lane->gathered, node);
   return COVET_CONTAINER(node, covet_op, node);
+}
+
+covet_op *covet_connection_take(covet_connection *connection,
+                                covet_accepts *accepts, void *context)
+{
+  covet_op *op = take(connection->lane, accepts, context);
+
+  if (op != NULL) {
+    op->state = COVET_OP_RUNNING;
+    op->phase = COVET_PHASE_QUERY;
+    op->connection = connection;
+  }
+  return op;
 }

@@ -1,3 +1,4 @@
+#include "mysql_ahead.h"
 #include "mysql_connection.h"
 #include "mysql_errand.h"
 #include "mysql_error.h"
@@ -141,6 +142,7 @@ void my_connection_deinit(my_connection *connection)
   if (connection->mysql != NULL) {
     mysql_close(connection->mysql);
   }
+  my_ahead_free(connection);
   my_statements_free(connection);
   free(connection->reset_text);
   free(connection->binds);

@@ -86,6 +86,24 @@ int my_bind(my_connection *connection, covet_op *op, uint32_t first,
   return 0;
 }
 
+bool my_bind_nothing(my_connection *connection)
+{
+  MYSQL_STMT *handle = connection->request.statement->handle;
+  uint32_t count = (uint32_t) mysql_stmt_param_count(handle);
+
+  if (count == 0) {
+    return true;
+  }
+  if (!reserve(connection, count)) {
+    return false;
+  }
+  memset(connection->binds, 0, count * sizeof(*connection->binds));
+  for (uint32_t i = 0; i < count; i++) {
+    connection->binds[i].buffer_type = MYSQL_TYPE_NULL;
+  }
+  return mysql_stmt_bind_param(handle, connection->binds) == 0;
+}
+
 /* --- What cannot be sent ----------------------------------------------------------------- */
 
 /* Parameters of a list are named by their column. */

@@ -100,6 +100,21 @@ static void block_next(my_connection *c)
   c->answer = mysql_stmt_next_result(handle_of(c));
 }
 
+static int start_drop(my_connection *c)
+{
+  return mysql_stmt_free_result_start(&c->flag, handle_of(c));
+}
+
+static int resume_drop(my_connection *c, int events)
+{
+  return mysql_stmt_free_result_cont(&c->flag, handle_of(c), events);
+}
+
+static void block_drop(my_connection *c)
+{
+  c->flag = mysql_stmt_free_result(handle_of(c));
+}
+
 static int start_query(my_connection *c)
 {
   return mysql_real_query_start(&c->answer, c->mysql, c->text, c->text_length);
@@ -252,6 +267,7 @@ CALL(execute);
 CALL(long_data);
 CALL(rows);
 CALL(next);
+CALL(drop);
 CALL(query);
 CALL(text_rows);
 CALL(text_next);

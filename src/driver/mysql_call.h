@@ -24,6 +24,7 @@ extern const my_call my_call_execute;
 extern const my_call my_call_long_data;
 extern const my_call my_call_rows;
 extern const my_call my_call_next;
+extern const my_call my_call_drop;  /* what is left of its result */
 extern const my_call my_call_query; /* `text` */
 extern const my_call my_call_text_rows;
 extern const my_call my_call_text_next;

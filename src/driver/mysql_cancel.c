@@ -5,6 +5,7 @@
  * kill have ended nobody gets the connection; then a statement of ours takes what may
  * be left of the kill. */
 #include "../core/error.h"
+#include "mysql_ahead.h"
 #include "mysql_connection.h"
 #include "mysql_errand.h"
 #include "mysql_session.h"
@@ -19,6 +20,8 @@ enum {
   AGAIN = 4,    /* between two kills, */
   GRACE = 42    /* and until the connection is closed */
 };
+
+enum { LEFT_US = 50000 /* for an answer that nobody waits for */ };
 
 /* --- On the helper's thread ------------------------------------------------------------ */
 
@@ -79,7 +82,7 @@ static void recover(my_connection *connection)
   covet_connection *base = &connection->base;
 
   my_clock_stop(connection);
-  if (!base->quarantined) {
+  if (my_ahead_resume(connection) || !base->quarantined) {
     return;
   }
   if (base->state == COVET_CONNECTION_BUSY && my_needs_reset(connection)) {
@@ -99,13 +102,27 @@ static void on_echo(my_connection *connection)
   recover(connection);
 }
 
+static void start_ticking(my_connection *connection)
+{
+  connection->ticks = 0;
+  my_clock_start(connection, MY_CLOCK_ENDING, TICK_US);
+}
+
+void my_cancel_ended(my_connection *connection)
+{
+  my_clock_stop(connection);
+}
+
 void my_cancel_settled(my_connection *connection)
 {
-  if (connection->killing != NULL || my_is_calling(connection) ||
-      connection->lost || connection->closing) {
+  if (my_is_calling(connection) || connection->lost || connection->closing) {
     return;
   }
-  if (connection->kill_echoes) {
+  if (connection->killing != NULL) {
+    if (connection->clock != MY_CLOCK_ENDING) { /* others have run since */
+      start_ticking(connection);
+    }
+  } else if (connection->kill_echoes) {
     my_own(connection, "DO SLEEP(0)", on_echo);
   } else {
     recover(connection);
@@ -169,10 +186,14 @@ void my_kill(my_connection *connection)
     return;
   }
   request->killed = true;
-  connection->ticks = 0;
   connection->kill_futile = false;
   send_kill(connection);
-  my_clock_start(connection, MY_CLOCK_ENDING, TICK_US);
+  start_ticking(connection);
+}
+
+void my_kill_soon(my_connection *connection)
+{
+  my_clock_start(connection, MY_CLOCK_LEFT, LEFT_US);
 }
 
 /* The operation has ended, all but the reset that follows it: its outcome is told
@@ -193,6 +214,8 @@ void my_cancel(covet_connection *base, covet_op *op)
     my_leave_waiting(connection, op);
   } else if (op == connection->request.op) {
     my_kill(connection);
+  } else if (my_ahead_cancel(connection, op)) {
+    return;
   } else if (is_reset_only(connection, op)) {
     covet_connection_quarantine(base, op);
   }

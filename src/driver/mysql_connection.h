@@ -37,6 +37,7 @@ typedef enum my_clock {
   MY_CLOCK_NONE,
   MY_CLOCK_OPENING, /* until it is open, or given up */
   MY_CLOCK_ENDING,  /* a query is to end: it ticks */
+  MY_CLOCK_LEFT,    /* until a query that nobody waits for is to end */
   MY_CLOCK_RESET    /* until the session is as new */
 } my_clock;
 
@@ -97,6 +98,8 @@ struct my_connection {
   my_done closed_all;
   MYSQL_BIND *binds;
   uint32_t bind_capacity;
+
+  struct my_ahead *ahead; /* what was sent behind the request; NULL: never */
 
   my_errand *opening;
   my_errand *killing;

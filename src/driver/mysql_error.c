@@ -69,7 +69,10 @@ static const code_kind kinds[] = {
     {4079, COVET_ERROR_DATATYPE_MISMATCH},
     {1153, COVET_ERROR_INVALID_VALUE}, /* larger than max_allowed_packet */
     {1265, COVET_ERROR_INVALID_VALUE},
+    {1139, COVET_ERROR_INVALID_VALUE}, /* a regular expression */
+    {1231, COVET_ERROR_INVALID_VALUE}, /* of a variable of the server's */
     {1292, COVET_ERROR_INVALID_VALUE},
+    {1298, COVET_ERROR_INVALID_VALUE}, /* a time zone */
     {1300, COVET_ERROR_INVALID_VALUE},
     {1366, COVET_ERROR_INVALID_VALUE},
     {1367, COVET_ERROR_INVALID_VALUE},
@@ -162,11 +165,9 @@ static covet_error_kind kind_of_state(const char *state)
     covet_error_kind kind;
   } classes[] = {
       {"08", COVET_ERROR_CONNECTION_LOST},
-      {"21", COVET_ERROR_SYNTAX_ERROR},
       {"22", COVET_ERROR_INVALID_VALUE},
       {"28", COVET_ERROR_AUTHENTICATION_FAILED},
       {"40", COVET_ERROR_SERIALIZATION_FAILURE},
-      {"42", COVET_ERROR_SYNTAX_ERROR},
       {"70100", COVET_ERROR_INTERRUPTED},
   };
 

@@ -94,6 +94,9 @@ static void on_clock(uv_timer_t *timer)
   case MY_CLOCK_ENDING:
     my_cancel_tick(connection);
     break;
+  case MY_CLOCK_LEFT:
+    my_kill(connection);
+    break;
   case MY_CLOCK_RESET:
     my_reset_overdue(connection);
     break;

@@ -1,6 +1,7 @@
 /* Opening: a helper connects and sets the session up; then the connection is the
  * loop's. */
 #include "../core/error.h"
+#include "mysql_ahead.h"
 #include "mysql_connection.h"
 #include "mysql_errand.h"
 #include "mysql_error.h"
@@ -194,7 +195,7 @@ static void take_over(my_connection *connection, my_errand *errand,
   connection->facts = errand->facts;
   errand->mysql = NULL;
   my_infile_guard(connection->mysql, connection);
-  if (my_io_start(connection) != 0 ||
+  if (my_io_start(connection) != 0 || !my_ahead_init(connection) ||
       (connection->adapter->options.threads && !my_worker_start(connection))) {
     covet_error_set(error, COVET_ERROR_CONNECTION_FAILED,
                     "the connection cannot be watched");

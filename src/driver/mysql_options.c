@@ -1,6 +1,7 @@
 #include "mysql_options.h"
 #include "../core/error.h"
 #include "../core/spin.h"
+#include "mysql_ahead.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -30,6 +31,8 @@ static const char *const names[] = {"host",
                                     "found_rows",
                                     "bulk",
                                     "busy_poll",
+                                    "pipeline",
+                                    "pipeline_depth",
                                     "thread_per_connection",
                                     "statement_cache_size",
                                     "max_cacheable_statement_size",
@@ -217,6 +220,15 @@ static int read_size(reader *r, const covet_option *option, int64_t most,
   return status;
 }
 
+static int read_pipeline_depth(reader *r, const covet_option *option)
+{
+  int64_t depth = 0;
+  int status = covet_option_integer(option, 1, MY_AHEAD_MOST, &depth, r->error);
+
+  r->options->pipeline_depth = (uint32_t) depth;
+  return status;
+}
+
 static int read_port(reader *r, const covet_option *option)
 {
   int64_t port = 0;
@@ -246,6 +258,12 @@ static int read_own(reader *r, const covet_option *option, bool *known)
   }
   if (strcmp(name, "busy_poll") == 0) {
     return read_busy_poll(r, option);
+  }
+  if (strcmp(name, "pipeline") == 0) {
+    return covet_option_boolean(option, &options->pipeline, r->error);
+  }
+  if (strcmp(name, "pipeline_depth") == 0) {
+    return read_pipeline_depth(r, option);
   }
   if (strcmp(name, "connect_timeout") == 0) {
     return covet_option_seconds(option, &options->connect_timeout_us, r->error);
@@ -477,6 +495,8 @@ static void set_defaults(my_options *options)
   options->cache_lifetime_us = 300000000;
   options->connect_timeout_us = 10000000;
   options->busy_poll_us = COVET_SPIN_AUTO_US;
+  options->pipeline = true;
+  options->pipeline_depth = 8;
 }
 
 int my_options_read(my_options *options, covet_arena *arena,

@@ -46,6 +46,8 @@ typedef struct my_options {
   bool local_infile;
   bool threads; /* blocking calls in a thread of each connection */
   my_bulk bulk;
+  bool pipeline;
+  uint32_t pipeline_depth;
   my_zero_dates zero_dates;
   covet_pool_config pool;
   size_t cache_size;

@@ -1,5 +1,6 @@
 /* How a request begins, and what stands in front of its statement. */
 #include "../core/error.h"
+#include "mysql_ahead.h"
 #include "mysql_connection.h"
 #include "mysql_errand.h"
 #include "mysql_error.h"
@@ -215,7 +216,7 @@ static void note_beginning(my_connection *connection, const covet_op *op,
   }
 }
 
-static covet_step begin(my_connection *connection, covet_op *op)
+static covet_step begin(my_connection *connection, covet_op *op, bool again)
 {
   my_request *request = &connection->request;
   my_verb verb = my_verb_of(op->sql, op->sql_length);
@@ -225,6 +226,7 @@ static covet_step begin(my_connection *connection, covet_op *op)
   }
   memset(request, 0, sizeof(*request));
   request->op = op;
+  request->retried = again;
   request->verb = verb;
   request->sql = op->sql;
   request->sql_length = op->sql_length;
@@ -249,9 +251,16 @@ static covet_step begin(my_connection *connection, covet_op *op)
   return COVET_STEP_PENDING;
 }
 
+void my_query_again(my_connection *connection, covet_op *op)
+{
+  if (begin(connection, op, true) == COVET_STEP_DONE) {
+    my_ahead_go_on(connection, op);
+  }
+}
+
 void my_query_start(my_connection *connection, covet_op *op)
 {
-  if (begin(connection, op) == COVET_STEP_DONE) {
+  if (begin(connection, op, false) == COVET_STEP_DONE) {
     my_settle(connection, op, COVET_STEP_DONE);
   }
 }
@@ -299,5 +308,5 @@ covet_step my_query(my_connection *connection, covet_op *op)
   if (connection->request.op != NULL) {
     return wait_for_stream(connection, op);
   }
-  return begin(connection, op);
+  return begin(connection, op, false);
 }

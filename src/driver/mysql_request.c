@@ -1,5 +1,6 @@
 /* How a request ends: well, with an error, given up, or with its connection. */
 #include "../core/error.h"
+#include "mysql_ahead.h"
 #include "mysql_connection.h"
 #include "mysql_errand.h"
 #include "mysql_error.h"
@@ -84,15 +85,33 @@ static void start_waiting(my_connection *connection)
   }
 }
 
+/* Whatever is unread now would be taken for the next answer. */
+static bool is_out_of_step(const my_connection *connection)
+{
+  return connection->mysql->status != MYSQL_STATUS_READY ||
+         mysql_more_results(connection->mysql);
+}
+
 /* Tell what the request has come to. */
 static void conclude(my_connection *connection, covet_op *op)
 {
   covet_connection *base = &connection->base;
 
-  if (op == NULL) {
+  if (my_ahead_is_open(connection) && !is_out_of_step(connection)) {
+    my_ahead_go_on(connection, op);
+    return;
+  }
+  if (op != NULL && op != base->running) {
+    finish_beside(connection, op);
+  }
+  if (my_ahead_is_open(connection)) {
+    my_lose(connection); /* the other answers cannot be read */
+    return;
+  }
+  if (op == NULL || base->quarantined) {
     my_cancel_settled(connection);
   } else if (op != base->running) {
-    finish_beside(connection, op);
+    /* told, beside what runs */
   } else if (my_is_killing(connection)) {
     covet_connection_quarantine(base, op);
     my_cancel_settled(connection); /* the kill may have ended before */
@@ -150,13 +169,6 @@ static bool is_left_open(const my_connection *connection)
          !request->has_error && request->op->error == NULL &&
          connection->in_transaction && request->verb != MY_VERB_SELECT &&
          request->verb != MY_VERB_SHOW;
-}
-
-/* Whatever is unread now would be taken for the next answer. */
-static bool is_out_of_step(const my_connection *connection)
-{
-  return connection->mysql->status != MYSQL_STATUS_READY ||
-         mysql_more_results(connection->mysql);
 }
 
 static void end(my_connection *connection)
@@ -290,21 +302,48 @@ static void retry(my_connection *connection)
   }
 }
 
-/* Rows that nobody can read are the library's to drop, with their statement; nothing
- * else can be sent before. True: that is under way. */
+/* Rows that nobody can read are the library's to drop, with their statement unless
+ * others use it; nothing else can be sent before. True: that is under way. */
 static bool drop_rows(my_connection *connection)
 {
   my_request *request = &connection->request;
   my_statement *statement = request->statement;
 
-  if (!request->stale || statement == NULL ||
+  if (!request->stale || statement == NULL || request->dropping ||
       connection->mysql->status == MYSQL_STATUS_READY) {
     return false;
+  }
+  if (request->shared) {
+    request->dropping = true;
+    my_make(connection, &my_call_drop, my_request_after);
+    return true;
   }
   my_many_leave(request);
   request->statement = NULL;
   my_statement_end(statement, false);
   return my_statements_close(connection, my_request_after);
+}
+
+/* What is to be run again has to wait until all that was sent is answered. False: it
+ * has not. */
+static bool put_off(my_connection *connection)
+{
+  covet_op *op = connection->request.op;
+
+  if (!my_ahead_delays(connection)) {
+    return false;
+  }
+  if (!drop_rows(connection)) {
+    clear(connection);
+    my_ahead_put_off(connection, op);
+  }
+  return true;
+}
+
+static bool has_to_run_again(const my_request *request)
+{
+  return (request->stale || request->hit) && !request->has_error &&
+         !request->retried && !my_request_is_stopped(request);
 }
 
 void my_request_after(my_connection *connection)
@@ -315,9 +354,10 @@ void my_request_after(my_connection *connection)
   if (connection->lost) {
     return;
   }
-  if (request->stale && !request->has_error && !request->retried &&
-      !my_request_is_stopped(request)) {
-    retry(connection);
+  if (has_to_run_again(request)) {
+    if (!put_off(connection)) {
+      retry(connection);
+    }
     return;
   }
   if (drop_rows(connection)) {
@@ -347,6 +387,16 @@ static bool is_worth_another(const my_connection *connection, unsigned code)
           (code == CR_NEW_STMT_METADATA && request->verb == MY_VERB_SELECT));
 }
 
+/* A kill that was meant for the request in front has hit this one, which only
+ * reads. */
+static bool is_hit_by_chance(const my_connection *connection, unsigned code)
+{
+  const my_request *request = &connection->request;
+
+  return code == ER_QUERY_INTERRUPTED && request->shared && !request->retried &&
+         my_is_killing(connection) && !my_request_is_stopped(request);
+}
+
 /* What has run is not run again for its rows. */
 static void fault_columns(my_request *request)
 {
@@ -374,6 +424,10 @@ void my_request_fail(my_connection *connection)
   if (request->op == NULL || request->has_error) {
     return;
   }
+  if (is_hit_by_chance(connection, code) && !request->delivered) {
+    request->hit = true;
+    return;
+  }
   if (code == ER_QUERY_INTERRUPTED && my_request_is_stopped(request)) {
     my_fault_stopped(request);
   } else if (code == CR_NEW_STMT_METADATA) {
@@ -383,6 +437,9 @@ void my_request_fail(my_connection *connection)
     if (request->op->error->kind == COVET_ERROR_CONNECTION_LOST &&
         is_committing(request)) {
       make_unknown(request);
+    } else if (is_hit_by_chance(connection, code) &&
+               request->op->error != &request->op->runtime->out_of_memory) {
+      request->op->error->retry = COVET_RETRY_SAFE;
     }
   }
   request->has_error = true;
@@ -452,6 +509,7 @@ void my_request_lost(my_connection *connection)
     op->driver = NULL;
   }
   clear(connection);
+  my_ahead_lost(connection);
   fault_waiting(connection);
   if (op != NULL && op != connection->base.running) {
     finish_beside(connection, op);

@@ -38,6 +38,10 @@ typedef struct my_request {
   bool killed;     /* the server was asked to end it */
   bool stale;      /* its statement is to be prepared anew */
   bool outdated;   /* the same, but for this run of it */
+  bool shared;     /* sent with others */
+  bool dropping;   /* rows that do not fit */
+  bool delivered;  /* its operation has rows of it */
+  bool hit;        /* by a kill that was for another: it is to run again */
   bool retried;
   bool greedy;            /* not to be paused: another waits behind it */
   bool keep_rows;         /* of the result that is being read */
@@ -58,6 +62,9 @@ typedef struct my_request {
 
 /** Run an operation of the kind QUERY, or go on with it. */
 covet_step my_query(my_connection *connection, covet_op *op);
+
+/** Run one once more: it did not get to it, or not to its end. */
+void my_query_again(my_connection *connection, covet_op *op);
 
 /** Run one that has waited for a stream in front of it. */
 void my_query_start(my_connection *connection, covet_op *op);
@@ -134,6 +141,9 @@ enum { MY_LONG_PARAM = 1024 * 1024 };
  *  negative status: its error is set. */
 int my_bind(my_connection *connection, covet_op *op, uint32_t first,
             uint32_t count);
+
+/** Bind NULLs to all that the request's statement takes. */
+bool my_bind_nothing(my_connection *connection);
 
 /** Whether the values can be sent at all. False: the error is set. */
 bool my_check_params(my_connection *connection, covet_op *op);

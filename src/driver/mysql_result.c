@@ -73,6 +73,7 @@ static void deliver(my_connection *connection)
   uint32_t untaken = covet_op_deliver(request->op, request->batch);
 
   request->batch = NULL;
+  request->delivered = true;
   if (untaken >= AHEAD && !request->greedy) {
     connection->paused = true;
   }
@@ -100,7 +101,7 @@ static void refuse_value(my_request *request, my_read_status status,
     }
     break;
   case MY_READ_MALFORMED:
-    if (!request->has_error) {
+    if (!request->has_error && request->op != NULL) {
       my_refuse(request->op, COVET_ERROR_PROTOCOL_ERROR,
                 "column %.60s: the server sent what is no value of its type",
                 name);

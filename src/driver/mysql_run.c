@@ -1,5 +1,6 @@
 /* The legs of a statement: prepared, bound, executed and read, or sent as text. */
 #include "../core/error.h"
+#include "mysql_ahead.h"
 #include "mysql_connection.h"
 #include "mysql_error.h"
 #include "mysql_many.h"
@@ -247,6 +248,7 @@ static void send_long(my_connection *connection)
     request->long_param++;
   }
   if (request->long_param == op->param_count) {
+    my_ahead_gather(connection);
     my_run_execute(connection, my_request_after);
     return;
   }
@@ -434,6 +436,7 @@ static void on_prepared(my_connection *connection)
   if (connection->answer == 0) {
     statement->prepared = true;
     statement->described = statement->handle->field_count > 0;
+    statement->shares = my_reads_alone(request->sql, request->sql_length);
     set_callback(statement->handle, my_rows_value);
     if (my_request_is_stopped(request)) {
       my_request_after(connection);

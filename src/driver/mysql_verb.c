@@ -160,3 +160,44 @@ bool my_changes_session(const char *sql, size_t length)
   }
   return false;
 }
+
+bool my_reads_alone(const char *sql, size_t length)
+{
+  static const char *const unlike[] = {"into",
+                                       "update",
+                                       "lock",
+                                       "share",
+                                       "procedure",
+                                       "sleep",
+                                       "benchmark",
+                                       "get_lock",
+                                       "next",
+                                       "nextval",
+                                       "setval",
+                                       "lastval",
+                                       "row_count",
+                                       "found_rows",
+                                       "last_insert_id",
+                                       "sql_calc_found_rows",
+                                       "previous",
+                                       "is_used_lock",
+                                       "release_lock",
+                                       "release_all_locks",
+                                       "is_free_lock",
+                                       "master_pos_wait",
+                                       "master_gtid_wait",
+                                       NULL};
+  my_scan scan;
+  my_token token;
+
+  if (my_verb_of(sql, length) != MY_VERB_SELECT) {
+    return false;
+  }
+  my_scan_start(&scan, sql, length);
+  while (my_scan_next(&scan, &token)) {
+    if (token.kind == MY_TOKEN_VARIABLE || my_token_is_of(&token, unlike)) {
+      return false;
+    }
+  }
+  return true;
+}

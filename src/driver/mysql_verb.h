@@ -36,4 +36,8 @@ bool my_begins_read_only(const char *sql, size_t length);
  *  server saying so. */
 bool my_changes_session(const char *sql, size_t length);
 
+/** Whether it is a query that only reads, takes no locks, has nothing to do with what
+ *  its session did before, and is not there to take its time. */
+bool my_reads_alone(const char *sql, size_t length);
+
 #endif

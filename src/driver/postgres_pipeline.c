@@ -50,6 +50,12 @@ static void take_caller(pg_connection *connection, covet_queue *ops)
   }
 }
 
+static bool comes_along(const covet_op *op, void *context)
+{
+  (void) context;
+  return pg_is_shareable(op);
+}
+
 /* Callers that wait for a connection come along: as many as are this one's, of
  * `connections` that go now. */
 static void take_others(pg_connection *connection, covet_queue *ops,
@@ -62,14 +68,12 @@ static void take_others(pg_connection *connection, covet_queue *ops,
 
   share = share + 1 < depth ? share + 1 : depth;
   while (ops->count < share) {
-    covet_op *other = covet_lane_take(lane, pg_is_shareable);
+    covet_op *other =
+        covet_connection_take(&connection->base, comes_along, NULL);
 
     if (other == NULL) {
       return;
     }
-    other->state = COVET_OP_RUNNING;
-    other->phase = COVET_PHASE_QUERY;
-    other->connection = &connection->base;
     queue_push(ops, &other->node);
   }
 }

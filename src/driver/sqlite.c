@@ -312,19 +312,23 @@ static bool gathers(covet_adapter *base, const covet_op *op)
          is_groupable(op);
 }
 
+static bool comes_along(const covet_op *op, void *context)
+{
+  (void) context;
+  return is_groupable(op);
+}
+
 /* The operations that wait behind this one, as far as they can share. */
 static void gather(sqlite_connection *connection, covet_op *op)
 {
   queue_push(&connection->group, &op->node);
   while (connection->group.count < GROUP_MOST) {
-    covet_op *other = covet_lane_take(connection->base.lane, is_groupable);
+    covet_op *other =
+        covet_connection_take(&connection->base, comes_along, NULL);
 
     if (other == NULL) {
       return;
     }
-    other->state = COVET_OP_RUNNING;
-    other->phase = COVET_PHASE_QUERY;
-    other->connection = &connection->base;
     queue_push(&connection->group, &other->node);
   }
 }

@@ -76,6 +76,9 @@ local OPTIONS = {
     .. "default: MariaDB's bulk protocol, or rewrite), rewrite (INSERTs of several "
     .. "rows) or false (one by one).", check = one_of({ "auto", "rewrite" },
     " or false") },
+  { "pipeline", "boolean", nil, "Reads of different tasks share a busy connection, "
+    .. "outside of TLS; true by default." },
+  { "pipeline_depth", "integer", nil, "At most so many on one; 8 by default." },
   { "busy_poll", "string|boolean|integer", nil, "Spin for an answer that is "
     .. "near: auto (the default), false, or microseconds.", check = is_poll },
   { "thread_per_connection", "boolean", nil, "Calls that block, in a thread of "
@@ -87,7 +90,8 @@ local PASSED = {
   "host", "port", "database", "user", "password", "unix_socket", "charset",
   "connect_timeout", "autocommit", "ssl", "ssl_ca", "ssl_cert", "ssl_key",
   "ssl_crl", "ssl_cipher", "ssl_verify", "init_command", "time_zone",
-  "local_infile", "zero_dates", "found_rows", "bulk", "busy_poll",
+  "local_infile", "zero_dates", "found_rows", "bulk", "pipeline",
+  "pipeline_depth", "busy_poll",
   "thread_per_connection", "statement_cache_size",
   "max_cached_statement_lifetime", "max_cacheable_statement_size",
 }
