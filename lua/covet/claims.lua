@@ -5,24 +5,82 @@
 -- the lane whose connection it has at this moment (nil: none), `opened_at`
 -- ("file:line") and `what`, for messages. A call that stands in the queue of a
 -- lane of which its own task has every connection would wait for itself until
--- its deadline. Streams that were left early may be among them: the collector
--- finds these.
+-- its deadline.
+--
+-- Streams that were left early may be among the claims of any task. The collector
+-- finds these; while somebody waits for a connection and a stream has one that was not
+-- read for a while it is asked to, for no more than a twentieth of the time.
 -- @module covet.claims
 
 local core = require "covet.core"
+local park = require "covet.task.park"
 local task = require "covet.task"
 
 local next, pairs = next, pairs
+local max = math.max
+
+-- Seconds between two looks, and how many times as long as a collection takes until
+-- the next one.
+local PAUSE, RATIO = 0.02, 20
 
 local WEAK = { __mode = "k" }
 
 local M = {}
 
+-- Frees what is garbage while somebody waits for a connection.
+local Collector = {}
+Collector.__index = Collector
+
+-- Look again before long.
+local function look_later(self)
+  if not self.waits then
+    self.waits = true
+    park.host.alarm(self, max(PAUSE, self.next_at - core.now()), false)
+  end
+end
+
+-- Whether a stream has a connection and was not read since the last look.
+local function has_resting(adapter)
+  local found = false
+  for _, mine in pairs(adapter.claimed) do
+    for claim in pairs(mine) do
+      found = found or (claim.read_since == false and claim:lane() ~= nil)
+      claim.read_since = claim.read_since and false
+    end
+  end
+  return found
+end
+
+-- Called by the host: nothing else may wake those who wait.
+function Collector:on_due()
+  local adapter = self.adapter
+  self.waits = false
+  if adapter.claims == 0 or core.stats(adapter.handle).waiting == 0 then
+    return
+  end
+  if has_resting(adapter) then
+    local start = core.now()
+    collectgarbage()
+    local stop = core.now()
+    self.next_at = stop + RATIO * (stop - start)
+  end
+  look_later(self)
+end
+
 --- The fields that an adapter has for this module.
 -- @treturn table `claims` (how many there are), `claimed` (by task), `dropped`
--- (streams that were collected)
+-- (streams that were collected), `collector`
 function M.new()
-  return { claims = 0, claimed = setmetatable({}, WEAK), dropped = {} }
+  return { claims = 0, claimed = setmetatable({}, WEAK), dropped = {},
+    collector = setmetatable({ next_at = 0, waits = false }, Collector) }
+end
+
+--- A call may have to wait while others have claims.
+-- @tparam table adapter
+function M.watch(adapter)
+  local collector = adapter.collector
+  collector.adapter = adapter
+  look_later(collector)
 end
 
 --- Note that a task has a claim.

@@ -120,6 +120,7 @@ end
 
 -- Keep what came; a token that has ended is forgotten.
 local function keep(self, more, batch, affected)
+  self.read_since = true
   if not more then
     self.token, self.affected = nil, affected
   end

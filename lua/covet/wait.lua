@@ -44,6 +44,7 @@ function M.wait(session, parsed, started, token)
     if places then
       return withdraw(session, places, parsed, started, token)
     end
+    claims.watch(session.adapter)
   end
   if not started then
     return wait(token)

@@ -276,6 +276,23 @@ database.contract("streams", function(d, open)
     end, 10))
   end)
 
+  it("streams left early by tasks that live on do not keep others waiting", function()
+    local db = open()
+    local seen, list = 0, {}
+    for i = 1, 60 do
+      list[i] = i
+    end
+    covet.timeout(25, function() -- acquire_timeout is 30
+      covet.each_parallel(list, 30, function()
+        for _ in db:each(series, 1000000) do
+          seen = seen + 1
+          break
+        end
+      end)
+    end)
+    assert.equal(60, seen)
+  end)
+
   it("a stream lives as long as someone reads from it", function()
     local db = open()
     local collector = covet.spawn(function()
