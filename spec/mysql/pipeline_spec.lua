@@ -259,7 +259,8 @@ mysql.describe("MariaDB shared by many callers", function()
         pcall(db.fetch_value, db, { "select slow(?)", 5, timeout = 0.01 + (i % 5) * 0.004 })
         return
       end
-      local fine, value = pcall(db.fetch_value, db, { "select ? from dual where slow(0.002) = 7", i, timeout = 100 })
+      local fine, value = pcall(db.fetch_value, db,
+        { "select ? from dual where slow(0.002) = 7", i, timeout = 100 })
       if not fine or value ~= i then
         failed[#failed + 1] = tostring(value)
       end

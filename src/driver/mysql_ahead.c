@@ -29,7 +29,7 @@ typedef struct follower {
   covet_op *op; /* NULL: nobody waits for it */
   my_statement *statement;
   size_t offset; /* of its packet */
-  size_t length;
+  size_t length; /* 0: it has not been sent */
 } follower;
 
 struct my_ahead {
@@ -464,13 +464,39 @@ static void start(my_connection *connection, const follower *next)
   my_run_execute(connection, my_request_after);
 }
 
+/* The leader came to its end before its packet went out, and theirs did not. */
+static void note_unsent(struct my_ahead *ahead)
+{
+  for (unsigned i = 0; ahead->unsent && i < ahead->count; i++) {
+    ahead->followers[ahead->first + i].length = 0;
+  }
+  ahead->unsent = false;
+}
+
+/* The next one that has to be answered, or run. */
+static const follower *next_follower(struct my_ahead *ahead)
+{
+  while (ahead->count > 0) {
+    const follower *next = &ahead->followers[ahead->first++];
+
+    ahead->count--;
+    if (next->op != NULL || next->length > 0) {
+      return next;
+    }
+    my_statement_end(next->statement, true);
+  }
+  return NULL;
+}
+
 static void proceed(my_connection *connection)
 {
   struct my_ahead *ahead = connection->ahead;
+  const follower *next;
 
-  if (ahead->count > 0) {
-    ahead->count--;
-    start(connection, &ahead->followers[ahead->first++]);
+  note_unsent(ahead);
+  next = next_follower(ahead);
+  if (next != NULL) {
+    start(connection, next);
   } else if (!my_ahead_resume(connection)) {
     my_cancel_settled(connection);
   }
