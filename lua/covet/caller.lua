@@ -4,9 +4,10 @@
 -- first one outside of covet's own files.
 -- @module covet.caller
 
+local core = require "covet.core"
 local errors = require "covet.error"
 
-local getinfo = debug.getinfo
+local caller, getinfo = core.caller, debug.getinfo
 
 local M = {
   --- The level of the caller, for functions that take one. Finding it costs a
@@ -31,17 +32,33 @@ local function file_of(fn)
   return file
 end
 
+-- The places of a function that were asked for, by line.
+local places = setmetatable({}, { __mode = "k" })
+
+local function place_of(fn, line)
+  local lines = places[fn]
+  if not lines then
+    lines = {}
+    places[fn] = lines
+  end
+  local place = lines[line]
+  if not place then
+    place = file_of(fn) .. ":" .. line
+    lines[line] = place
+  end
+  return place
+end
+
 --- The caller's place.
 -- @treturn string|nil "file:line"
 function M.where()
   local level = 2
-  local info = getinfo(level, "f")
-  while info and not file_of(info.func) do
+  local fn, line = caller(level)
+  while fn and not file_of(fn) do
     level = level + 1
-    info = getinfo(level, "f")
+    fn, line = caller(level)
   end
-  return info
-    and file_of(info.func) .. ":" .. getinfo(level, "l").currentline or nil
+  return fn and place_of(fn, line) or nil
 end
 
 --- Raise an error of kind "usage" at the caller's place.
