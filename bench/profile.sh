@@ -4,8 +4,9 @@
 #   scripts/servers bench/profile.sh [DATABASE...]     sqlite postgresql mysql
 #
 # Shares of the processor's time of the whole process: user's and kernel's, all
-# threads. The workloads are long enough for the start not to count. The build folder
-# (COVET_BUILD, build) must have the benchmark's programs: scripts/bench --tiny.
+# threads; then, of the thread of Lua, what LuaJIT's profiler found it at. The workloads
+# are long enough for the start not to count. The build folder (COVET_BUILD, build) must
+# have the benchmark's programs: scripts/bench --tiny.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -34,6 +35,17 @@ tally()
       printf "| %s |", name
       n = split("kernel library covet libuv luajit compiled libc", order, " ")
       for (i = 1; i <= n; i++) printf " %.0f |", sum[order[i]]
+    }'
+}
+
+# Lines such as "41%  C code" of LuaJIT's profiler.
+tally_lua()
+{
+  awk '
+    /^ *[0-9]+%/ { share = $1 + 0; sub(/^ *[0-9]+% */, ""); sum[$0] = share }
+    END {
+      n = split("Compiled,Interpreted,C code,Garbage Collector,JIT Compiler", order, ",")
+      for (i = 1; i <= n; i++) printf " %d |", sum[order[i]]
       print ""
     }'
 }
@@ -47,6 +59,8 @@ profile()
     "$1" "$target" "${@:2}" >"$work/line" 2>/dev/null
   perf report -i "$work/data" --sort dso 2>/dev/null |
     sed -n 's/^ *\([0-9.]*\)% *\(.*[^ ]\) *$/\1 \2/p' | tally "$name"
+  "$build/covet" bench/profile.lua -v "$database" "$1" "$target" "${@:2}" 2>/dev/null |
+    tally_lua
   if [ -n "${COVET_PROFILE_SYMBOLS:-}" ]; then
     perf report -i "$work/data" --sort dso,symbol 2>/dev/null | grep '%' |
       head -n "$COVET_PROFILE_SYMBOLS" >&2
@@ -67,8 +81,9 @@ for database in "$@"; do
   target=$(target_of "$database")
   "$build/bench/covet_bench_$database" prepare "$target" 50000 1000000 >/dev/null
   printf '\n%s, %% of the samples\n\n' "$database"
-  echo "| | kernel | client library | covet's C | libuv | LuaJIT | compiled Lua | libc |"
-  echo "|---|---|---|---|---|---|---|---|"
+  echo "| | kernel | client library | covet's C | libuv | LuaJIT | its compiled code | libc |" \
+    "compiled | interpreted | in C | collecting | compiling |"
+  echo "|---|---|---|---|---|---|---|---|---|---|---|---|---|"
   profile "W1" "$database" "$target" W1 60000
   profile "W2" "$database" "$target" W2 200000
   profile "W3 named" "$database" "$target" W3 1000000 named
