@@ -49,6 +49,63 @@ mysql.describe("statements of MariaDB", function()
     end
   end)
 
+  describe("on a server with as many statements as it may have", function()
+    local limit
+
+    local function set_limit(count)
+      mysql.administer("set global max_prepared_stmt_count = " .. count)
+    end
+
+    before_each(function()
+      limit = mysql.administer("select @@global.max_prepared_stmt_count"):match "%d+"
+    end)
+
+    after_each(function()
+      set_limit(limit)
+    end)
+
+    it("what needs none is run, what has parameters fails with a hint", function()
+      db:execute "create table t (a int)"
+      set_limit(0)
+      assert.equal(1, db:fetch_value "select 1")
+      assert.equal(1, db:execute("insert into t values (1)").affected_rows)
+      assert.same({ { 7 } }, db:fetch_all { "execute immediate 'select 7'", rows = "array" })
+      for _ = 1, 2 do
+        local err = fails("database_error", db, "fetch_value", "select ?", 1)
+        assert.equal(1461, err.code)
+        assert.match("max_prepared_stmt_count.*statement_cache_size", err.hint)
+      end
+      fails("database_error", db, "execute_many", "insert into t values (?)", { { 1 }, { 2 } })
+      fails("database_error", db, "prepare", "select 1")
+      set_limit(limit)
+      assert.equal(1, db:fetch_value("select ?", 1))
+    end)
+
+    it("a connection gives back those that it keeps", function()
+      set_limit(4)
+      for round = 1, 2 do
+        for i = 1, 12 do
+          assert.equal(i + round, db:fetch_value("select " .. i .. " + ?", round))
+        end
+      end
+      db:transaction(function(tx)
+        for i = 1, 12 do
+          assert.equal(i, tx:fetch_value("select ? /* " .. i .. " */", i))
+        end
+      end)
+    end)
+
+    it("a list of rows that needs a second statement goes row by row", function()
+      local other = open { bulk = "rewrite" }
+      other:execute "create table t (a int)"
+      other:disconnect()
+      db:disconnect()
+      other = open { bulk = "rewrite" }
+      set_limit(1)
+      assert.equal(3, other:execute_many("insert into t values (?)", { { 1 }, { 2 }, { 3 } }))
+    end)
+  end)
+
   it("a statement that the server has lost is prepared anew", function()
     assert.equal(1, db:fetch_value("select ?", 1))
     db:with(function(held)

@@ -210,6 +210,19 @@ static covet_retry retry_of(covet_error_kind kind)
   }
 }
 
+/* What is to be changed, where the message does not say so. */
+static const char *hint_of(unsigned code)
+{
+  switch (code) {
+  case 1461:
+    return "the server's clients have prepared as many statements as its "
+           "max_prepared_stmt_count allows: raise it, or lower "
+           "statement_cache_size";
+  default:
+    return NULL;
+  }
+}
+
 static void fill(covet_error *error, unsigned code, const char *state,
                  const char *message)
 {
@@ -231,6 +244,10 @@ static void fill(covet_error *error, unsigned code, const char *state,
                      strlen(state));
   }
   error->retry = retry_of(kind);
+  if (hint_of(code) != NULL) {
+    covet_error_text(error->hint, sizeof(error->hint), hint_of(code),
+                     strlen(hint_of(code)));
+  }
 }
 
 /* --- While queries run ------------------------------------------------------------------ */

@@ -164,6 +164,11 @@ static void on_wide_prepared(my_connection *connection)
   my_request *request = &connection->request;
   struct my_many *many = request->many;
 
+  if (my_is_server_full(connection) && !my_request_is_stopped(request)) {
+    many->mode = MANY_SINGLE;
+    send_piece(connection);
+    return;
+  }
   if (connection->answer != 0) {
     my_request_fail(connection);
     my_request_after(connection);

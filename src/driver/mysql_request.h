@@ -43,6 +43,7 @@ typedef struct my_request {
   bool delivered;  /* its operation has rows of it */
   bool hit;        /* by a kill that was for another: it is to run again */
   bool retried;
+  bool made_room;         /* the connection's other statements were closed */
   bool greedy;            /* not to be paused: another waits behind it */
   bool keep_rows;         /* of the result that is being read */
   uint32_t sets;          /* results with rows so far */
@@ -107,6 +108,10 @@ void my_run(my_connection *connection);
 
 /** From where all is bound: execute and read. */
 void my_run_execute(my_connection *connection, my_done done);
+
+/** Whether the server did not prepare the statement since it has as many, of all its
+ *  clients, as it may. */
+bool my_is_server_full(const my_connection *connection);
 
 /** The figures of the last result, for its operation. */
 void my_take_figures(my_connection *connection);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ER_UNSUPPORTED_PS = 1295 };
+enum { ER_UNSUPPORTED_PS = 1295, ER_MAX_PREPARED_STMT_COUNT_REACHED = 1461 };
 
 /* --- What the server says by the way -------------------------------------------------- */
 
@@ -364,6 +364,12 @@ static void use_statement(my_connection *connection)
   run_prepared(connection);
 }
 
+bool my_is_server_full(const my_connection *connection)
+{
+  return mysql_stmt_errno(connection->request.statement->handle) ==
+         ER_MAX_PREPARED_STMT_COUNT_REACHED;
+}
+
 /* Of the block that an EXECUTE stands in the server tells columns and rows as of a
  * procedure. */
 static void on_block_prepared(my_connection *connection)
@@ -371,13 +377,17 @@ static void on_block_prepared(my_connection *connection)
   my_request *request = &connection->request;
   my_statement *statement = request->statement;
 
-  statement->block = connection->answer == 0 ? MY_BLOCK_USED : MY_BLOCK_REFUSED;
+  if (connection->answer == 0) {
+    statement->block = MY_BLOCK_USED;
+  } else if (!my_is_server_full(connection)) {
+    statement->block = MY_BLOCK_REFUSED;
+  }
   if (my_is_gone(connection)) {
     my_request_fail(connection);
     my_request_after(connection);
   } else if (my_request_is_stopped(request)) {
     my_request_after(connection);
-  } else if (statement->block == MY_BLOCK_REFUSED) {
+  } else if (connection->answer != 0) {
     run_text(connection);
   } else {
     set_callback(statement->handle, my_rows_value);
@@ -428,6 +438,28 @@ static void run_unprepared(my_connection *connection)
   }
 }
 
+/* What is in the way of preparing may be this connection's own: it gives back what it
+ * keeps, and tries once more. Then only what needs no statement can be run. */
+static void make_room(my_connection *connection)
+{
+  my_request *request = &connection->request;
+
+  if (!request->made_room) {
+    request->made_room = true;
+    covet_stmt_cache_clear(&connection->statements);
+    if (my_statements_close(connection, my_run)) {
+      return;
+    }
+  }
+  if (request->op->param_count > 0 ||
+      (request->op->flags & (COVET_QUERY_DESCRIBE | COVET_QUERY_MANY))) {
+    my_request_fail(connection);
+    my_request_after(connection);
+    return;
+  }
+  run_text(connection);
+}
+
 static void on_prepared(my_connection *connection)
 {
   my_request *request = &connection->request;
@@ -450,6 +482,10 @@ static void on_prepared(my_connection *connection)
       !(request->op->flags & (COVET_QUERY_DESCRIBE | COVET_QUERY_MANY))) {
     statement->text_only = true;
     run_unprepared(connection);
+    return;
+  }
+  if (my_is_server_full(connection) && !my_request_is_stopped(request)) {
+    make_room(connection);
     return;
   }
   my_request_fail(connection);
