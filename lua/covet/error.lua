@@ -7,6 +7,7 @@
 -- ("Duplicate entry 'x' for key ..."), `tostring` masks it, the fields do not.
 -- A name in double quotes is shown where the SQL or a field has it too; what
 -- else stands in them may be a value, unless the statement has no parameters.
+-- MySQL quotes names and values alike: what is shown depends on the kind.
 --
 -- Fields: `kind`, `message`, `sqlstate`, `code` (native), `database`,
 -- `detail`, `hint`, `constraint`, `table`, `column`, `position` (byte of `sql`,
@@ -35,6 +36,20 @@ local MASKS = {
   { "(ncorrect [%w ]-value: )'.*'", "%1'...'" },
   { "(: )\".*\"$", "%1\"...\"" },
   { "(value )\".*\"( is out of range)", "%1\"...\"%2" },
+  { "( is out of range in )'.*'", "%1'...'" },
+  { "(Unknown thread id: ).*", "%1..." },
+}
+
+-- The kinds of MySQL's errors that quote names only, once the masks above are put
+-- on: a set, name -> "always", or "direct" when a statement that the server has made
+-- of values may be at fault (in a procedure that is called).
+local NAMING = {
+  unique_violation = "always", foreign_key_violation = "always",
+  not_null_violation = "always", check_violation = "always",
+  string_too_long = "always", numeric_out_of_range = "always",
+  undefined_table = "direct", undefined_column = "direct",
+  undefined_function = "direct", ambiguous_column = "direct",
+  syntax_error = "direct", permission_denied = "direct",
 }
 
 local M = {}
@@ -143,9 +158,27 @@ local function mask_quoted(text, err)
   return text
 end
 
+-- From the first quote to the last, but for a variable's name and an apostrophe
+-- ("can't").
+local function mask_mysql(text, err)
+  local naming = NAMING[err.kind]
+  if is_own(err) or type(err.sql) ~= "string" or err.parameters == 0
+    or naming == "always" or naming
+      and not find(lower(err.sql), "%f[%w_]call%f[^%w_]") then
+    return text
+  end
+  local _, head = find(text, "^Variable '[%w_]+'")
+  local from = find(text, "%f[%w_']'", (head or 0) + 1)
+  return from and sub(text, 1, from) .. gsub(sub(text, from + 1), ".*'", "...'")
+    or text
+end
+
 local function mask_message(message, err)
   for i = 1, #MASKS do
     message = gsub(message, MASKS[i][1], MASKS[i][2])
+  end
+  if err.database == "mysql" then
+    message = mask_mysql(message, err)
   end
   return mask_quoted(message, err)
 end

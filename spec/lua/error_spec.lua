@@ -230,6 +230,14 @@ describe("covet.error", function()
           detail = 'Token "secret" is invalid.' },
         { kind = "undefined_table", sql = "select $1::regclass",
           parameters = 1, code = "42P01", message = 'relation "my"secret" does not exist' },
+        { database = "mysql", kind = "invalid_value", sql = "set a = ?", parameters = 1, code = 1231,
+          message = "Variable 'a' can't be set to the value of 'set' secret'" },
+        { database = "mysql", kind = "numeric_out_of_range", sql = "select ?", parameters = 1,
+          code = 1690, message = "BIGINT value is out of range in '1 + length('secret')'" },
+        { database = "mysql", kind = "syntax_error", sql = "call p(?)", parameters = 1, code = 1064,
+          message = "check the manual for the right syntax to use near 'secret' at line 1" },
+        { database = "mysql", kind = "database_error", sql = "select get_lock(?, 0)", parameters = 1,
+          code = 1059, message = "Identifier name 'secret' is too long" },
       } do
         local text = tostring(new(fields))
         assert.is_nil(text:find("secret", 1, true), text)
@@ -248,6 +256,10 @@ describe("covet.error", function()
         { sql = "select f()", parameters = 0, code = "42P01",
           message = 'relation "within_f" does not exist' },
         { message = 'role "someone" does not exist' },
+        { database = "mysql", kind = "undefined_table", sql = "select ? from t", parameters = 1,
+          code = 1146, message = "Table 'd.t' doesn't exist" },
+        { database = "mysql", kind = "database_error", sql = "create table t (a int)", parameters = 0,
+          code = 1050, message = "Table 't' already exists" },
         { sql = "select $1::int[]", parameters = 1, code = "22P02",
           message = "malformed array literal",
           detail = 'Array value must start with "{".' },

@@ -86,4 +86,32 @@ mysql.describe("errors of MariaDB", function()
       assert.equal(expected, text:sub(err.position or 0):sub(1, #expected), text)
     end
   end)
+
+  it("a message for people shows no value of a parameter", function()
+    local function hides(secret, text, ...)
+      local _, err = db.try:execute(text, ...)
+      assert.is_table(err, text)
+      assert.is_nil(tostring(err):find(secret, 1, true), tostring(err))
+      return tostring(err)
+    end
+    hides("s'ecret", "select 9223372036854775807 + length(?)", "s'ecret")
+    hides("987654321", "select cast(? as unsigned) - ?", 1, 987654321)
+    hides("10000", "select exp(?)", 10000)
+    hides("ecret", "set time_zone = ?", "s'ecret")
+    assert.match("Variable 'sql_mode' can't be set to the value of '...'",
+      hides("ecret", "set sql_mode = ?", "sql_mode' s'ecret"), 1, true)
+    hides("ecret", "set default_storage_engine = ?", "s'ecret")
+    hides("ecret", "set collation_connection = ?", "s'ecret")
+    hides("ecret", "set character_set_client = ?", "s'ecret")
+    hides("ecret", "insert into `odd``name` (id, n, word) values (1, cast(? as int), 'w')", "s'ecret")
+    hides("7654321", "kill ?", 7654321)
+    hides("ecret", "insert into `odd``name` (id, n, word) values (1, ?, 'w')", "s'ecret")
+    db:execute "create procedure run(part text) execute immediate concat('select ', part)"
+    hides("ecret", "call run(?)", "1 secret of")
+    hides("ecret", "call run(?)", "secret from parents")
+    local err = fails("unique_violation", db, "copy_records_to_table", "parents", { { 70007 }, { 70007 } },
+      { columns = { "id" } })
+    assert.is_nil(tostring(err):find("70007", 1, true))
+    assert.match("'odd`%w+' doesn't exist", (hides("ecret", "select ? from `odd``one`", "secret"):gsub("'[^']*%.", "'")))
+  end)
 end)

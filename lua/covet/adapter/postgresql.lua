@@ -286,6 +286,7 @@ end
 function M.new(given, url, more)
   given, url = arrange(given, url, more)
   if url then
+    urls.check_database(url, "postgresql")
     url, given = urls.take_options(url, given, adapter.OWN_OPTIONS)
   end
   local checked = options.check(OPTIONS, given, "covet.postgresql", caller.LEVEL)

@@ -144,6 +144,7 @@ function M.new(given, url, more)
   if url then
     checked.path = given.path
   end
+  urls.check_database(url or checked.path, "sqlite")
   if checked.path and checked.path:find("\0", 1, true) then
     caller.usage "the path holds a NUL byte"
   end

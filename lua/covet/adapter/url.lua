@@ -54,6 +54,24 @@ function M.take_options(url, given, own)
   return head .. (rest[1] and "?" .. table.concat(rest, "&") or ""), all
 end
 
+-- A scheme of URLs, and the function that takes them.
+local DATABASES = {
+  sqlite = "sqlite", postgresql = "postgresql", postgres = "postgresql",
+  mysql = "mysql", mariadb = "mysql",
+}
+
+--- Raise for a URL of another database.
+-- @tparam string url or a path
+-- @tparam string database the one that is wanted
+function M.check_database(url, database)
+  local scheme = url:match "^(%a[%w+]*):"
+  local found = scheme and DATABASES[scheme:lower()]
+  if found and found ~= database then
+    caller.usage("covet.%s takes no URL of %s: covet.%s and covet.connect do",
+      database, found, found)
+  end
+end
+
 --- A URL to be shown: without its options, and without a password, which ends with
 -- the last @ before the path.
 -- @tparam string url
