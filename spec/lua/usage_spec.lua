@@ -70,6 +70,24 @@ describe("a mistake is told where it was made:", function()
     db:disconnect()
   end)
 
+  it("a URL of another database", function()
+    local function refused(name, ...)
+      local err = fails("usage", covet[name], ...)
+      assert.match("covet%." .. name .. " takes no URL of %l+: covet%.%l+ and covet%.connect do", err.message)
+      assert.is_nil(err.message:find("secret", 1, true))
+    end
+    local urls = { postgresql = { "PostgreSQL://u:secret@h/d", "postgres://h" }, sqlite = { "sqlite::memory:" },
+      mysql = { "mysql://u:secret@h/d", "mariadb://h?x=1" } }
+    for name in pairs(urls) do
+      for other, list in pairs(urls) do
+        for _, url in ipairs(other ~= name and covet[name] and list or {}) do
+          refused(name, url)
+        end
+      end
+    end
+    refused("sqlite", { path = "mysql://h/d" })
+  end)
+
   it("each_parallel takes what can be called, streams too", function()
     local db = covet.sqlite ":memory:"
     local rows = covet.each_parallel(db:each "select 1 as i union all select 2", 2, function(row, at)

@@ -64,8 +64,8 @@ local DATABASES = {
 -- @tparam string url or a path
 -- @tparam string database the one that is wanted
 function M.check_database(url, database)
-  local scheme = url:match "^(%a[%w+]*):"
-  local found = scheme and DATABASES[scheme:lower()]
+  local start = url:lower()
+  local found = DATABASES[start:match "^(%a+)://" or start:match "^(sqlite):"]
   if found and found ~= database then
     caller.usage("covet.%s takes no URL of %s: covet.%s and covet.connect do",
       database, found, found)
