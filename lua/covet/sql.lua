@@ -6,8 +6,8 @@
 -- does not check the SQL: that is the database's part.
 --
 -- In PostgreSQL `?` is an operator, so only `$1` and `:name` are placeholders
--- there. In MySQL `%%` stands for `%` outside strings. One text keeps to one
--- style. No placeholder is looked for in the definition of a trigger or
+-- there. In MySQL a text with `%s` has `%%` for `%` everywhere, in strings and
+-- comments too. One text keeps to one style. No placeholder is looked for in the definition of a trigger or
 -- routine, which counts as one statement with all of its body; in MySQL such a
 -- body must be a BEGIN ... END block to be told from what follows.
 -- @module covet.sql
@@ -19,6 +19,7 @@ local quote = require "covet.sql.quote"
 local scanner = require "covet.sql.scanner"
 
 local concat, find, format = table.concat, string.find, string.format
+local gsub = string.gsub
 local lower, sub = string.lower, string.sub
 
 local M = {}
@@ -48,6 +49,11 @@ local function native_text(scan)
     return scan.text
   end
   pieces[#pieces + 1] = sub(scan.text, scan.copied + 1)
+  if scan.style == "%s" then
+    for i = 1, #pieces do
+      pieces[i] = gsub(pieces[i], "%%%%", "%%")
+    end
+  end
   return concat(pieces)
 end
 

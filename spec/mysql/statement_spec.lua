@@ -49,6 +49,14 @@ mysql.describe("statements of MariaDB", function()
     end
   end)
 
+  it("%% is % wherever %s stands for parameters, and nowhere else", function()
+    assert.equal("2024-05", db:fetch_value("select date_format('2024-05-06', '%%Y-%%m') from dual where 1 = %s", 1))
+    assert.equal("2024-05", db:fetch_value("select date_format('2024-05-06', '%Y-%m') from dual where 1 = %s", 1))
+    assert.equal(1, db:fetch_value("select 10 %% 3 + %s", 0))
+    assert.equal("%2024", db:fetch_value "select date_format('2024-05-06', '%%%Y')")
+    assert.equal("%%", db:fetch_value("select '%%' from dual where 1 = ?", 1))
+  end)
+
   describe("on a server with as many statements as it may have", function()
     local limit
 

@@ -106,11 +106,11 @@ function M.question(scan, position)
   return place_next(scan, "?", position, position)
 end
 
---- Handler of a byte, see `covet.sql.scanner`.
+--- Handler of a byte, see `covet.sql.scanner`. What `%%` stands for is known at the
+-- end: covet.sql.
 function M.percent(scan, position)
   local text = scan.text
   if find(text, "^%%", position + 1) then
-    replace(scan, position, position + 1, "%")
     return position + 2
   elseif find(text, "^s%f[^%w_$\128-\255]", position + 1)
     and not words.in_routine(scan) then
