@@ -249,6 +249,18 @@ mysql.describe("statements of MariaDB", function()
     assert.equal(40, other:fetch_value "select count(*) from big")
   end)
 
+  it("execute_insert gives what RETURNING does", function()
+    db:execute "create table t (id int primary key auto_increment, word varchar(9))"
+    assert.equal(1, db:execute_insert("insert into t (word) values (?)", "a"))
+    assert.equal(2, db:execute_insert("insert into t (word) values (%s) returning id, word", "b"))
+    assert.equal("c", db:execute_insert { "replace into t (word) values (:word) returning word, id",
+      params = { word = "c" } })
+    assert.is_nil(db:execute_insert("insert into t (word) select word from t where id > ? returning id", 9))
+    db:transaction(function(tx)
+      assert.equal(4, tx:prepare("insert into t (word) values (?) returning id"):execute_insert "d")
+    end)
+  end)
+
   it("execute_insert gives ids, of an UPSERT too", function()
     db:execute [[create table users (id bigint unsigned auto_increment primary key,
       email varchar(50) unique, n int)]]

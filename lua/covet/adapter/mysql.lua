@@ -222,6 +222,7 @@ function M.new(given, url, more)
     PASSED, given)
   self.options, self.encoder = checked, parameters.encoder
   self.retried_kinds = { lock_timeout = true }
+  self.may_return = true
   self.lanes = { [true] = 0, [false] = 0 }
   self.defaults = call.resolve({}, {})
   self.name = checked.name or name_of(checked, url)

@@ -97,7 +97,7 @@ function methods:execute(text, ...)
   }
 end
 
--- The id where the database gives it as a row.
+-- The id as a row, where the database gives it so.
 local function insert_returning(session, parsed, text, ...)
   if not parsed.returning then
     session:fail({ kind = "usage", retry = "no", message = "execute_insert "
@@ -107,7 +107,8 @@ local function insert_returning(session, parsed, text, ...)
   return session:fetch_value(text, ...)
 end
 
---- Insert and answer the new id: in PostgreSQL what RETURNING gives first.
+--- Insert and answer the new id: in PostgreSQL, and where MariaDB's statement has
+-- that clause, what RETURNING gives first.
 -- @tparam string|table text SQL, or `{ sql, values..., option = }`
 -- @param ... values
 -- @return the id; nil where nothing was inserted
@@ -118,7 +119,8 @@ function methods:execute_insert(text, ...)
   local verb = parsed.verb or parsed.keyword
   if verb ~= "INSERT" and verb ~= "REPLACE" then
     caller.usage("execute_insert runs INSERT, not %s", verb or "nothing")
-  elseif session.adapter.insert_returns then
+  elseif session.adapter.insert_returns
+    or session.adapter.may_return and parsed.returning then
     return insert_returning(session, parsed, text, ...)
   end
   local _, _, id = execute(session, text, ...)
