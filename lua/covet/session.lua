@@ -7,6 +7,7 @@
 -- - `defaults`: the resolved options of its calls (`with_options`)
 -- - `inside`: flags of each call (a transaction's)
 -- - `is_inner`: its calls are part of another one, and not told
+-- - `is_probe`: nor are their errors, which are answers
 --
 -- and its method `enter(writes)` answers the session on which a call runs, or
 -- raises: calls on an adapter join the transaction of the task.
@@ -192,6 +193,9 @@ function methods:fail(fields, parsed, started)
     leases.explain(adapter, fields)
   end
   local err = errors.with_traceback(errors.new(fields))
+  if self.is_probe then
+    error(err, 0)
+  end
   if adapter.listeners.count > 0 then
     adapter:note_error(err, parsed, started)
   end

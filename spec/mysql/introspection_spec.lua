@@ -64,6 +64,40 @@ mysql.describe("introspection of MariaDB", function()
     assert.equal("5", info[1].Default)
   end)
 
+  it("temporary tables, where they are", function()
+    local errors = 0
+    db:on("error", function() errors = errors + 1 end)
+    db:execute "create table hidden (x int)"
+    db:transaction(function(tx)
+      tx:execute [[create temporary table t (a int primary key default 5, b varchar(9) default 'it''s',
+        c text default concat('a', 'b'), d int not null)]]
+      tx:execute "create temporary table hidden (y int)"
+      assert.is_true(tx:table_exists "t")
+      assert.is_true(db:table_exists("t", database.name))
+      assert.is_false(tx:table_exists "nowhere")
+      assert.is_false(tx:table_exists("t", "nowhere"))
+      assert.is_false(tx:table_exists "")
+      assert.same({}, tx:get_table_info "nowhere")
+      local info = tx:get_table_info "t"
+      local function of(key)
+        return { info[1][key], info[2][key], info[3][key], info[4][key] }
+      end
+      assert.same({ "a", "b", "c", "d" }, of "name")
+      assert.same({ "5", "'it''s'", "concat('a','b')" }, of "default")
+      assert.same({ "5", "it's", "concat('a','b')" }, of "Default")
+      assert.same({ 1, 2, 3, 4 }, of "position")
+      assert.same({ true, false, false, false }, of "primary_key")
+      assert.same({ false, true, true, false }, of "nullable")
+      assert.equal("y", tx:get_table_info("hidden")[1].name)
+      assert.equal(2, tx:copy_records_to_table("hidden", { { 1 }, { 2 } }))
+      assert.equal(1, db:copy_records_to_table("t", { { 1, "b", "c", 4 } }))
+      assert.same({ 1, 2 }, tx:fetch_column "select y from hidden order by y")
+    end)
+    assert.equal("x", db:get_table_info("hidden")[1].name)
+    assert.is_false(db:table_exists "t")
+    assert.equal(0, errors)
+  end)
+
   it("optimize_table and analyze_table answer the server's words", function()
     db:execute "create table users (id int primary key)"
     local result = db:optimize_table "users"

@@ -2,6 +2,7 @@
 -- @module covet.adapter.mysql.introspection
 
 local about = require "covet.adapter.about"
+local errors = require "covet.error"
 
 local M = {}
 
@@ -22,14 +23,45 @@ local function plain(session)
   return session:with_options { rows = "named", types = {} }
 end
 
+-- Whether an error says something of the table: there is none, or not for this user.
+local function is_about_table(err)
+  return errors.is_error(err) and (err.code or 0) > 0 and not errors.is(err,
+    "connection_lost", "interrupted", "timeout", "cancelled", "lock_timeout",
+    "deadlock")
+end
+
+local function answer(fine, row)
+  if not fine and not is_about_table(row) then
+    error(row, 0)
+  end
+  return fine and row or nil
+end
+
+-- How the table of that name was made if it is a temporary one, which hides any
+-- other of its name and which only SHOW knows; nil if it is none.
+local function temporary(self, name, schema)
+  local session = self:enter "SHOW"
+  if session.lease == 0 or name == "" or name:find "%z" then
+    return nil -- nothing stays on a connection that is anybody's
+  end
+  session = session:with_options { rows = "array", types = {} }
+  session.is_inner, session.is_probe = true, true
+  local row = answer(pcall(session.fetch_one, session, "show create table "
+    .. self:quote_identifier(schema and { schema, name } or name)))
+  local text = row and row[2]
+  return text and text:find "^CREATE TEMPORARY" and text or nil
+end
+
 -- In all of these `given` is a database's name or `{ schema = }`, and both may stand in
 -- one table, `{ name, schema = }`; without it it is the session's.
 
 --- Whether a table or view of that name exists.
 function methods:table_exists(name, given)
+  local schema
+  name, schema = table_of(name, given)
   return plain(self):fetch_value([[select 1 from information_schema.tables
     where table_name = ? and table_schema = coalesce(?, database())]],
-    table_of(name, given)) ~= nil
+    name, schema) ~= nil or temporary(self, name, schema) ~= nil
 end
 
 -- What SHOW FULL COLUMNS does not tell: defaults as SQL, in which 'a' is not a, and
@@ -40,12 +72,40 @@ select table_schema as `schema`, table_name as `table`, column_name as name,
 from information_schema.columns
 where table_name = ? and table_schema = coalesce(?, database())]]
 
+-- A row of SHOW FULL COLUMNS, with the neutral keys.
+local function complete(row, default, position)
+  row.name, row.type, row.position = row.Field, row.Type, position
+  row.default = row.Default ~= nil and default or nil
+  row.nullable, row.primary_key = row.Null == "YES", row.Key == "PRI"
+  return row
+end
+
+-- The columns of a temporary table. A default that is a literal is quoted where its
+-- definition has it so.
+local function temporary_columns(self, definition, name, schema)
+  local rows = plain(self):fetch_all("show full columns from "
+    .. self:quote_identifier(schema and { schema, name } or name))
+  for i, row in ipairs(rows) do
+    local literal = row.Default and self:quote_literal(row.Default)
+    local is_literal = literal
+      and definition:find(" DEFAULT " .. literal, 1, true)
+    complete(row, is_literal and literal or row.Default, i)
+  end
+  return rows
+end
+
 --- The columns of a table: Field, Type, Collation, Null ("YES", "NO"), Key ("PRI",
 -- "UNI", "MUL", ""), Default, Extra, Privileges, Comment as SHOW FULL COLUMNS has
 -- them, and name, type, nullable, default (as SQL), primary_key, position.
 function methods:get_table_info(name, given)
+  local schema
+  name, schema = table_of(name, given)
+  local definition = temporary(self, name, schema)
+  if definition then
+    return temporary_columns(self, definition, name, schema)
+  end
   local session, by_name = plain(self), {}
-  local known = session:fetch_all(COLUMNS, table_of(name, given))
+  local known = session:fetch_all(COLUMNS, name, schema)
   if not known[1] then
     return known
   end
@@ -56,9 +116,7 @@ function methods:get_table_info(name, given)
     .. self:quote_identifier { known[1].schema, known[1].table })
   for _, row in ipairs(rows) do
     local column = by_name[row.Field] or {}
-    row.name, row.type, row.position = row.Field, row.Type, column.position
-    row.default = row.Default ~= nil and column.default or nil
-    row.nullable, row.primary_key = row.Null == "YES", row.Key == "PRI"
+    complete(row, column.default, column.position)
   end
   return rows
 end
