@@ -153,6 +153,19 @@ mysql.describe("connecting to MariaDB", function()
     assert.equal("connect", err.phase)
   end)
 
+  it("an init_command that has texts read otherwise is refused", function()
+    for _, mode in ipairs { "concat(@@sql_mode, ',NO_BACKSLASH_ESCAPES')", "'ORACLE,NO_BACKSLASH_ESCAPES'" } do
+      local err = fails("usage", mysql.adapter { init_command = "set sql_mode = " .. mode }, "connect")
+      assert.matches("init_command sets NO_BACKSLASH_ESCAPES", err.message)
+    end
+    local db = mysql.open { max_pool_size = 1, init_command = "set sql_mode = 'NO_BACKSLASH_ESCAPES'; set sql_mode = ''" }
+    assert.equal([[C:\dir]], db:fetch_value("select " .. db:quote_literal [[C:\dir]]))
+    db:with(function(held)
+      held:execute "set sql_mode = 'NO_BACKSLASH_ESCAPES'"
+    end)
+    assert.equal("a\0'\\b", db:fetch_value("select " .. db:quote_literal "a\0'\\b"))
+  end)
+
   it("a wrong password, user, database", function()
     fails("authentication_failed", mysql.adapter { password = "wrong" }, "connect")
     local err = fails("authentication_failed", mysql.adapter { user = "nobody" }, "connect")

@@ -129,13 +129,21 @@ static bool set_up(my_errand *errand, const my_options *options)
   return fine;
 }
 
-/* Every call on the adapter would be rolled back. */
-static bool check_autocommit(my_errand *errand)
+/* Without autocommit every call on the adapter would be rolled back; quotes and
+ * literals are read and written as the server does with backslashes. */
+static bool check_session(my_errand *errand)
 {
-  return (errand->mysql->server_status & SERVER_STATUS_AUTOCOMMIT) != 0 ||
+  unsigned status = errand->mysql->server_status;
+
+  if ((status & SERVER_STATUS_AUTOCOMMIT) == 0) {
+    return fail(errand, COVET_ERROR_USAGE,
+                "init_command turns autocommit off, which calls on the adapter "
+                "need: the option autocommit = false is for leases");
+  }
+  return (status & SERVER_STATUS_NO_BACKSLASH_ESCAPES) == 0 ||
          fail(errand, COVET_ERROR_USAGE,
-              "init_command turns autocommit off, which calls on the adapter "
-              "need: the option autocommit = false is for leases");
+              "init_command sets NO_BACKSLASH_ESCAPES in sql_mode, without "
+              "which texts are quoted and read here");
 }
 
 static void work(my_errand *errand)
@@ -144,7 +152,7 @@ static void work(my_errand *errand)
 
   if (check_files(errand, options) && my_errand_connect(errand, true) &&
       check_version(errand) && set_up(errand, options)) {
-    (void) check_autocommit(errand);
+    (void) check_session(errand);
   }
 }
 
