@@ -93,6 +93,9 @@ mysql.describe("connecting to MariaDB", function()
     err = fails("connection_failed", mysql.adapter { unix_socket = path, host = false, port = false },
       "connect")
     assert.matches("no socket", err.hint)
+    err = fails("connection_failed", mysql.adapter { unix_socket = path .. ("x"):rep(200), host = false,
+      port = false }, "connect")
+    assert.matches("longer than a socket's path can be: 107 bytes", err.hint)
   end)
 
   it("options: misspelt ones are named with the nearest, values checked", function()
@@ -154,11 +157,13 @@ mysql.describe("connecting to MariaDB", function()
   end)
 
   it("an init_command that has texts read otherwise is refused", function()
-    for _, mode in ipairs { "concat(@@sql_mode, ',NO_BACKSLASH_ESCAPES')", "'ORACLE,NO_BACKSLASH_ESCAPES'" } do
+    for _, mode in ipairs { "concat(@@sql_mode, ',NO_BACKSLASH_ESCAPES')",
+      "'ORACLE,NO_BACKSLASH_ESCAPES'" } do
       local err = fails("usage", mysql.adapter { init_command = "set sql_mode = " .. mode }, "connect")
       assert.matches("init_command sets NO_BACKSLASH_ESCAPES", err.message)
     end
-    local db = mysql.open { max_pool_size = 1, init_command = "set sql_mode = 'NO_BACKSLASH_ESCAPES'; set sql_mode = ''" }
+    local db = mysql.open { max_pool_size = 1,
+      init_command = "set sql_mode = 'NO_BACKSLASH_ESCAPES'; set sql_mode = ''" }
     assert.equal([[C:\dir]], db:fetch_value("select " .. db:quote_literal [[C:\dir]]))
     db:with(function(held)
       held:execute "set sql_mode = 'NO_BACKSLASH_ESCAPES'"
@@ -178,6 +183,8 @@ mysql.describe("connecting to MariaDB", function()
     local err = fails("connection_failed", mysql.adapter { port = 1 }, "connect")
     assert.equal("connect", err.phase)
     assert.equal("safe", err.retry)
+    assert.equal("127.0.0.1, port 1", err.detail)
+    assert.is_nil(err.message:find("115", 1, true))
     fails("connection_failed", mysql.adapter { host = "nowhere.invalid" }, "connect")
   end)
 

@@ -8,7 +8,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 typedef struct code_kind {
   unsigned code;
@@ -354,22 +356,48 @@ void my_error_lost(covet_error *error, const my_connection *connection)
 
 /* --- While connecting ------------------------------------------------------------------- */
 
+static void hint(covet_error *error, const char *text)
+{
+  covet_error_text(error->hint, sizeof(error->hint), text, strlen(text));
+}
+
 /* What stands in the place of a socket. */
 static void explain_socket(covet_error *error, const my_options *options)
 {
+  struct sockaddr_un address;
   struct stat found;
 
   if (options->unix_socket == NULL ||
       error->kind != COVET_ERROR_CONNECTION_FAILED) {
     return;
   }
-  if (stat(options->unix_socket, &found) != 0) {
-    covet_error_text(error->hint, sizeof(error->hint),
-                     "nothing is there: the option unix_socket", 255);
+  if (strlen(options->unix_socket) >= sizeof(address.sun_path)) {
+    (void) snprintf(error->hint, sizeof(error->hint),
+                    "the option unix_socket is longer than a socket's path can "
+                    "be: %zu bytes",
+                    sizeof(address.sun_path) - 1);
+  } else if (stat(options->unix_socket, &found) != 0) {
+    hint(error, "nothing is there: the option unix_socket");
   } else if (!S_ISSOCK(found.st_mode)) {
-    covet_error_text(error->hint, sizeof(error->hint),
-                     "what is there is no socket: the option unix_socket", 255);
+    hint(error, "what is there is no socket: the option unix_socket");
   }
+}
+
+/* The library names no port; and of what it has waited for it tells that it waits
+ * (EINPROGRESS), not how that ended. */
+static void explain_address(covet_error *error, const my_options *options)
+{
+  char *waits = strstr(error->message, " (115)");
+
+  if (options->unix_socket != NULL ||
+      error->kind != COVET_ERROR_CONNECTION_FAILED) {
+    return;
+  }
+  if (waits != NULL && waits[6] == '\0') {
+    *waits = '\0';
+  }
+  (void) snprintf(error->detail, sizeof(error->detail), "%.200s, port %u",
+                  options->host, options->port);
 }
 
 void my_error_open(covet_error *error, MYSQL *mysql, const my_options *options)
@@ -381,6 +409,7 @@ void my_error_open(covet_error *error, MYSQL *mysql, const my_options *options)
     error->kind = COVET_ERROR_UNKNOWN_DATABASE; /* not this user's, if any */
   }
   explain_socket(error, options);
+  explain_address(error, options);
   error->phase = COVET_PHASE_CONNECT;
   error->retry = COVET_RETRY_SAFE;
 }
