@@ -42,7 +42,8 @@ end
 -- fetch_one(...) of a statement is fetch_one(sql, ...) of its session.
 for _, name in ipairs {
   "execute", "fetch_all", "fetch_one", "fetch_value", "fetch_column",
-  "fetch_columns", "execute_insert", "execute_many", "each", "stream_query",
+  "fetch_columns", "fetch_sets", "execute_insert", "execute_many", "each",
+  "stream_query",
 } do
   Statement[name] = function(self, ...)
     local session = self.session
@@ -89,14 +90,16 @@ function M.prepare(owner, session, text)
   local parsed = call.parse(session.adapter, text)
   local description = M.describe(session, parsed)
   local parameters = {}
-  for i = 1, description.parameters do
+  -- where a :name that stands twice is sent twice it is one parameter all the same
+  local count = parsed.order and parsed.count or description.parameters
+  for i = 1, count do
     local known = description.parameter_types[i]
     parameters[i] = { name = parsed.names and parsed.names[i],
       type = known and known.type, type_id = known and known.type_id }
   end
   return setmetatable({
     session = owner, sql = text, parameters = parameters,
-    count = description.parameters, columns = description.columns,
+    count = count, columns = description.columns,
     read_only = description.read_only,
   }, class)
 end

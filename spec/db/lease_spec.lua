@@ -260,6 +260,9 @@ database.contract("prepared statements", function(d, open)
     statement = db:prepare "select :a, :b"
     assert.equal("a", statement.parameters[1].name)
     assert.equal("b", statement.parameters[2].name)
+    statement = db:prepare "select :a, :b, :a"
+    assert.equal("a,b", statement.parameters[1].name .. "," .. statement.parameters[2].name)
+    assert.equal(2, #statement.parameters)
     fails("syntax_error", db, "prepare", "selec 1")
     fails("undefined_table", db, "prepare", "select * from nonsense")
   end)
