@@ -64,6 +64,17 @@ mysql.describe("introspection of MariaDB", function()
     assert.equal("5", info[1].Default)
   end)
 
+  it("get_table_list has what is in information_schema", function()
+    local shown = db:fetch_column "show tables from information_schema"
+    local listed = db:get_table_list "information_schema"
+    table.sort(shown)
+    table.sort(listed)
+    assert.same(shown, listed)
+    db:execute "create table t (a int)"
+    db:execute "create view v as select a from t"
+    assert.same({ "t" }, db:get_table_list())
+  end)
+
   it("temporary tables, where they are", function()
     local errors = 0
     db:on("error", function() errors = errors + 1 end)

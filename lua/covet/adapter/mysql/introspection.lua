@@ -121,13 +121,14 @@ function methods:get_table_info(name, given)
   return rows
 end
 
---- The names of the tables (not of views) of a database, in order.
+--- The names of the tables (not of views, but for information_schema's) of a database,
+-- in order.
 -- @tparam[opt] string|table given the database, or `{ schema = }`
 function methods:get_table_list(given)
   return (plain(self):fetch_column([[
     select table_name from information_schema.tables
     where table_schema = coalesce(?, database())
-      and table_type in ('BASE TABLE', 'SYSTEM VERSIONED')
+      and table_type in ('BASE TABLE', 'SYSTEM VERSIONED', 'SYSTEM VIEW')
     order by 1]], about.schema(SCHEMA, given)))
 end
 
