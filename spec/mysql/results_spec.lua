@@ -1,4 +1,5 @@
 -- Results that are other than what was prepared for, and those that nobody reads.
+local covet = require "covet"
 local fails = require "spec.support.fails"
 local mysql = require "spec.support.mysql"
 
@@ -114,9 +115,24 @@ mysql.describe("results of MariaDB", function()
       assert.equal(3, #held:fetch_sets("call several(?)", 7))
     end)
     fails("undefined_function", db, "fetch_sets", "call nonsense()")
+    assert.equal(3, #db:prepare("call several(?)"):fetch_sets(7))
     db:execute "create procedure failing() begin select 1 as a; select * from nonsense; end"
     fails("undefined_table", db, "fetch_all", "call failing()")
     assert.equal(1, db:fetch_value "select 1")
+  end)
+
+  it("a stream whose consumer rests for too long is ended by the server, with a hint", function()
+    local other = open { init_command = "set net_write_timeout = 1" }
+    local err = fails("connection_lost", function()
+      local resting = true
+      for _ in other:stream_query { "select repeat('x', 1000) from seq_1_to_100000", chunk_size = 1000 } do
+        if resting then
+          covet.sleep(2)
+          resting = false
+        end
+      end
+    end)
+    assert.match("net_write_timeout", err.hint)
   end)
 
   it("rows of a stream and calls beside it on one connection", function()

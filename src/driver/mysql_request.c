@@ -465,6 +465,9 @@ static bool is_safe_to_retry(const my_request *request)
 
 static void fault_lost(my_connection *connection, my_request *request)
 {
+  static const char resting[] =
+      "a stream whose consumer rests for longer than the server's "
+      "net_write_timeout is ended so";
   covet_op *op = request->op;
 
   if (covet_op_stop_reason(op) != COVET_STOP_NONE) {
@@ -476,11 +479,17 @@ static void fault_lost(my_connection *connection, my_request *request)
   }
   my_error_lost(covet_op_fault(op), connection);
   op->error->phase = op->phase;
+  if (op->error == &op->runtime->out_of_memory) {
+    return;
+  }
   if (is_committing(request)) {
     make_unknown(request);
-  } else if (is_safe_to_retry(request) &&
-             op->error != &op->runtime->out_of_memory) {
+  } else if (is_safe_to_retry(request)) {
     op->error->retry = COVET_RETRY_SAFE;
+  }
+  if ((op->flags & COVET_QUERY_STREAM) && request->stage == MY_STAGE_ROWS) {
+    covet_error_text(op->error->hint, sizeof(op->error->hint), resting,
+                     sizeof(resting) - 1);
   }
 }
 
