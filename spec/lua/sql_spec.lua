@@ -51,7 +51,8 @@ describe("covet.sql placeholders", function()
     expect("mysql", "select ?, ?", "select ?, ?", 2)
     expect("mysql", "select %s, 5 %% 2, 'a%%%s', x %sum",
       "select ?, 5 % 2, 'a%%s', x %sum", 1)
-    expect("mysql", "select '%%Y-%%', `a%%` /* %%% */ %% %s -- %%s", "select '%Y-%', `a%` /* %% */ % ? -- %s", 1)
+    expect("mysql", "select '%%Y-%%', `a%%` /* %%% */ %% %s -- %%s",
+      "select '%Y-%', `a%` /* %% */ % ? -- %s", 1)
     for text, count in pairs { ["select '%%Y', 5 %% 2"] = 0, ["select '%%', ? -- %s"] = 1 } do
       expect("mysql", text, text, count)
     end

@@ -76,8 +76,8 @@ describe("a mistake is told where it was made:", function()
       assert.match("covet%." .. name .. " takes no URL of %l+: covet%.%l+ and covet%.connect do", err.message)
       assert.is_nil(err.message:find("secret", 1, true))
     end
-    local urls = { postgresql = { "PostgreSQL://u:secret@h/d", "postgres://h" }, sqlite = { "sqlite::memory:" },
-      mysql = { "mysql://u:secret@h/d", "mariadb://h?x=1" } }
+    local urls = { postgresql = { "PostgreSQL://u:secret@h/d", "postgres://h" },
+      sqlite = { "sqlite::memory:" }, mysql = { "mysql://u:secret@h/d", "mariadb://h?x=1" } }
     for name in pairs(urls) do
       for other, list in pairs(urls) do
         for _, url in ipairs(other ~= name and covet[name] and list or {}) do

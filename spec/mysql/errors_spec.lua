@@ -112,6 +112,6 @@ mysql.describe("errors of MariaDB", function()
     local err = fails("unique_violation", db, "copy_records_to_table", "parents", { { 70007 }, { 70007 } },
       { columns = { "id" } })
     assert.is_nil(tostring(err):find("70007", 1, true))
-    assert.match("'odd`%w+' doesn't exist", (hides("ecret", "select ? from `odd``one`", "secret"):gsub("'[^']*%.", "'")))
+    assert.match("odd`one' doesn't exist", hides("ecret", "select ? from `odd``one`", "secret"))
   end)
 end)
