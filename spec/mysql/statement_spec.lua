@@ -1,4 +1,5 @@
 -- Statements: prepared and kept, or not; what they take and answer.
+local covet = require "covet"
 local fails = require "spec.support.fails"
 local mysql = require "spec.support.mysql"
 local wait = require "spec.support.wait"
@@ -99,6 +100,20 @@ mysql.describe("statements of MariaDB", function()
       db:transaction(function(tx)
         for i = 1, 12 do
           assert.equal(i, tx:fetch_value("select ? /* " .. i .. " */", i))
+        end
+      end)
+    end)
+
+    it("reads that share a connection have theirs while others make room", function()
+      set_limit(3)
+      covet.group(function(group)
+        for i = 1, 60 do
+          group:spawn(function()
+            local text = i % 3 == 0 and "select ? /* shared */" or "select ? /* " .. i % 7 .. " */"
+            for round = 1, 5 do
+              assert.equal(i * round, db:fetch_value(text, i * round))
+            end
+          end)
         end
       end)
     end)
