@@ -40,7 +40,8 @@ local function all_columns(session, name, schema, started)
   local inner = session:with_options {}
   inner.is_inner = true -- a part of this call, not told as one of its own
   for _, column in ipairs(inner:get_table_info(name, { schema = schema })) do
-    if column.is_generated ~= "ALWAYS" then
+    if column.is_generated ~= "ALWAYS"
+      and not (column.Extra or ""):find(" GENERATED", 1, true) then
       names[#names + 1] = column.name
     end
   end
