@@ -158,13 +158,30 @@ local function mask_quoted(text, err)
   return text
 end
 
+-- Messages of other kinds that quote a name, and nothing else.
+local NAMING_TEXTS = {
+  "^Data truncated for column '[^']*' at row %d+$",
+  "^The value specified for generated column '[^']*' in table",
+  "^The value specified for generated column '[^']*' has been ignored$",
+}
+
+local function names_only(text)
+  for _, pattern in ipairs(NAMING_TEXTS) do
+    if find(text, pattern) then
+      return true
+    end
+  end
+  return false
+end
+
 -- From the first quote to the last, but for a variable's name and an apostrophe
 -- ("can't").
 local function mask_mysql(text, err)
   local naming = NAMING[err.kind]
   if is_own(err) or type(err.sql) ~= "string" or err.parameters == 0
     or naming == "always" or naming
-      and not find(lower(err.sql), "%f[%w_]call%f[^%w_]") then
+      and not find(lower(err.sql), "%f[%w_]call%f[^%w_]")
+    or names_only(text) then
     return text
   end
   local _, head = find(text, "^Variable '[%w_]+'")

@@ -258,6 +258,8 @@ describe("covet.error", function()
         { message = 'role "someone" does not exist' },
         { database = "mysql", kind = "undefined_table", sql = "select ? from t", parameters = 1,
           code = 1146, message = "Table 'd.t' doesn't exist" },
+        { database = "mysql", kind = "invalid_value", sql = "insert into t values (?)", parameters = 1,
+          code = 1265, message = "Data truncated for column 'a' at row 1" },
         { database = "mysql", kind = "database_error", sql = "create table t (a int)", parameters = 0,
           code = 1050, message = "Table 't' already exists" },
         { sql = "select $1::int[]", parameters = 1, code = "22P02",
