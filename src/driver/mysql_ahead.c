@@ -3,6 +3,7 @@
 #include "../core/error.h"
 #include "mysql_errand.h"
 #include "mysql_error.h"
+#include "mysql_many.h"
 
 #include <errno.h>
 #include <ma_pvio.h>
@@ -133,8 +134,9 @@ bool my_ahead_init(my_connection *connection)
   const my_options *options = &connection->adapter->options;
   struct my_ahead *ahead;
 
-  if (!options->pipeline || options->pipeline_depth < 2 || options->threads ||
-      pvio->ctls != NULL || connection->mysql->net.compress) {
+  if (!my_bulk_is_known(connection) || !options->pipeline ||
+      options->pipeline_depth < 2 || options->threads || pvio->ctls != NULL ||
+      connection->mysql->net.compress) {
     return true;
   }
   ahead = calloc(1, sizeof(*ahead));
@@ -340,10 +342,9 @@ static bool may_lead(const my_connection *connection)
   const covet_op *op = request->op;
 
   return connection->ahead != NULL && op == connection->base.running &&
-         is_single_read(op) && request->statement->shares &&
-         !request->retried && !connection->in_transaction &&
-         !my_ahead_is_open(connection) && !my_is_killing(connection) &&
-         packet_size(op) > 0;
+         is_single_read(op) && request->statement->shares && !request->again &&
+         !connection->in_transaction && !my_ahead_is_open(connection) &&
+         !my_is_killing(connection) && packet_size(op) > 0;
 }
 
 /* As many as there are for each connection that may come free, so that nobody waits

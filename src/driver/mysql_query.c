@@ -226,7 +226,7 @@ static covet_step begin(my_connection *connection, covet_op *op, bool again)
   }
   memset(request, 0, sizeof(*request));
   request->op = op;
-  request->retried = again;
+  request->again = again;
   request->verb = verb;
   request->sql = op->sql;
   request->sql_length = op->sql_length;

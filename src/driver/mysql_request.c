@@ -17,6 +17,9 @@ enum {
   ER_SP_DOES_NOT_EXIST = 1305
 };
 
+/* So often a statement is prepared anew for one run: a table can change once more. */
+enum { MOST_TRIES = 5 };
+
 /* What an operation's `driver` is when all of it has been read for it already. */
 static char read_already;
 
@@ -293,7 +296,7 @@ static void retry(my_connection *connection)
 {
   my_request *request = &connection->request;
 
-  request->retried = true;
+  request->tries++;
   request->stale = false;
   my_statement_end(request->statement, false);
   request->statement = NULL;
@@ -330,7 +333,7 @@ static bool put_off(my_connection *connection)
 {
   covet_op *op = connection->request.op;
 
-  if (!my_ahead_delays(connection)) {
+  if (connection->request.again || !my_ahead_delays(connection)) {
     return false;
   }
   if (!drop_rows(connection)) {
@@ -343,7 +346,7 @@ static bool put_off(my_connection *connection)
 static bool has_to_run_again(const my_request *request)
 {
   return (request->stale || request->hit) && !request->has_error &&
-         !request->retried && !my_request_is_stopped(request);
+         request->tries < MOST_TRIES && !my_request_is_stopped(request);
 }
 
 void my_request_after(my_connection *connection)
@@ -380,7 +383,7 @@ static bool is_worth_another(const my_connection *connection, unsigned code)
 {
   const my_request *request = &connection->request;
 
-  return !request->text && !request->retried && request->sets == 0 &&
+  return !request->text && request->tries < MOST_TRIES && request->sets == 0 &&
          !my_request_is_stopped(request) &&
          !(request->op->flags & COVET_QUERY_MANY) &&
          (code == ER_NEED_REPREPARE || code == ER_UNKNOWN_STMT_HANDLER ||
@@ -393,7 +396,7 @@ static bool is_hit_by_chance(const my_connection *connection, unsigned code)
 {
   const my_request *request = &connection->request;
 
-  return code == ER_QUERY_INTERRUPTED && request->shared && !request->retried &&
+  return code == ER_QUERY_INTERRUPTED && request->shared && !request->again &&
          my_is_killing(connection) && !my_request_is_stopped(request);
 }
 

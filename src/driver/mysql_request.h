@@ -33,22 +33,23 @@ typedef struct my_request {
   bool savepoint; /* the latter */
   bool marked;    /* a savepoint in the former tells whether it is still ours */
   bool ran;       /* the server has, or may have, begun the statement */
-  bool was_inside; /* in a transaction when it began */
-  bool has_error;  /* its operation's error is set */
-  bool killed;     /* the server was asked to end it */
-  bool stale;      /* its statement is to be prepared anew */
-  bool outdated;   /* the same, but for this run of it */
-  bool shared;     /* sent with others */
-  bool dropping;   /* rows that do not fit */
-  bool delivered;  /* its operation has rows of it */
-  bool hit;        /* by a kill that was for another: it is to run again */
-  bool retried;
-  bool made_room;         /* the connection's other statements were closed */
-  bool greedy;            /* not to be paused: another waits behind it */
-  bool keep_rows;         /* of the result that is being read */
-  uint32_t sets;          /* results with rows so far */
-  uint64_t rows;          /* of all of them */
-  uint64_t rows_before;   /* of those before the present one */
+  bool was_inside;      /* in a transaction when it began */
+  bool has_error;       /* its operation's error is set */
+  bool killed;          /* the server was asked to end it */
+  bool stale;           /* its statement is to be prepared anew */
+  bool outdated;        /* the same, but for this run of it */
+  bool shared;          /* sent with others */
+  bool dropping;        /* rows that do not fit */
+  bool delivered;       /* its operation has rows of it */
+  bool hit;             /* by a kill that was for another: it is to run again */
+  bool again;           /* it was put off: nothing else is under way */
+  unsigned tries;       /* with statements that did not fit */
+  bool made_room;       /* the connection's other statements were closed */
+  bool greedy;          /* not to be paused: another waits behind it */
+  bool keep_rows;       /* of the result that is being read */
+  uint32_t sets;        /* results with rows so far */
+  uint64_t rows;        /* of all of them */
+  uint64_t rows_before; /* of those before the present one */
   uint64_t read_since_us; /* in this turn; 0: not known */
   MYSQL_RES *result;
   my_columns columns; /* of `result` */
