@@ -543,7 +543,9 @@ COVET_EXPORT void covet_op_set_lease(covet_op *op, covet_lease lease);
  *  that wait alike, fails at once with COVET_ERROR_POOL_EXHAUSTED. */
 COVET_EXPORT void covet_op_set_owner(covet_op *op, uint64_t owner);
 
-/** Give up after `timeout_ms` from now on, in whichever phase; 0: never. */
+/** Give up after `timeout_ms` from now on, in whichever phase; 0: never. A query or
+ *  a call waits for a connection no longer than the adapter's acquire_timeout,
+ *  whatever is said here. */
 COVET_EXPORT void covet_op_set_timeout(covet_op *op, uint64_t timeout_ms);
 
 /** Rows in each delivered batch; 0: the driver chooses. */

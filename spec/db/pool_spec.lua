@@ -59,6 +59,77 @@ database.contract("the pool", function(d, open)
     held:release()
   end)
 
+  -- What a task that holds nothing is told of a call, and after how long.
+  local function refused(...)
+    local call = { ... }
+    return unpack(covet.spawn(function()
+      local start = covet.now()
+      return { fails("pool_timeout", open(), unpack(call)), covet.now() - start }
+    end):join())
+  end
+
+  it("a call waits for a connection no longer than acquire_timeout", function()
+    local db = open()
+    db:execute "create table t (a integer)"
+    if d.dialect ~= "sqlite" then
+      db:resize(1, 1) -- as the one writer of SQLite
+    end
+    local held = db:acquire()
+    db:configure { acquire_timeout = 0.1 }
+    local insert = d:sql "insert into t values (?)"
+    for _, call in ipairs {
+      { "execute", insert, 1 },
+      { "execute", { insert, 1, timeout = 30 } },
+      { "execute_many", insert, { { 1 }, { 2 } } },
+      { "execute", "delete from t; delete from t" },
+      { "transaction", function() end },
+    } do
+      local err, seconds = refused(unpack(call))
+      assert.is_true(seconds >= 0.09 and seconds < 2)
+      assert.matches("no connection came free within 0.1%d* s: %d+ of %d+ in use", err.message)
+      assert.matches("pool_spec.lua:%d+", err.holders[1].taken_at)
+      assert.same({ "queue", "safe" }, { err.phase, err.retry })
+    end
+    held:release()
+    assert.equal(0, db:fetch_value "select count(*) from t")
+  end)
+
+  it("reads and streams wait no longer either", function()
+    local db = open()
+    if d.name ~= "SQLite in memory" then
+      db:resize(0, 1)
+    end
+    local query = d.dialect == "sqlite" and "select a from t" or "select 1"
+    db:execute "create table t (a integer)"
+    local writer = db:acquire()
+    local held = d.name == "SQLite in a file" and db:acquire { read_only = true } or writer
+    db:configure { acquire_timeout = 0.1 }
+    if d.dialect == "sqlite" then
+      query = d.series:gsub("%?", "100000") -- too long for the loop's own reader
+    end
+    local _, seconds = refused("stream_query", query)
+    assert.is_true(seconds >= 0.09 and seconds < 2)
+    db:configure { acquire_timeout = 30 } -- who asks from now on waits for as long
+    local reader = covet.spawn(db.fetch_all, db, query)
+    covet.sleep(0.2)
+    held:release()
+    writer:close()
+    assert.is_true(#reader:join() > 0)
+  end)
+
+  it("a call with an earlier deadline of its own gives up then", function()
+    local db = open()
+    db:execute "create table t (a integer)"
+    if d.dialect ~= "sqlite" then
+      db:resize(1, 1)
+    end
+    local held = db:acquire()
+    local err, seconds = refused("execute", { "delete from t", timeout = 0.1 })
+    assert.is_true(seconds < 2)
+    assert.matches("no connection came free within 0.1", err.message, 1, true)
+    held:release()
+  end)
+
   it("configure: leak_timeout counts for what is lent already", function()
     local db, told = open(), {}
     db:on("leak", function(event) told[#told + 1] = event end)

@@ -154,6 +154,10 @@ int covet_option_integer(const covet_option *option, int64_t least,
 int covet_option_seconds(const covet_option *option, uint64_t *us,
                          covet_error *error);
 
+/** What an adapter's pool is when nothing is said: as covet_pool_config_init, and
+ *  who asks waits for 30 seconds. */
+void covet_pool_options_init(covet_pool_config *config);
+
 /** Set what a pool's option says; `*known` tells whether it is one. Returns 0 or
  *  COVET_EUSAGE. */
 int covet_pool_option(covet_pool_config *config, const covet_option *given,

@@ -524,15 +524,32 @@ static void join(covet_lane *lane, covet_op *op)
   covet_op_start_deadline(op);
 }
 
+/* Until when it waits: a call has a deadline for all that it does, and waits no longer
+ * than who names no time at all; others say how long they wait. 0: as the pool has
+ * it. */
+static uint64_t wait_end_us(const covet_lane *lane, const covet_op *op,
+                            uint64_t now_us)
+{
+  uint64_t longest_us = covet_pool_get_config(lane->pool)->acquire_timeout_us;
+  uint64_t own_us = op->deadline.queued ? op->deadline.key : 0;
+  bool is_call = op->type == COVET_OP_QUERY || op->type == COVET_OP_CALL;
+
+  return is_call && longest_us != 0 && own_us > now_us &&
+                 own_us - now_us > longest_us
+             ? 0
+             : own_us;
+}
+
 /* Ask the pool. A connection that is free at once is given at once. */
 static void ask(covet_lane *lane, covet_op *op)
 {
   covet_pool_waiter *waiter = &op->waiter;
+  uint64_t now_us = covet_now_us();
 
   waiter->owner = op->owner;
   waiter->passing = op->type != COVET_OP_ACQUIRE;
-  waiter->deadline_us = op->deadline.queued ? op->deadline.key : 0;
-  switch (covet_pool_acquire(lane->pool, covet_now_us(), waiter)) {
+  waiter->deadline_us = wait_end_us(lane, op, now_us);
+  switch (covet_pool_acquire(lane->pool, now_us, waiter)) {
   case COVET_POOL_GRANTED:
     give(lane, op);
     break;

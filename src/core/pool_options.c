@@ -145,6 +145,12 @@ int covet_pool_option(covet_pool_config *config, const covet_option *given,
   return 0;
 }
 
+void covet_pool_options_init(covet_pool_config *config)
+{
+  covet_pool_config_init(config);
+  config->acquire_timeout_us = 30000000;
+}
+
 int covet_pool_options_check(covet_pool_config *config, covet_error *error)
 {
   if (!config->min_given && config->min_size > config->max_size) {

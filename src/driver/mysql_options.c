@@ -481,7 +481,7 @@ static int write_set_up(reader *r)
 
 static void set_defaults(my_options *options)
 {
-  covet_pool_config_init(&options->pool);
+  covet_pool_options_init(&options->pool);
   options->pool.min_size = 5;
   options->pool.max_size = 20;
   options->host = "localhost";

@@ -461,7 +461,7 @@ static int add_timeout(reader *r)
 
 static void set_defaults(pg_options *options)
 {
-  covet_pool_config_init(&options->pool);
+  covet_pool_options_init(&options->pool);
   options->pool.min_size = 5;
   options->pool.max_size = 20;
   options->cache_size = 100;

@@ -129,7 +129,7 @@ static int read_all(sqlite_options *options, covet_arena *arena,
  * costs the database nothing. */
 static void read_pool_defaults(covet_pool_config *pool)
 {
-  covet_pool_config_init(pool);
+  covet_pool_options_init(pool);
   pool->min_size = 0;
   pool->max_size = 4;
   pool->auto_scale = false;
