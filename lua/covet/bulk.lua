@@ -22,8 +22,8 @@ local M = {
 
 -- --- Batches of one transaction -----------------------------------------------------
 
--- A *load* is one call: its session, its statement (`parsed`), `timeout` of each
--- batch (nil: the session's), `started` of covet.events.begin, how many rows were sent
+-- A *load* is one call: its session, its statement (`parsed`), its `deadline` (see
+-- covet.bulk.deadline), `started` of covet.events.begin, how many rows were sent
 -- (`before`) and inserted (`total`), `gather(load)`, which gives the next rows, and
 -- by number what is under way. `submit(load, rows, n)` sends rows; `encode` makes
 -- values such that the binding can read them, by default as parameters of the
@@ -35,7 +35,7 @@ local function submit(load, rows, n)
   local flags = bit.bor(MANY, session.inside,
     session.defaults.read_only and READ_ONLY or 0)
   return core.query_list(session.adapter.handle, session.lease, flags,
-    load.timeout, 0, parsed.text, rows, n, parsed.count)
+    load.deadline:left(), 0, parsed.text, rows, n, parsed.count)
 end
 
 -- "in row 12 of the list" counts within its batch: make it count in all.
@@ -164,7 +164,7 @@ end
 
 -- Insert what `gather(load)` gives, batch after batch.
 local function insert_all(load)
-  local n, rows = load.gather(load)
+  local n, rows = load.deadline:read(load.gather, load)
   while n > 0 do
     local batch = { rows = rows, n = n, before = load.before }
     load.before = load.before + n
@@ -172,7 +172,7 @@ local function insert_all(load)
     while #load >= UNDER_WAY do
       wait_for_oldest(load)
     end
-    n, rows = load.gather(load)
+    n, rows = load.deadline:read(load.gather, load)
   end
   while load[1] do
     wait_for_oldest(load)
@@ -198,8 +198,6 @@ function M.pump(load)
   load.encode = load.encode or call.encoder(load.session, load.parsed)
   load.numbers = load.numbers or call.numbers(load.session, load.parsed)
   load.encodes = call.encodes(load.session, load.parsed)
-  load.timeout = load.timeout or load.session.defaults.timeout
-    or load.session.adapter.command_timeout
   local fine, err = pcall(insert_all, load)
   if not fine then
     task.shelter(stop, load)
@@ -215,14 +213,21 @@ end
 -- @tparam table parsed
 -- @tparam number|boolean started
 -- @tparam boolean apart in a transaction
+-- @tparam table deadline of covet.bulk.deadline: its BEGIN and COMMIT have it too
 -- @tparam function fn
 -- @treturn number what `fn` answered
-function M.run(from, parsed, started, apart, fn)
-  return events.run(from, parsed, started, function()
-    if apart then
-      return (from:transaction(fn))
+function M.run(from, parsed, started, apart, deadline, fn)
+  return events.run(from, parsed, started, deadline.run, deadline, function()
+    if not apart then
+      return fn(from:enter(parsed.text))
     end
-    return fn(from:enter(parsed.text))
+    return (from:transaction({ timeout = deadline:given() }, function(tx)
+      local total = fn(tx)
+      if deadline.at then
+        tx.defaults.timeout = deadline:left() -- these defaults are its own
+      end
+      return total
+    end))
   end)
 end
 

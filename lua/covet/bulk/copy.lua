@@ -4,6 +4,7 @@
 local bulk = require "covet.bulk"
 local call = require "covet.call"
 local caller = require "covet.caller"
+local deadlines = require "covet.bulk.deadline"
 local events = require "covet.events"
 local options = require "covet.options"
 local rows_of = require "covet.decode.row"
@@ -16,7 +17,7 @@ local M = {}
 local COPY_OPTIONS = {
   { "columns", "table", nil, "Names of the columns, in the records' order." },
   { "schema", "string", nil, "The table's schema." },
-  { "timeout", "seconds", nil, "Deadline of each batch." },
+  { "timeout", "seconds", nil, "Deadline of the call." },
 }
 
 -- An iterator over records.
@@ -35,9 +36,9 @@ local function iterate(records)
   end
 end
 
-local function all_columns(session, name, schema, started)
+local function all_columns(session, name, schema, started, deadline)
   local names = {}
-  local inner = session:with_options {}
+  local inner = session:with_options { timeout = deadline:given() }
   inner.is_inner = true -- a part of this call, not told as one of its own
   for _, column in ipairs(inner:get_table_info(name, { schema = schema })) do
     if column.is_generated ~= "ALWAYS"
@@ -174,7 +175,9 @@ function M.copy_records(from, name, records, given)
   given = options.check(COPY_OPTIONS, given or {}, "copy_records_to_table",
     caller.LEVEL)
   local next_record, started = iterate(records), events.begin(from)
-  local first = next_record()
+  local told = {} -- its text is known when the load is
+  local deadline = deadlines.new(from, given.timeout, told, started)
+  local first = deadline:read(next_record)
   if first == nil then
     return 0
   end
@@ -182,17 +185,16 @@ function M.copy_records(from, name, records, given)
   local plain, of_result = as_named(first)
   local names = given.columns or of_result
     or is_named(plain) and names_of_row(plain)
-    or all_columns(session, name, given.schema, started)
+    or all_columns(session, name, given.schema, started, deadline)
   local known = {}
   for _, column in ipairs(names) do
     known[column] = true
   end
   local load = { name = name, schema = given.schema, names = names,
-    started = started, timeout = given.timeout,
+    started = started, deadline = deadline,
     gather = gatherer(next_record, first, names, known) }
   local copy = session.adapter.copy_records or insert_records
-  local told = {} -- its text is known when the load is
-  return bulk.run(from, told, started, true, function(tx)
+  return bulk.run(from, told, started, true, deadline, function(tx)
     load.session = tx
     local total = copy(load)
     told.text = load.parsed.text

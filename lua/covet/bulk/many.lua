@@ -4,6 +4,7 @@
 local bulk = require "covet.bulk"
 local call = require "covet.call"
 local caller = require "covet.caller"
+local deadlines = require "covet.bulk.deadline"
 local events = require "covet.events"
 local sql = require "covet.sql"
 
@@ -94,11 +95,12 @@ function M.execute_many(from, text, list)
   local parsed = call.parse(from.adapter, text)
   local gather = batches_of(checked_rows(parsed, list))
   local started = events.begin(from)
-  local n, rows = gather()
+  local deadline = deadlines.new(from, nil, parsed, started)
+  local n, rows = deadline:read(gather)
   gather = with_first(n, rows, gather)
-  return bulk.run(from, parsed, started, n == BATCH, function(session)
+  return bulk.run(from, parsed, started, n == BATCH, deadline, function(session)
     return bulk.pump { session = session, parsed = parsed, started = started,
-      gather = gather }
+      deadline = deadline, gather = gather }
   end)
 end
 

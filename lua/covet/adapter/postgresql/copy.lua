@@ -6,6 +6,7 @@ local bulk = require "covet.bulk"
 local caller = require "covet.caller"
 local claims = require "covet.claims"
 local core = require "covet.core"
+local deadlines = require "covet.bulk.deadline"
 local decode = require "covet.decode"
 local events = require "covet.events"
 local files = require "covet.adapter.postgresql.files"
@@ -26,11 +27,8 @@ local methods = M.methods
 
 local value_mode = decode.mode "value"
 
---- How long each stretch of work may take.
--- @tparam table session
--- @tparam table given `timeout`
--- @treturn number seconds
-function M.deadline(session, given)
+-- How long each stretch of work of a COPY out may take.
+local function time_of_stretch(session, given)
   return given.timeout or session.defaults.timeout
     or session.adapter.command_timeout
 end
@@ -48,7 +46,7 @@ local function open(session, of, started, given)
   claims.sweep(session.adapter)
   local token, ok, more, batch, affected = waits.call(session, of, started,
     core.call, session.adapter.handle, session.lease, STREAM,
-    M.deadline(session, given), 0, "copy_out", of.sent or of.text)
+    time_of_stretch(session, given), 0, "copy_out", of.sent or of.text)
   if not ok then
     session:fail(batch, of, started)
   end
@@ -168,14 +166,14 @@ local function check_source(from)
   end
 end
 
-local function send_all(session, of, next_piece, timeout)
-  local piece = next_piece()
+local function send_all(session, of, next_piece, deadline)
+  local piece = deadline:read(next_piece)
   while piece ~= nil do
     if type(piece) ~= "string" then
       caller.usage("COPY takes strings, got %s", type(piece))
     end
-    invoke.call(session, "copy_data", of, timeout, piece)
-    piece = next_piece()
+    invoke.call(session, "copy_data", of, deadline:left(), piece)
+    piece = deadline:read(next_piece)
   end
 end
 
@@ -195,33 +193,35 @@ end
 -- @tparam table of `text`, and `started` of covet.events.begin
 -- @tparam string format
 -- @tparam string|nil oids of the columns, for rows
--- @tparam number timeout seconds, of each stretch of work
+-- @tparam table deadline of covet.bulk.deadline
 -- @tparam function fn sends the data
 -- @treturn number rows
-function M.send(session, of, format, oids, timeout, fn)
-  invoke.call(session, "copy_begin", of, timeout, of.text, format, oids)
-  local fine, err = pcall(fn)
+function M.send(session, of, format, oids, deadline, fn)
+  invoke.call(session, "copy_begin", of, deadline:left(), of.text, format, oids)
+  local fine, left = pcall(function()
+    fn()
+    return deadline:left()
+  end)
   if not fine then
     task.shelter(abort, session)
-    error(err, 0)
+    error(left, 0)
   end
-  return invoke.call(session, "copy_end", of, timeout)
+  return invoke.call(session, "copy_end", of, left)
 end
 
 -- Run `fn(session)` on a lease, one of its own if need be.
-local function on_lease(session, fn)
+local function on_lease(session, deadline, fn)
   if session.lease ~= 0 then
     return fn(session)
   end
-  return session:with(fn)
+  return session:with({ timeout = deadline:given() }, fn)
 end
 
-local function copy_in(session, of, given)
-  local timeout = M.deadline(session, given)
+local function copy_in(session, of, given, deadline)
   local next_piece, close = open_source(given.from)
-  local fine, rows = pcall(on_lease, session, function(held)
-    return M.send(held, of, given.format, nil, timeout, function()
-      send_all(held, of, next_piece, timeout)
+  local fine, rows = pcall(on_lease, session, deadline, function(held)
+    return M.send(held, of, given.format, nil, deadline, function()
+      send_all(held, of, next_piece, deadline)
     end)
   end)
   close()
@@ -243,7 +243,10 @@ function methods:copy_to_table(name, given)
   check_source(given.from)
   local session = self:enter "INSERT"
   local of = { text = texts.into(name, given), started = events.begin(session) }
-  return events.run(session, of, of.started, copy_in, session, of, given)
+  local deadline = deadlines.new(session, given.timeout, of, of.started)
+  return events.run(session, of, of.started, deadline.run, deadline, function()
+    return copy_in(session, of, given, deadline)
+  end)
 end
 
 return M

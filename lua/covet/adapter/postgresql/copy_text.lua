@@ -24,7 +24,6 @@ local COMMON = {
   { "quote", "string", nil, "csv: the quote." },
   { "escape", "string", nil, "csv: what stands before a quote." },
   { "encoding", "string", nil, "Of the data; UTF-8 by default." },
-  { "timeout", "seconds", nil, "Deadline of each stretch of work." },
 }
 
 local TABLE = {
@@ -33,6 +32,7 @@ local TABLE = {
 }
 
 local OUT = {
+  { "timeout", "seconds", nil, "Deadline of each stretch of work." },
   { "to", "any", nil, "Where to: a file's path, or a function of each piece. "
     .. "Without it the call answers an iterator of pieces." },
   { "force_quote", "boolean|table", nil, "csv: quote these columns always; true: "
@@ -40,6 +40,7 @@ local OUT = {
 }
 
 local FROM = {
+  { "timeout", "seconds", nil, "Deadline of the call." },
   { "from", "any", nil, "Where from: a file's path, an iterator or a list of "
     .. "pieces.", required = true },
   { "force_not_null", "table", nil, "csv: in these columns no text is NULL." },

@@ -23,7 +23,7 @@ local function describe(load)
   end
   local place = sql.quote_identifier(load.schema and { load.schema, load.name }
     or load.name, "postgresql")
-  local inner = tx:with_options {}
+  local inner = tx:with_options { timeout = load.deadline:given() }
   inner.is_inner = true
   return statement.describe(inner, { text = ("SELECT %s FROM %s LIMIT 0"):format(
     table.concat(names, ", "), place) }, load.started).columns
@@ -50,7 +50,7 @@ end
 
 local function submit(load, rows, n)
   return core.call_list(load.session.adapter.handle, load.session.lease, MANY,
-    load.timeout, 0, "copy_rows", rows, n, load.parsed.count)
+    load.deadline:left(), 0, "copy_rows", rows, n, load.parsed.count)
 end
 
 --- Copy records into a table: see covet.bulk.
@@ -58,7 +58,6 @@ end
 -- @treturn number rows
 function M.copy_records(load)
   local tx = load.session
-  load.timeout = copy.deadline(tx, load)
   local columns = describe(load)
   local kinds = parameters.kinds(tx, columns) -- once COPY runs nothing can be asked
   local oids, format = plan_of(columns, kinds)
@@ -74,7 +73,7 @@ function M.copy_records(load)
     return parameters.encode(types_of, index, value, tx.adapter.encodes_all)
   end
   return copy.send(tx, { text = load.parsed.text, started = load.started }, format,
-    oids, load.timeout, function()
+    oids, load.deadline, function()
       bulk.pump(load)
     end)
 end
