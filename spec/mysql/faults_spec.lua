@@ -174,14 +174,34 @@ mysql.describe("MariaDB that goes away", function()
   end)
 
   it("a COMMIT that runs out of time is unknown", function()
+    local start
     local fine, err = pcall(db.transaction, db, { timeout = 1 }, function(tx)
       tx:execute "insert into entries values (9, 'unknown')"
       server:freeze()
+      start = covet.now()
     end)
+    local seconds = covet.now() - start
     server:thaw()
     assert.is_false(fine)
     assert.equal("commit_unknown", err.kind)
+    assert.is_true(seconds < 2.5, seconds) -- long before the connection is given up
     recovers()
+  end)
+
+  it("a lease whose server does not answer in time goes back at once", function()
+    for _, end_freeze in ipairs { 0, 6 } do -- the connection answers again, or is closed
+      local held = db:acquire()
+      local start = covet.now()
+      server:freeze()
+      fails("timeout", held, "fetch_value", { "select 1", timeout = 0.3 })
+      held:release()
+      local seconds = covet.now() - start
+      covet.sleep(end_freeze)
+      server:thaw()
+      assert.is_true(seconds < 2, seconds)
+      recovers()
+      assert.is_true(wait.until_true(function() return db:get_pool_stats().used == 0 end))
+    end
   end)
 
   it("a server that is killed in the middle of everything, and started again", function()

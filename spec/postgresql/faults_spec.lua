@@ -2,6 +2,7 @@
 -- right error in time, no write lost that was acknowledged, none doubled, and a
 -- pool that comes back by itself.
 local covet = require "covet"
+local fails = require "spec.support.fails"
 local postgresql = require "spec.support.postgresql"
 local process = require "spec.support.process"
 local wait = require "spec.support.wait"
@@ -168,10 +169,29 @@ postgresql.describe("PostgreSQL that goes away", function()
     local tx = db:begin { timeout = 0.3 }
     tx:execute "insert into entries values (10, 'unknown')"
     server:freeze()
+    local start = covet.now()
     local _, late = pcall(tx.commit, tx)
+    local seconds = covet.now() - start
     server:thaw()
     assert.equal("commit_unknown", late.kind)
+    assert.is_true(seconds < 2, seconds) -- long before the connection is given up
     recovers()
+  end)
+
+  it("a lease whose server does not answer in time goes back at once", function()
+    for _, end_freeze in ipairs { 0, 6 } do -- the connection answers again, or is closed
+      local held = db:acquire()
+      local start = covet.now()
+      server:freeze()
+      fails("timeout", held, "fetch_value", { "select 1", timeout = 0.3 })
+      held:release()
+      local seconds = covet.now() - start
+      covet.sleep(end_freeze)
+      server:thaw()
+      assert.is_true(seconds < 2, seconds)
+      recovers()
+      assert.is_true(wait.until_true(function() return db:get_pool_stats().used == 0 end))
+    end
   end)
 
   it("a stream, and a COPY, whose server stops", function()

@@ -50,6 +50,7 @@ struct covet_connection {
   covet_queue suspended; /* LENT: streams that wait for their reader */
   bool broken;           /* close it instead of using it again */
   bool quarantined;      /* nothing runs, and nothing may yet */
+  bool overdue;          /* it is since its server does not answer in time */
   bool unwanted;         /* OPENING: close it as soon as it is open */
   bool abandoned;        /* the pool has forgotten it */
 

@@ -48,6 +48,7 @@ void covet_connection_put_back(covet_connection *connection)
 {
   connection->owner = NULL;
   connection->lease = 0;
+  connection->overdue = false;
   covet_connection_set_state(connection, COVET_CONNECTION_IDLE);
   (void) covet_pool_release(
       connection->lane->pool, covet_now_us(), connection->loan,
@@ -182,13 +183,21 @@ void covet_connection_quarantine(covet_connection *connection, covet_op *op)
   covet_op_finish(op);
 }
 
+/* Nobody has it, and nothing is to be done on it. */
+static bool is_left(const covet_connection *connection)
+{
+  return connection->state == COVET_CONNECTION_LENT && connection->lease == 0 &&
+         queue_empty(&connection->queue) && queue_empty(&connection->suspended);
+}
+
 void covet_connection_recovered(covet_connection *connection)
 {
   covet_adapter *adapter = connection->adapter;
   covet_lane *lane = connection->lane;
 
   connection->quarantined = false;
-  if (connection->state == COVET_CONNECTION_BUSY) {
+  connection->overdue = false;
+  if (connection->state == COVET_CONNECTION_BUSY || is_left(connection)) {
     covet_connection_put_back(connection);
   } else {
     serve_lease(connection);
@@ -293,6 +302,12 @@ void covet_lease_enqueue(covet_op *op)
   if (op->type == COVET_OP_RELEASE) {
     connection->lease = 0; /* nothing new from its borrower */
     end_suspended(connection);
+    if (connection->quarantined && connection->overdue && is_left(connection)) {
+      connection->broken =
+          true; /* who knows when: its borrower does not wait */
+      covet_op_finish(op);
+      return;
+    }
   }
   op->state = COVET_OP_QUEUED;
   op->phase = COVET_PHASE_QUEUE;

@@ -173,6 +173,7 @@ void my_cancel_tick(my_connection *connection)
   }
   if (connection->ticks == PATIENCE && op != NULL &&
       covet_op_stop_reason(op) != COVET_STOP_NONE) {
+    connection->base.overdue = true;
     my_request_disown(
         connection); /* its time is up, whatever the server does */
   }

@@ -265,6 +265,7 @@ static void tell_overdue(pg_connection *connection)
     covet_op *op = request->op;
 
     pg_fault_stopped(request);
+    connection->base.overdue = true;
     pg_disown(connection, op);
   }
 }
