@@ -9,8 +9,8 @@ local core = require "covet.core"
 local listeners = require "covet.listeners"
 
 local EVENTS = listeners.declare {
-  "query", "slow_query", "error", "retry", "connect", "close", "leak",
-  "breaker", "notice", "listen_gap",
+  "query", "slow_query", "error", "retry", "connect", "connect_failed",
+  "close", "leak", "breaker", "notice", "listen_gap",
 }
 
 local M = {}

@@ -372,4 +372,24 @@ mysql.describe("connecting to MariaDB", function()
     db:disconnect(1)
     front:stop()
   end)
+
+  it("succeeds with a part of the minimum, and tells of each connection that failed", function()
+    mysql.administer("create or replace user covet_few identified by 'pw' with max_user_connections 3; "
+      .. "grant all on covet.* to covet_few")
+    local db, told = mysql.adapter({ user = "covet_few", min_pool_size = 6, max_pool_size = 6 }), {}
+    db:on("connect_failed", function(event) told[#told + 1] = event end)
+    db:connect()
+    assert.is_true(wait.until_true(function() return #told > 0 end))
+    assert.equal(1, db:fetch_value "select 1")
+    assert.is_true(wait.until_true(function() return db:get_pool_stats().size == 3 end))
+    assert.is_true(wait.until_true(function()
+      return #told == db:get_pool_stats().connection_errors
+    end))
+    assert.matches("max_user_connections", told[1].error.message)
+    assert.equal("mysql", told[1].error.database)
+    assert.equal(db.name, told[1].pool)
+    assert.is_true(told[1].size >= 1 and told[1].size <= 3)
+    db:disconnect()
+    mysql.administer "drop user covet_few"
+  end)
 end)

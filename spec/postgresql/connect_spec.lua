@@ -6,6 +6,7 @@ local fails = require "spec.support.fails"
 local postgresql = require "spec.support.postgresql"
 local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
+local wait = require "spec.support.wait"
 
 local open = postgresql.open
 
@@ -279,5 +280,25 @@ postgresql.describe("a connection to PostgreSQL", function()
       end
       assert.is_true(calls < 8, calls)
     end)
+  end)
+
+  it("succeeds with a part of the minimum, and tells of each connection that failed", function()
+    postgresql.psql(postgresql.admin_url, "create role covet_few login password 'pw' connection limit 3")
+    local db, told = postgresql.adapter({ user = "covet_few", min_pool_size = 6, max_pool_size = 6 }), {}
+    db:on("connect_failed", function(event) told[#told + 1] = event end)
+    db:connect()
+    assert.is_true(wait.until_true(function() return #told > 0 end))
+    assert.equal(1, db:fetch_value "select 1")
+    assert.is_true(wait.until_true(function() return db:get_pool_stats().size == 3 end))
+    assert.is_true(wait.until_true(function()
+      return #told == db:get_pool_stats().connection_errors
+    end))
+    assert.matches("too many connections", told[1].error.message)
+    assert.equal("postgresql", told[1].error.database)
+    assert.equal(db.name, told[1].pool)
+    assert.is_true(told[1].size >= 1 and told[1].size <= 3)
+    assert.equal("too_many_connections", told[1].error.kind)
+    db:disconnect()
+    postgresql.psql(postgresql.admin_url, "drop role covet_few")
   end)
 end)

@@ -122,11 +122,14 @@ function TELL.notice(adapter, _, _, severity, fields)
     sqlstate = fields.sqlstate, detail = fields.detail, hint = fields.hint })
 end
 
--- Who asked for the connection is told of it by the error; so is who waits in
--- vain meanwhile.
+-- Where somebody waits for the connection in vain, that call's error tells of it
+-- too; one that was to be kept nobody waits for.
 function TELL.connect_failed(adapter, _, _, _, fields)
   M.explain_refusal(adapter, fields)
+  fields.database = adapter.database
   adapter.last_error = errors.new(fields)
+  adapter:emit("connect_failed", { pool = adapter.name,
+    error = adapter.last_error, size = core.stats(adapter.handle).size })
 end
 
 TELL.ask = password.answer_later
