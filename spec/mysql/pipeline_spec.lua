@@ -37,7 +37,7 @@ local function run_all(functions)
 end
 
 mysql.describe("MariaDB shared by many callers", function()
-  local database, watched, most
+  local database, watched, most, delays
 
   setup(function()
     database = mysql.fresh_database()
@@ -48,9 +48,14 @@ mysql.describe("MariaDB shared by many callers", function()
   end)
 
   before_each(function()
-    most = 0
+    most, delays = 0, {}
     watched = proxy.start(mysql.options(database.url).port, function(bytes)
       most = math.max(most, executions(bytes))
+      for text, seconds in pairs(delays) do
+        if bytes:find(text, 1, true) then
+          return nil, seconds
+        end
+      end
     end)
     database:clear()
     mysql.client(database.admin_url, [[
@@ -294,6 +299,101 @@ mysql.describe("MariaDB shared by many callers", function()
     assert.same({}, failed)
     assert.is_true(most > 1)
   end)
+
+  -- A query of many rows that was hit by the kill of the one in front.
+  it("what runs again after a kill of another has all its rows", function()
+    local db = open()
+    warm_up(db)
+    local many = "select a.seq, ? as n from (select slow(0.05) as z) d, seq_1_to_20000 a"
+    db:fetch_all(many, 0)
+    for round = 1, 14 do
+      local outcomes = run_all {
+        function() return db:fetch_value { "select slow(?)", 0.05 } end,
+        function() return db:fetch_value { "select slow(?)", 0.0985 + round * 0.0003, timeout = 0.15 } end,
+        function() return #db:fetch_all { many, 1, timeout = 20 } end,
+      }
+      assert.same({ true, 20000 }, outcomes[3])
+    end
+    assert.equal(200, db:fetch_value("select ? * 2", 100))
+  end)
+
+  -- The statement that takes what may be left of a kill is slow to be answered, and an
+  -- answer that nobody waits for came just before.
+  it("no kill goes on when what it was for has ended", function()
+    delays["DO SLEEP"], delays["KILL QUERY"] = 0.0525, 0.02
+    local db = open()
+    warm_up(db)
+    for _ = 1, 5 do
+      local outcomes = run_all {
+        function() return db:fetch_value { "select slow(?)", 0.1 } end,
+        function() return db:fetch_value { "select slow(?)", 10, timeout = 0.2 } end,
+        function() return db:fetch_value { "select slow(?)", 0.3 } end,
+        function() return db:fetch_value { "select ? * 2", 1, timeout = 0.25 } end,
+        function()
+          covet.sleep(0.3)
+          return db:fetch_value("select 0 + slow(?)", 0.5)
+        end,
+      }
+      assert.is_false(outcomes[2][1])
+      assert.same({ true, 7 }, outcomes[3])
+      assert.same({ true, 7 }, outcomes[5])
+    end
+  end)
+
+  it("the pool gets its connection back from a server that does not answer behind a kill", function()
+    delays["DO SLEEP"] = 1000
+    local db = open()
+    warm_up(db)
+    local outcomes = run_all(answers(db, 3, {
+      function() return db:fetch_value { "select slow(?)", 0.1 } end,
+      function() return db:fetch_value { "select slow(?)", 10, timeout = 0.5 } end,
+      function() return db:fetch_value { "select slow(?)", 0.5 } end,
+    }))
+    assert.is_false(outcomes[2][1])
+    check_rest(outcomes, 3)
+    delays["DO SLEEP"] = nil
+    assert.equal(8, db:fetch_value { "select ? * 2", 4, timeout = 30 })
+    db:disconnect(1)
+  end)
+
+  for _, change in ipairs { "rename column name to title", "modify x varchar(20) first",
+    "drop column x, add column y double default 1.5", "modify x date",
+    "rename column name to other, rename column x to name" } do
+    it("rows have the columns of now: alter table, " .. change, function()
+      for _, pipeline in ipairs { false, true } do
+        mysql.client(database.admin_url, "create or replace table wide "
+          .. "(id int primary key, name text, d datetime, x int)")
+        local db = open { pipeline = pipeline }
+        db:execute "insert into wide (id) values (1)"
+        warm_up(db)
+        db:fetch_one("select *, ? as n from wide", 0)
+        local calls = { function() return db:fetch_value("select slow(?)", 0.3) end }
+        for i = 1, 6 do
+          calls[#calls + 1] = function()
+            return db:fetch_all({ "select *, ? as n from wide", i, rows = "array" }),
+              assert(db:fetch_one("select *, ? as n from wide", i).n == i)
+          end
+        end
+        calls[#calls + 1] = function()
+          covet.sleep(0.1)
+          mysql.client(database.admin_url, "alter table wide " .. change)
+        end
+        check_rest(run_all(calls), 1)
+        local names = {}
+        for name in mysql.client(database.admin_url, "select column_name from information_schema.columns "
+          .. "where table_schema = database() and table_name = 'wide' order by ordinal_position"):gmatch "%w+" do
+          names[#names + 1] = name
+        end
+        names[#names + 1] = "n"
+        for i = 1, 3 do
+          local stream = db:stream_query("select *, ? as n from wide", i)
+          assert.equal(1, #stream:read())
+          assert.same(names, stream:columns())
+          stream:close()
+        end
+      end
+    end)
+  end
 
   it("a lost connection: each gets an answer or an error, and may try again", function()
     local db = open { max_pool_size = 2 }

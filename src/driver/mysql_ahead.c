@@ -35,6 +35,7 @@ typedef struct follower {
 
 struct my_ahead {
   PVIO_METHODS methods; /* first: the library's pointer is to them */
+  void *later[8]; /* methods that another version may know: there are none */
   const PVIO_METHODS *real;
   my_connection *connection;
 
@@ -391,6 +392,13 @@ bool my_ahead_is_open(const my_connection *connection)
   const struct my_ahead *ahead = connection->ahead;
 
   return ahead != NULL && (ahead->count > 0 || !queue_empty(&ahead->put_off));
+}
+
+bool my_ahead_is_torn(const my_connection *connection)
+{
+  const struct my_ahead *ahead = connection->ahead;
+
+  return ahead != NULL && ahead->expected_length > 0;
 }
 
 bool my_ahead_delays(const my_connection *connection)

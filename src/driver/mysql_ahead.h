@@ -33,6 +33,9 @@ void my_ahead_gather(my_connection *connection);
 /** Whether others are to be answered, or were put off. */
 bool my_ahead_is_open(const my_connection *connection);
 
+/** Whether the request has ended before its packet was written. */
+bool my_ahead_is_torn(const my_connection *connection);
+
 /** Whether the request, which has to be run again, has to wait for that. */
 bool my_ahead_delays(const my_connection *connection);
 

@@ -99,7 +99,7 @@ static void on_echo(my_connection *connection)
     return;
   }
   connection->kill_echoes = false; /* it was hit, or nothing was left */
-  recover(connection);
+  my_cancel_settled(connection);
 }
 
 static void start_ticking(my_connection *connection)
@@ -118,11 +118,13 @@ void my_cancel_settled(my_connection *connection)
   if (my_is_calling(connection) || connection->lost || connection->closing) {
     return;
   }
+  if (my_is_killing(connection) && connection->clock != MY_CLOCK_ENDING) {
+    start_ticking(connection); /* others have run since */
+  }
   if (connection->killing != NULL) {
-    if (connection->clock != MY_CLOCK_ENDING) { /* others have run since */
-      start_ticking(connection);
-    }
-  } else if (connection->kill_echoes) {
+    return;
+  }
+  if (connection->kill_echoes) {
     my_own(connection, "DO SLEEP(0)", on_echo);
   } else {
     recover(connection);

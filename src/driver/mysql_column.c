@@ -61,7 +61,7 @@ bool my_fields_complete(MYSQL_FIELD *fields, const MYSQL_FIELD *described,
     if (fields[i].extension != NULL && !has_attributes(&fields[i])) {
       fields[i].extension = described[i].extension;
     }
-    fits = fits &&
+    fits = fits && strcmp(fields[i].name, described[i].name) == 0 &&
            is_same_attribute(&fields[i], &described[i],
                              MARIADB_FIELD_ATTR_DATA_TYPE_NAME) &&
            is_same_attribute(&fields[i], &described[i],

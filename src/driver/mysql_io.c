@@ -95,7 +95,9 @@ static void on_clock(uv_timer_t *timer)
     my_cancel_tick(connection);
     break;
   case MY_CLOCK_LEFT:
-    my_kill(connection);
+    if (connection->request.op == NULL && my_is_calling(connection)) {
+      my_kill(connection);
+    }
     break;
   case MY_CLOCK_RESET:
     my_reset_overdue(connection);

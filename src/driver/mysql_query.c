@@ -227,6 +227,8 @@ static covet_step begin(my_connection *connection, covet_op *op, bool again)
   memset(request, 0, sizeof(*request));
   request->op = op;
   request->again = again;
+  request->greedy =
+      again; /* beside what the connection runs, or nothing does */
   request->verb = verb;
   request->sql = op->sql;
   request->sql_length = op->sql_length;

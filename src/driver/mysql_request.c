@@ -17,9 +17,6 @@ enum {
   ER_SP_DOES_NOT_EXIST = 1305
 };
 
-/* So often a statement is prepared anew for one run: a table can change once more. */
-enum { MOST_TRIES = 5 };
-
 /* What an operation's `driver` is when all of it has been read for it already. */
 static char read_already;
 
@@ -92,7 +89,7 @@ static void start_waiting(my_connection *connection)
 static bool is_out_of_step(const my_connection *connection)
 {
   return connection->mysql->status != MYSQL_STATUS_READY ||
-         mysql_more_results(connection->mysql);
+         mysql_more_results(connection->mysql) || my_ahead_is_torn(connection);
 }
 
 /* Tell what the request has come to. */
@@ -338,6 +335,8 @@ static bool put_off(my_connection *connection)
   }
   if (!drop_rows(connection)) {
     clear(connection);
+    covet_shape_release(op->result.shape);
+    op->result.shape = NULL;
     my_ahead_put_off(connection, op);
   }
   return true;
@@ -346,7 +345,7 @@ static bool put_off(my_connection *connection)
 static bool has_to_run_again(const my_request *request)
 {
   return (request->stale || request->hit) && !request->has_error &&
-         request->tries < MOST_TRIES && !my_request_is_stopped(request);
+         request->tries < MY_MOST_TRIES && !my_request_is_stopped(request);
 }
 
 void my_request_after(my_connection *connection)
@@ -358,6 +357,9 @@ void my_request_after(my_connection *connection)
     return;
   }
   if (has_to_run_again(request)) {
+    if (request->shared && drop_rows(connection)) {
+      return;
+    }
     if (!put_off(connection)) {
       retry(connection);
     }
@@ -383,8 +385,8 @@ static bool is_worth_another(const my_connection *connection, unsigned code)
 {
   const my_request *request = &connection->request;
 
-  return !request->text && request->tries < MOST_TRIES && request->sets == 0 &&
-         !my_request_is_stopped(request) &&
+  return !request->text && request->tries < MY_MOST_TRIES &&
+         request->sets == 0 && !my_request_is_stopped(request) &&
          !(request->op->flags & COVET_QUERY_MANY) &&
          (code == ER_NEED_REPREPARE || code == ER_UNKNOWN_STMT_HANDLER ||
           (code == CR_NEW_STMT_METADATA && request->verb == MY_VERB_SELECT));

@@ -19,6 +19,9 @@ typedef enum my_stage {
   MY_STAGE_AFTER /* a statement of ours behind it */
 } my_stage;
 
+/** So often a statement is prepared anew for one run: a table can change once more. */
+enum { MY_MOST_TRIES = 5 };
+
 /** One operation on its connection, from its first call to its last. */
 typedef struct my_request {
   covet_op *op; /* NULL: given up, which may be found after each call */

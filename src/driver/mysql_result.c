@@ -258,6 +258,7 @@ static void complete_fields(my_connection *connection)
       handle->field_count == mysql->field_count &&
       !my_fields_complete(mysql->fields, handle->fields, mysql->field_count)) {
     request->outdated = true;
+    request->statement->outdated = true;
   }
 }
 

@@ -160,6 +160,12 @@ static void take_result(my_connection *connection)
       return;
     }
   }
+  if (!request->text && request->shared && request->statement->outdated &&
+      request->tries < MY_MOST_TRIES && !my_request_is_stopped(request)) {
+    request->stale = true; /* the columns were told to another one */
+    connection->ran(connection);
+    return;
+  }
   if (!my_rows_begin(connection)) {
     my_lose(connection); /* there is no memory to read the rows with */
     return;

@@ -23,6 +23,7 @@ typedef struct my_statement {
   bool prepared;
   bool described; /* the server told its columns then */
   bool text_only; /* the server does not prepare it */
+  bool outdated;  /* its columns are others by now */
   bool shares;    /* it can be sent with others: mysql_ahead.h */
   my_block block;
   my_columns columns; /* of the last run */
