@@ -380,8 +380,9 @@ mysql.describe("MariaDB shared by many callers", function()
         end
         check_rest(run_all(calls), 1)
         local names = {}
-        for name in mysql.client(database.admin_url, "select column_name from information_schema.columns "
-          .. "where table_schema = database() and table_name = 'wide' order by ordinal_position"):gmatch "%w+" do
+        local told = mysql.client(database.admin_url, "select column_name from information_schema.columns "
+          .. "where table_schema = database() and table_name = 'wide' order by ordinal_position")
+        for name in told:gmatch "%w+" do
           names[#names + 1] = name
         end
         names[#names + 1] = "n"
