@@ -279,11 +279,11 @@ database.contract("streams", function(d, open)
   it("streams left early by tasks that live on do not keep others waiting", function()
     local db = open()
     local seen, list = 0, {}
-    for i = 1, 60 do
+    for i = 1, 24 do
       list[i] = i
     end
     covet.timeout(25, function() -- acquire_timeout is 30
-      covet.each_parallel(list, 30, function()
+      covet.each_parallel(list, 12, function()
         for row in db:each(series, 1000000) do
           seen = seen + 1
           if row.i == 1 then
@@ -292,7 +292,7 @@ database.contract("streams", function(d, open)
         end
       end)
     end)
-    assert.equal(60, seen)
+    assert.equal(24, seen)
   end)
 
   it("a stream lives as long as someone reads from it", function()
