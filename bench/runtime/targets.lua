@@ -26,7 +26,8 @@ M.workloads = {
   } }),
   workload("contended", { variants = { { name = "pool" } } }),
   workload("pooled", { variants = { { name = "pool", target = 1024 } } }),
-  workload("waiting", { variants = { { name = "tasks", target = 20 } } }),
+  workload("waiting", { variants = { { name = "tasks", target = 20,
+    why = "a task is a coroutine of LuaJIT with a stack of its own" } } }),
 }
 
 M.peers = {
