@@ -55,7 +55,7 @@ end
 function Collector:on_due()
   local adapter = self.adapter
   self.waits = false
-  if adapter.claims == 0 or core.stats(adapter.handle).waiting == 0 then
+  if adapter.streams == 0 or core.stats(adapter.handle).waiting == 0 then
     return
   end
   if has_resting(adapter) then
@@ -68,19 +68,29 @@ function Collector:on_due()
 end
 
 --- The fields that an adapter has for this module.
--- @treturn table `claims` (how many there are), `claimed` (by task), `dropped`
--- (streams that were collected), `collector`
+-- @treturn table `claims` (how many there are), `streams` (how many of them are),
+-- `claimed` (by task), `dropped` (streams that were collected), `collector`
 function M.new()
-  return { claims = 0, claimed = setmetatable({}, WEAK), dropped = {},
+  return { claims = 0, streams = 0, claimed = setmetatable({}, WEAK), dropped = {},
     collector = setmetatable({ next_at = 0, waits = false }, Collector) }
 end
 
---- A call may have to wait while others have claims.
+--- A call may have to wait for what streams have.
 -- @tparam table adapter
 function M.watch(adapter)
-  local collector = adapter.collector
-  collector.adapter = adapter
-  look_later(collector)
+  if adapter.streams > 0 then
+    local collector = adapter.collector
+    collector.adapter = adapter
+    look_later(collector)
+  end
+end
+
+-- A stream has `read_since`, and a lease has not.
+local function count_in(adapter, claim, change)
+  adapter.claims = adapter.claims + change
+  if claim.read_since ~= nil then
+    adapter.streams = adapter.streams + change
+  end
 end
 
 --- Note that a task has a claim.
@@ -88,7 +98,7 @@ end
 -- @tparam table|nil owner task
 -- @tparam table claim
 function M.add(adapter, owner, claim)
-  adapter.claims = adapter.claims + 1
+  count_in(adapter, claim, 1)
   if owner then
     local mine = adapter.claimed[owner]
     if not mine then
@@ -101,7 +111,7 @@ end
 
 --- The claim has ended.
 function M.remove(adapter, owner, claim)
-  adapter.claims = adapter.claims - 1
+  count_in(adapter, claim, -1)
   local mine = owner and adapter.claimed[owner]
   if mine then
     mine[claim] = nil

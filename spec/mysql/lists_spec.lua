@@ -9,11 +9,7 @@ mysql.describe("lists of rows on MariaDB", function()
   local database, db
 
   local function open(changes)
-    local options = { max_pool_size = 1 }
-    for name, value in pairs(changes or {}) do
-      options[name] = value
-    end
-    return mysql.open(options, database.url)
+    return mysql.open_one(changes, database.url)
   end
 
   before_each(function()

@@ -111,6 +111,15 @@ function M.open(changes, url)
   return M.adapter(changes, url):connect()
 end
 
+--- The same with one connection, unless `changes` say otherwise.
+function M.open_one(changes, url)
+  local options = { max_pool_size = 1 }
+  for name, value in pairs(changes or {}) do
+    options[name] = value
+  end
+  return M.open(options, url)
+end
+
 --- Close an adapter after the running test.
 -- @treturn table the adapter
 function M.close_later(adapter)

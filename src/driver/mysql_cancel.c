@@ -108,11 +108,6 @@ static void start_ticking(my_connection *connection)
   my_clock_start(connection, MY_CLOCK_ENDING, TICK_US);
 }
 
-void my_cancel_ended(my_connection *connection)
-{
-  my_clock_stop(connection);
-}
-
 void my_cancel_settled(my_connection *connection)
 {
   if (my_is_calling(connection) || connection->lost || connection->closing) {

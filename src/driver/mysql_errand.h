@@ -59,9 +59,6 @@ void my_kill(my_connection *connection);
 /** The same, unless it ends by itself before long. */
 void my_kill_soon(my_connection *connection);
 
-/** The request that was to be killed has ended, and others go on behind it. */
-void my_cancel_ended(my_connection *connection);
-
 /** MY_CLOCK_ENDING ticks. */
 void my_cancel_tick(my_connection *connection);
 

@@ -333,12 +333,14 @@ static bool put_off(my_connection *connection)
   if (connection->request.again || !my_ahead_delays(connection)) {
     return false;
   }
-  if (!drop_rows(connection)) {
-    clear(connection);
-    covet_shape_release(op->result.shape);
-    op->result.shape = NULL;
-    my_ahead_put_off(connection, op);
+  if (is_out_of_step(connection)) {
+    my_lose(connection); /* neither this answer nor the others can be read */
+    return true;
   }
+  clear(connection);
+  covet_shape_release(op->result.shape);
+  op->result.shape = NULL;
+  my_ahead_put_off(connection, op);
   return true;
 }
 

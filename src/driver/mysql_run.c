@@ -474,7 +474,7 @@ static void on_prepared(my_connection *connection)
   if (connection->answer == 0) {
     statement->prepared = true;
     statement->described = statement->handle->field_count > 0;
-    statement->shares = my_reads_alone(request->sql, request->sql_length);
+    statement->shares = my_text_shares(request->sql, request->sql_length);
     set_callback(statement->handle, my_rows_value);
     if (my_request_is_stopped(request)) {
       my_request_after(connection);

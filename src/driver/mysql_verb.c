@@ -161,7 +161,7 @@ bool my_changes_session(const char *sql, size_t length)
   return false;
 }
 
-bool my_reads_alone(const char *sql, size_t length)
+bool my_text_shares(const char *sql, size_t length)
 {
   static const char *const unlike[] = {"into",
                                        "update",

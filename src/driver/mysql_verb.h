@@ -38,6 +38,6 @@ bool my_changes_session(const char *sql, size_t length);
 
 /** Whether it is a query that only reads, takes no locks, has nothing to do with what
  *  its session did before, and is not there to take its time. */
-bool my_reads_alone(const char *sql, size_t length);
+bool my_text_shares(const char *sql, size_t length);
 
 #endif

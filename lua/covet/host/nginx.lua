@@ -192,7 +192,11 @@ end
 
 local function keep_reaping()
   if not reaping then
-    reaping = ngx.timer.at(0, reap_late) and true
+    local made, problem = ngx.timer.at(0, reap_late)
+    reaping = made and true or false
+    if not made then
+      ngx.log(ngx.ERR, "covet: cannot start the reaper: ", problem)
+    end
   end
 end
 
