@@ -7,9 +7,10 @@
 --
 -- In PostgreSQL `?` is an operator, so only `$1` and `:name` are placeholders
 -- there. In MySQL a text with `%s` has `%%` for `%` everywhere, in strings and
--- comments too. One text keeps to one style. No placeholder is looked for in the definition of a trigger or
--- routine, which counts as one statement with all of its body; in MySQL such a
--- body must be a BEGIN ... END block to be told from what follows.
+-- comments too. One text keeps to one style. No placeholder is looked for in the
+-- definition of a trigger or routine, which counts as one statement with all of its
+-- body; in MySQL such a body must be a BEGIN ... END block to be told from what
+-- follows.
 -- @module covet.sql
 
 local dialects = require "covet.sql.dialect"
