@@ -60,6 +60,17 @@ if(COVET_LIBPQ_BUFFER AND POSTGRESQL_FOUND)
 endif()
 
 if(COVET_HOST)
+  # The command's memory. The sanitizers watch their own allocator alone.
+  option(COVET_MIMALLOC "Use mimalloc in the command" ON)
+  if(COVET_ASAN OR COVET_TSAN)
+    set(COVET_MIMALLOC OFF)
+  elseif(COVET_MIMALLOC)
+    find_package(mimalloc QUIET)
+    if(NOT mimalloc_FOUND)
+      message(STATUS "covet: mimalloc: left out, libmimalloc not found")
+      set(COVET_MIMALLOC OFF)
+    endif()
+  endif()
   pkg_check_modules(LIBEDIT REQUIRED IMPORTED_TARGET libedit)
   # luv is linked statically, so that `require "luv"` needs nothing installed
   # and shares the command's loop. Debian: lua-luv-dev.

@@ -151,6 +151,11 @@ if(COVET_HOST AND host_sources AND TARGET covet_lua)
   # LuaJIT first: another Lua's headers may stand beside luv's.
   target_link_libraries(covet PRIVATE PkgConfig::LUAJIT covet_luv
     PkgConfig::LIBEDIT ${CMAKE_DL_LIBS})
+  if(COVET_MIMALLOC)
+    target_compile_definitions(covet PRIVATE COVET_MIMALLOC)
+    # After libc: for LuaJIT's memory, not in place of malloc.
+    target_link_libraries(covet PRIVATE c mimalloc)
+  endif()
   covet_embed(covet covet_lua)
   covet_module_folders(covet "${CMAKE_INSTALL_FULL_BINDIR}")
   add_dependencies(covet covet_cdef)

@@ -5,7 +5,8 @@
 # A name with `|` has alternatives; the first is what gets installed.
 BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build 'pkg-config|pkgconf'
   'libluajit2-5.1-dev|libluajit-5.1-dev' libuv1-dev libsqlite3-dev libpq-dev
-  libmariadb-dev libkrb5-dev libedit-dev lua-luv-dev lua-argparse)
+  libmariadb-dev libkrb5-dev libedit-dev libmimalloc-dev lua-luv-dev
+  lua-argparse)
 TEST_PACKAGES=('luajit2|luajit' lua-busted lua-luv libcmocka-dev sqlite3
   nginx-core libnginx-mod-http-lua lua-resty-core lua-cjson
   patch)

@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "covet.h"
+#include "memory.h"
 #include "secrets.h"
 #include "state.h"
 
@@ -121,7 +122,7 @@ static int open_host(host *self)
     uv_loop_close(&self->loop);
     return status;
   }
-  self->L = luaL_newstate();
+  self->L = covet_new_state();
   if (self->L == NULL) {
     fprintf(stderr, "covet: out of memory\n");
     close_host(self);
