@@ -529,6 +529,19 @@ COVET_EXPORT covet_op *covet_op_acquire(covet_adapter *adapter, int read_only);
 COVET_EXPORT covet_op *covet_op_release(covet_adapter *adapter,
                                         covet_lease lease);
 
+/**
+ * Lend a connection that is free at this moment, without an operation. Returns 0
+ * when there is none, or when that cannot be told at once (COVET_OWN_THREAD, a
+ * connection that is to be tested first...): covet_op_acquire waits. `owner` as
+ * for covet_op_set_owner.
+ */
+COVET_EXPORT covet_lease covet_try_acquire(covet_adapter *adapter,
+                                           int read_only, uint64_t owner);
+
+/** Give a connection back on which nothing was left open, without an operation: 1;
+ *  0 when that takes covet_op_release. */
+COVET_EXPORT int covet_try_release(covet_adapter *adapter, covet_lease lease);
+
 /** Something that only one database can do, by its name ("backup"...): see
  *  docs/c-api.md, "Calls by name". Parameters as for a query; its rows are its
  *  results. */

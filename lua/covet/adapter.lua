@@ -270,12 +270,14 @@ local ACQUIRE_OPTIONS = {
   { "read_only", "boolean", nil, "A connection that is not meant to write." },
 }
 
+local NO_OPTIONS = {}
+
 --- Take a connection for this task.
 -- @tparam[opt] table given `timeout`, `read_only`
 -- @treturn table a session with all methods of the adapter
 function Adapter:acquire(given)
-  return connection.acquire(self, options.check(ACQUIRE_OPTIONS, given or {},
-    "acquire", caller.LEVEL))
+  return connection.acquire(self, given and options.check(ACQUIRE_OPTIONS, given,
+    "acquire", caller.LEVEL) or NO_OPTIONS)
 end
 
 --- Give a connection back.
@@ -379,6 +381,7 @@ function M.new(class, url, checked, passed, given)
     query_timeout = checked.query_timeout,
   }
   self.adapter = self
+  self.try_acquire, self.try_release = core.lending(handle)
   for _, part in ipairs { claims.new(), leases.new() } do
     for name, value in pairs(part) do
       self[name] = value

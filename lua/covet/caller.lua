@@ -50,9 +50,11 @@ local function place_of(fn, line)
 end
 
 --- The caller's place.
+-- @tparam[opt=0] number own how many functions of covet's are known to stand below
+-- it, which need not be looked at
 -- @treturn string|nil "file:line"
-function M.where()
-  local level = 2
+function M.where(own)
+  local level = 2 + (own or 0)
   local fn, line = caller(level)
   while fn and not file_of(fn) do
     level = level + 1

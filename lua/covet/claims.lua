@@ -69,7 +69,7 @@ end
 
 --- The fields that an adapter has for this module.
 -- @treturn table `claims` (how many there are), `streams` (how many of them are),
--- `claimed` (by task), `dropped` (streams that were collected), `collector`
+-- `claimed` (by task), `unclaimed` (an empty table for the next task), `dropped` (streams that were collected), `collector`
 function M.new()
   return { claims = 0, streams = 0, claimed = setmetatable({}, WEAK), dropped = {},
     collector = setmetatable({ next_at = 0, waits = false }, Collector) }
@@ -102,8 +102,8 @@ function M.add(adapter, owner, claim)
   if owner then
     local mine = adapter.claimed[owner]
     if not mine then
-      mine = setmetatable({}, WEAK) -- a claim knows its task
-      adapter.claimed[owner] = mine
+      mine = adapter.unclaimed or setmetatable({}, WEAK) -- a claim knows its task
+      adapter.claimed[owner], adapter.unclaimed = mine, nil
     end
     mine[claim] = true
   end
@@ -116,7 +116,7 @@ function M.remove(adapter, owner, claim)
   if mine then
     mine[claim] = nil
     if next(mine) == nil then
-      adapter.claimed[owner] = nil
+      adapter.claimed[owner], adapter.unclaimed = nil, mine
     end
   end
 end

@@ -4,7 +4,9 @@
 -- end of the task at the latest; what it left open is rolled back then.
 --
 -- The task owns its *hold*, which does not know the connection that the user has:
--- one that nobody can release any more is found by the collector.
+-- one that nobody can release any more is found by the collector, which finalizes its
+-- *guard*, a userdata that nobody else has. Both are used again for the next lease
+-- when the holder himself gives the connection back: they are what costs most.
 -- @module covet.connection
 
 local call = require "covet.call"
@@ -21,6 +23,9 @@ local Connection = {}
 
 local Hold = { what = "a connection taken" }
 Hold.__index = Hold
+
+-- The hold of connections that were given back.
+local NO_HOLD = setmetatable({ lease_held = false }, Hold)
 
 local M = {}
 
@@ -55,9 +60,9 @@ local function let_go(self)
   leases.remove(self)
 end
 
+-- A cancelled task too leaves no lease half returned.
 local function release(self)
   let_go(self)
-  -- a cancelled task too leaves no lease half returned
   return task.shelter(give_back, self.adapter.handle, self.lease)
 end
 
@@ -71,7 +76,7 @@ function Hold:close()
   end
 end
 
--- The holds by guard: a userdata that only the connection has.
+-- The holds by guard, of connections that are lent.
 local holds = setmetatable({}, { __mode = "k" })
 
 -- A finalizer may not wait: what can is done now, and the rest when the adapter is
@@ -105,10 +110,26 @@ function Connection:enter(text)
   return self
 end
 
--- By its holder: the collector need not look at it any more.
+-- Keep for the next lease what the connection has no use for any more.
+local function set_aside(connection, hold)
+  local guard, spares = connection.guard, hold.adapter.spare_holds
+  holds[guard] = nil
+  connection.hold, connection.guard = NO_HOLD, nil
+  hold.guard = guard
+  spares[#spares + 1] = hold
+end
+
+-- By its holder, and where nothing is open at once.
 local function release_held(connection)
-  holds[connection.guard] = nil
-  return release(connection.hold)
+  local hold = connection.hold
+  if hold.adapter.try_release(hold.lease) then
+    let_go(hold)
+    set_aside(connection, hold)
+    return true
+  end
+  local ok, more, fields = release(hold)
+  set_aside(connection, hold)
+  return ok, more, fields
 end
 
 --- Give the connection back. What was left open is rolled back.
@@ -161,42 +182,61 @@ local class
 -- names the place.
 local SHARED = { is_shared = true }
 
--- What the task of a new lease has of it.
-local function new_hold(adapter, lease, read_only, owner, given)
-  local self = setmetatable({
-    adapter = adapter, lease = lease, lease_held = true, read_only = read_only,
-    opened_at = not given.is_shared and caller.where() or nil, task = owner,
-  }, Hold)
+-- One that was set aside, or a new one, and its guard.
+local function take_hold(adapter)
+  local spares = adapter.spare_holds
+  local hold = spares[#spares]
+  if not hold then
+    return setmetatable({ adapter = adapter }, Hold), newproxy(GUARD)
+  end
+  local guard = hold.guard
+  spares[#spares], hold.guard = nil, nil
+  return hold, guard
+end
+
+-- What the task of a new lease has of it, and its guard.
+local function new_hold(adapter, owner, read_only, lease, since, place)
+  local self, guard = take_hold(adapter)
+  self.lease, self.lease_held, self.read_only = lease, true, read_only
+  self.task, self.since, self.opened_at = owner, since, place
+  holds[guard] = self
   if owner then
     owner:own(self)
   end
   claims.add(adapter, owner, self)
-  return self
+  return self, guard
+end
+
+local function wait_for_lease(from, owner, read_only, timeout)
+  local adapter = from.adapter
+  local _, ok, _, lease = waits.call(from, nil, nil, core.acquire,
+    adapter.handle, read_only, timeout or adapter.acquire_timeout,
+    owner and owner.id or 0)
+  if not ok then
+    from:fail(lease)
+  end
+  return lease, core.now()
 end
 
 --- Take a connection.
 -- @tparam table from the session of the adapter
--- @tparam[opt] table given `timeout`, `read_only`
+-- @tparam table given `timeout`, `read_only`
 -- @treturn table
 function M.acquire(from, given)
-  local adapter = from.adapter
+  local adapter, owner = from.adapter, task.current()
   local read_only = given.read_only
   if read_only == nil then
     read_only = from.defaults.read_only
   end
   read_only = read_only or false
-  local owner = task.current()
   claims.sweep(adapter)
   claims.check_only(from, read_only)
-  local _, ok, _, lease = waits.call(from, nil, nil, core.acquire,
-    adapter.handle, read_only, given.timeout or adapter.acquire_timeout,
-    owner and owner.id or 0)
-  if not ok then
-    from:fail(lease)
+  local lease, since = adapter.try_acquire(read_only, owner and owner.id or 0)
+  if not lease then
+    lease, since = wait_for_lease(from, owner, read_only, given.timeout)
   end
-  local hold = new_hold(adapter, lease, read_only, owner, given)
-  local guard = newproxy(GUARD)
-  holds[guard] = hold
+  local hold, guard = new_hold(adapter, owner, read_only, lease, since,
+    not given.is_shared and caller.where(1) or nil)
   local self = session.new({
     adapter = adapter, lease = lease, defaults = from.defaults, inside = 0,
     hold = hold, guard = guard,

@@ -228,7 +228,8 @@ function M.class(name, own)
   return { __name = name, __index = own }
 end
 
---- The same session with other defaults of its calls.
+--- The same session with other defaults of its calls. What is the `origin`'s alone,
+-- its hold on the connection, is not the view's.
 -- @tparam table session
 -- @tparam table defaults resolved options
 -- @treturn table
@@ -237,6 +238,7 @@ function M.view(session, defaults)
   for key, value in pairs(session) do
     view[key] = value
   end
+  view.hold, view.guard = nil, nil
   view.origin, view.defaults = session.origin or session, defaults
   return M.new(view, getmetatable(session))
 end

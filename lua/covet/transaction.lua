@@ -444,7 +444,7 @@ local function begin(from, checked)
     return begin_nested(root(from), from.defaults, checked)
   end
   local joined = ambient(from.adapter)
-  if from.hold and not (joined and joined.lease == from.lease) then
+  if root(from).hold and not (joined and joined.lease == from.lease) then
     return begin_on(from, false, checked)
   elseif joined then
     return begin_nested(joined, M.join_defaults(from.defaults, joined.defaults),

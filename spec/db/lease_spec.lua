@@ -182,6 +182,27 @@ database.contract("leases", function(d, open)
     assert.equal(3, db:get_pool_stats().reclaimed)
   end)
 
+  it("a lease is not known by what an earlier one has left behind", function()
+    local db, told = open(), reports()
+    local first = db:acquire()
+    local view = first:with_options { timeout = 5 }
+    first:release()
+    local second = db:acquire()
+    for _, stale in ipairs { first, view } do
+      fails("usage", stale, "fetch_value", "select 1")
+      fails("usage", stale, "release")
+      stale:close()
+    end
+    assert.equal(1, second:fetch_value "select 1")
+    second = nil -- luacheck: ignore
+    assert.is_true(wait.until_true(function()
+      collectgarbage()
+      return used() == 0
+    end, 5))
+    assert.equal(1, #told)
+    assert.equal(1, db:get_pool_stats().reclaimed)
+  end)
+
   it("what gives its connection back is no leak", function()
     local db, told = open(), reports()
     covet.spawn(function()

@@ -73,6 +73,95 @@ static void test_leases_that_never_were(void **state)
   unit_deinit(&u);
 }
 
+/* --- Without an operation ------------------------------------------------------------- */
+
+static void test_a_free_connection_at_once(void **state)
+{
+  covet_lease lease;
+  covet_adapter_stats stats;
+  unit_slot slot;
+  unit u;
+
+  (void) state;
+  init(&u);
+  unit_release(&u, unit_acquire(&u, 0));
+  lease = covet_try_acquire(u.adapter, 0, 7);
+  assert_int_not_equal(lease, 0);
+  covet_adapter_get_stats(u.adapter, &stats);
+  assert_int_equal(stats.used, 1);
+  assert_int_equal(covet_try_acquire(u.adapter, 0, 7), 0); /* the only writer */
+  slot = unit_leased(&u, lease, "INSERT INTO t VALUES (1)", 0);
+  unit_assert_kind(&slot, COVET_ERROR_NONE);
+  assert_int_equal(covet_try_release(u.adapter, lease), 1);
+  assert_int_equal(covet_try_release(u.adapter, lease), 0);
+  covet_adapter_get_stats(u.adapter, &stats);
+  assert_int_equal(stats.used, 0);
+  slot = unit_leased(&u, lease, "INSERT INTO t VALUES (2)", 0);
+  unit_assert_kind(&slot, COVET_ERROR_USAGE);
+  assert_int_equal(unit_integer(&u, "SELECT count(*) FROM t"), 1);
+  unit_deinit(&u);
+}
+
+static void test_not_at_once_with_a_transaction_open(void **state)
+{
+  covet_lease lease;
+  unit_slot slot;
+  unit u;
+
+  (void) state;
+  init(&u);
+  unit_release(&u, unit_acquire(&u, 0));
+  lease = covet_try_acquire(u.adapter, 0, 0);
+  slot = unit_leased(&u, lease, "BEGIN", 0);
+  unit_assert_kind(&slot, COVET_ERROR_NONE);
+  slot = unit_leased(&u, lease, "INSERT INTO t VALUES (1)", 0);
+  unit_assert_kind(&slot, COVET_ERROR_NONE);
+  assert_int_equal(covet_try_release(u.adapter, lease), 0);
+  unit_release(&u, lease);
+  assert_int_equal(unit_integer(&u, "SELECT count(*) FROM t"), 0);
+  unit_deinit(&u);
+}
+
+/* Somebody waits: who asks at once is not served before him, and what comes back is
+ * his. */
+static void test_not_at_once_before_others(void **state)
+{
+  covet_lease lease;
+  unit_slot waiter = {0};
+  unit u;
+
+  (void) state;
+  init(&u);
+  unit_release(&u, unit_acquire(&u, 0));
+  lease = covet_try_acquire(u.adapter, 0, 1);
+  unit_start(&waiter, covet_op_acquire(u.adapter, 0));
+  assert_int_equal(covet_try_release(u.adapter, lease), 1);
+  assert_int_equal(covet_try_acquire(u.adapter, 0, 1), 0);
+  unit_wait(&u, &waiter);
+  unit_assert_kind(&waiter, COVET_ERROR_NONE);
+  assert_int_not_equal(waiter.result.lease, 0);
+  assert_int_not_equal(waiter.result.lease, lease);
+  unit_release(&u, waiter.result.lease);
+  unit_deinit(&u);
+}
+
+static void test_never_at_once_on_an_own_thread(void **state)
+{
+  covet_lease lease;
+  unit u;
+
+  (void) state;
+  unit_init(&u, COVET_OWN_THREAD);
+  unit_open(&u, "");
+  lease = unit_acquire(&u, 0);
+  assert_int_equal(covet_try_release(u.adapter, lease), 0);
+  unit_release(&u, lease);
+  assert_int_equal(covet_try_acquire(u.adapter, 0, 0), 0);
+  unit_deinit(&u);
+}
+
+/* --- Ends of leases -------------------------------------------------------------------- */
+
 /* A lease of a connection that was closed is not that of the one after it. */
 static void test_a_lease_does_not_outlive_a_disconnect(void **state)
 {
@@ -485,6 +574,10 @@ int main(void)
       cmocka_unit_test(test_release_twice),
       cmocka_unit_test(test_use_after_release),
       cmocka_unit_test(test_leases_that_never_were),
+      cmocka_unit_test(test_a_free_connection_at_once),
+      cmocka_unit_test(test_not_at_once_with_a_transaction_open),
+      cmocka_unit_test(test_not_at_once_before_others),
+      cmocka_unit_test(test_never_at_once_on_an_own_thread),
       cmocka_unit_test(test_a_lease_does_not_outlive_a_disconnect),
       cmocka_unit_test(test_release_behind_queries),
       cmocka_unit_test(test_waiters_in_order),

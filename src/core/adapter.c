@@ -93,6 +93,14 @@ static void wait_for_connect(covet_adapter *adapter, covet_op *op)
   }
 }
 
+static unsigned choose_lane(covet_adapter *adapter, const covet_op *op)
+{
+  return op->type == COVET_OP_ACQUIRE
+             ? adapter->driver->lease_lane(
+                   adapter, (op->flags & COVET_QUERY_READ_ONLY) != 0)
+             : adapter->driver->choose_lane(adapter, op);
+}
+
 static bool gathers(covet_adapter *adapter, const covet_op *op)
 {
   return adapter->driver->gathers != NULL &&
@@ -161,7 +169,7 @@ static void route(covet_adapter *adapter, covet_op *op)
     covet_lease_enqueue(op);
     return;
   }
-  op->lane = adapter->driver->choose_lane(adapter, op);
+  op->lane = choose_lane(adapter, op);
   if (gathers(adapter, op)) {
     covet_lane_gather(&adapter->lanes[op->lane], op);
   } else {

@@ -15,14 +15,15 @@
 typedef struct covet_lane {
   covet_adapter *adapter;
   unsigned index;
-  covet_pool *pool;      /* NULL: the driver's own, never lent */
-  bool fixed;            /* its connections stay: no sizes, no eviction */
-  covet_heap_node alarm; /* in the runtime's alarms: the pool wants a tick */
-  unsigned count;        /* connections that exist */
-  covet_queue gathered;  /* operations that wait for the end of the turn */
-  bool carrying;         /* the pool's actions are being carried out */
-  bool posted;           /* `go_on` is on its way */
-  covet_post go_on;      /* with the actions, in the next turn */
+  covet_pool *pool;        /* NULL: the driver's own, never lent */
+  bool fixed;              /* its connections stay: no sizes, no eviction */
+  covet_heap_node alarm;   /* in the runtime's alarms: the pool wants a tick */
+  covet_pool_waiter hasty; /* of who does not wait */
+  unsigned count;          /* connections that exist */
+  covet_queue gathered;    /* operations that wait for the end of the turn */
+  bool carrying;           /* the pool's actions are being carried out */
+  bool posted;             /* `go_on` is on its way */
+  covet_post go_on;        /* with the actions, in the next turn */
 } covet_lane;
 
 typedef enum covet_connection_state {
@@ -189,6 +190,13 @@ void covet_lane_close(covet_lane *lane);
  *  waits: for what the driver runs on the loop's thread in one go. */
 covet_connection *covet_lane_idle(covet_lane *lane);
 
+/** Lend a connection that is free at this moment; NULL when there is none, or the pool
+ *  has something to do first. */
+covet_connection *covet_lane_try(covet_lane *lane, uint64_t owner);
+
+/** See whether the pool asks for something. */
+void covet_lane_attend(covet_lane *lane);
+
 /** Whether an operation is one that the driver can run along with another. */
 typedef bool covet_accepts(const covet_op *op, void *context);
 
@@ -211,14 +219,28 @@ void covet_connection_give(covet_connection *connection, covet_op *op);
 /** Nobody has it any more: give it back to the pool. */
 void covet_connection_put_back(covet_connection *connection);
 
+/** Run what comes next on a leased connection, if nothing runs. */
+void covet_connection_serve(covet_connection *connection);
+
+/** Whether nobody has a connection that was leased, and nothing is to be done on
+ *  it. */
+bool covet_connection_is_left(const covet_connection *connection);
+
+/** Go on with a suspended stream: it was read, or it is to end. */
+void covet_connection_resume(covet_op *op);
+
+/* --- Leases ------------------------------------------------------------------------ */
+
+/** Make a connection that its lane's pool has granted somebody's. */
+covet_lease covet_lease_hand_out(covet_connection *connection);
+
 /** Put an operation on the leased connection it names. */
 void covet_lease_enqueue(covet_op *op);
 
 /** Take back what is lent, although its borrower did not release it. */
 void covet_leases_reclaim(covet_adapter *adapter);
 
-/** Go on with a suspended stream: it was read, or it is to end. */
-void covet_connection_resume(covet_op *op);
+/* --- Figures ----------------------------------------------------------------------- */
 
 /** The figures of all its pools together. On the loop's thread. */
 void covet_adapter_sum_pools(const covet_adapter *adapter,

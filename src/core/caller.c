@@ -57,6 +57,16 @@ static bool turn_is_over(covet_runtime *rt)
          covet_now_us() - rt->turn_us > TURN_US;
 }
 
+bool covet_caller_should_submit(covet_runtime *rt)
+{
+  if ((rt->finished_at_once + 1) % TURN_CHECK == 0 &&
+      covet_now_us() - rt->turn_us > TURN_US) {
+    return true;
+  }
+  rt->finished_at_once++;
+  return false;
+}
+
 int covet_submit(covet_op *op)
 {
   covet_runtime *rt = op->runtime;

@@ -1,10 +1,8 @@
-/* What happens on a connection: operations run, streams rest, leases end. */
+/* What happens on a connection: operations run, streams rest. */
 #include "adapter.h"
 #include "error.h"
 
 #include <stdlib.h>
-
-enum { LEASE_INDEX_BITS = 16, LEASE_LOAN_BITS = 36 }; /* exact as a double */
 
 static covet_op *op_of(covet_node *node)
 {
@@ -138,7 +136,7 @@ static void run(covet_connection *connection, covet_op *op)
   settle(connection, op, driver_of(connection)->execute(connection, op));
 }
 
-static void serve_lease(covet_connection *connection)
+void covet_connection_serve(covet_connection *connection)
 {
   while (connection->running == NULL && !connection->quarantined &&
          connection->state == COVET_CONNECTION_LENT) {
@@ -159,7 +157,7 @@ void covet_connection_report(covet_connection *connection, covet_op *op,
 
   settle(connection, op, step);
   if (connection->state == COVET_CONNECTION_LENT) {
-    serve_lease(connection);
+    covet_connection_serve(connection);
   }
   covet_lane_carry_out(lane);
   covet_adapter_settle(adapter);
@@ -183,8 +181,7 @@ void covet_connection_quarantine(covet_connection *connection, covet_op *op)
   covet_op_finish(op);
 }
 
-/* Nobody has it, and nothing is to be done on it. */
-static bool is_left(const covet_connection *connection)
+bool covet_connection_is_left(const covet_connection *connection)
 {
   return connection->state == COVET_CONNECTION_LENT && connection->lease == 0 &&
          queue_empty(&connection->queue) && queue_empty(&connection->suspended);
@@ -197,10 +194,11 @@ void covet_connection_recovered(covet_connection *connection)
 
   connection->quarantined = false;
   connection->overdue = false;
-  if (connection->state == COVET_CONNECTION_BUSY || is_left(connection)) {
+  if (connection->state == COVET_CONNECTION_BUSY ||
+      covet_connection_is_left(connection)) {
     covet_connection_put_back(connection);
   } else {
-    serve_lease(connection);
+    covet_connection_serve(connection);
   }
   covet_lane_carry_out(lane);
   covet_adapter_settle(adapter);
@@ -225,29 +223,13 @@ void covet_connection_resume(covet_op *op)
   } else {
     queue_push(&connection->queue, &op->node);
   }
-  serve_lease(connection);
-}
-
-/* --- Leases ---------------------------------------------------------------------------- */
-
-/* Numbers of loans come again after a long time only, and never 0. */
-static covet_lease new_lease(covet_connection *connection)
-{
-  covet_runtime *rt = connection->adapter->runtime;
-
-  rt->loans = (rt->loans + 1) & ((UINT64_C(1) << LEASE_LOAN_BITS) - 1);
-  if (rt->loans == 0) {
-    rt->loans = 1;
-  }
-  return (rt->loans << LEASE_INDEX_BITS) | (connection->index + 1);
+  covet_connection_serve(connection);
 }
 
 void covet_connection_give(covet_connection *connection, covet_op *op)
 {
   if (op->type == COVET_OP_ACQUIRE) {
-    covet_connection_set_state(connection, COVET_CONNECTION_LENT);
-    connection->lease = new_lease(connection);
-    op->result.lease = connection->lease;
+    op->result.lease = covet_lease_hand_out(connection);
     covet_op_finish(op);
     return;
   }
@@ -259,84 +241,4 @@ void covet_connection_give(covet_connection *connection, covet_op *op)
   }
   connection->owner = op;
   run(connection, op);
-}
-
-static covet_connection *find_lease(covet_adapter *adapter, covet_lease lease)
-{
-  uint32_t index = (uint32_t) (lease & ((1U << LEASE_INDEX_BITS) - 1)) - 1;
-  covet_connection *connection =
-      index < adapter->connection_count ? adapter->connections[index] : NULL;
-
-  if (connection == NULL || connection->lease != lease) {
-    return NULL;
-  }
-  return connection;
-}
-
-/* Streams that are still open end before the connection goes back. */
-static void end_suspended(covet_connection *connection)
-{
-  covet_node *node;
-
-  while ((node = queue_pop(&connection->suspended)) != NULL) {
-    covet_op *op = op_of(node);
-
-    atomic_store(&op->stop, COVET_STOP_CANCEL);
-    op->state = COVET_OP_QUEUED;
-    queue_push(&connection->queue, node);
-  }
-}
-
-void covet_lease_enqueue(covet_op *op)
-{
-  covet_connection *connection = find_lease(op->adapter, op->lease);
-  covet_lane *lane;
-
-  if (connection == NULL) {
-    covet_error_set(covet_op_fault(op), COVET_ERROR_USAGE,
-                    "the connection was released before");
-    covet_op_finish(op);
-    return;
-  }
-  lane = connection->lane;
-  if (op->type == COVET_OP_RELEASE) {
-    connection->lease = 0; /* nothing new from its borrower */
-    end_suspended(connection);
-    if (connection->quarantined && connection->overdue && is_left(connection)) {
-      connection->broken =
-          true; /* who knows when: its borrower does not wait */
-      covet_op_finish(op);
-      return;
-    }
-  }
-  op->state = COVET_OP_QUEUED;
-  op->phase = COVET_PHASE_QUEUE;
-  op->connection = connection;
-  if (connection->running != NULL) {
-    covet_op_start_deadline(op);
-  }
-  queue_push(&connection->queue, &op->node);
-  serve_lease(connection);
-  covet_lane_carry_out(lane);
-}
-
-void covet_leases_reclaim(covet_adapter *adapter)
-{
-  for (uint32_t i = 0; i < adapter->connection_count; i++) {
-    covet_connection *connection = adapter->connections[i];
-
-    if (connection == NULL || connection->state != COVET_CONNECTION_LENT) {
-      continue;
-    }
-    connection->lease = 0;
-    connection->broken = true;
-    if (connection->running == NULL && !connection->quarantined &&
-        queue_empty(&connection->queue) &&
-        queue_empty(&connection->suspended)) {
-      covet_lane *lane = connection->lane;
-
-      covet_connection_put_back(connection);
-      covet_lane_carry_out(lane);
-    }
-  }
 }

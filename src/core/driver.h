@@ -59,6 +59,9 @@ typedef struct covet_driver {
    *  May be NULL. */
   bool (*gathers)(covet_adapter *adapter, const covet_op *op);
 
+  /** The lane whose connections are leased. */
+  unsigned (*lease_lane)(covet_adapter *adapter, bool read_only);
+
   covet_connection *(*connection_new)(covet_adapter *adapter, unsigned lane);
   void (*connection_free)(covet_connection *connection);
 
@@ -76,6 +79,9 @@ typedef struct covet_driver {
   /** Run an operation, or go on with a suspended one, or wind it up when
    *  `op->stop` is set. COVET_OP_RELEASE: make the connection as new. */
   covet_step (*execute)(covet_connection *connection, covet_op *op);
+
+  /** Whether COVET_OP_RELEASE would find nothing to do. */
+  bool (*is_clean)(const covet_connection *connection);
 
   /** `op->stop` was set while the operation is pending; of a `call` the connection
    *  is NULL. */

@@ -513,6 +513,16 @@ void covet_lane_tick(covet_lane *lane)
   }
 }
 
+void covet_lane_attend(covet_lane *lane)
+{
+  uint64_t armed_us = lane->alarm.queued ? lane->alarm.key : UINT64_MAX;
+
+  if (covet_pool_has_next(lane->pool) ||
+      covet_pool_due_us(lane->pool) < armed_us) {
+    covet_lane_carry_out(lane);
+  }
+}
+
 /* --- The queue ------------------------------------------------------------------------ */
 
 static void join(covet_lane *lane, covet_op *op)
@@ -596,15 +606,37 @@ void covet_lane_leave(covet_op *op)
   }
 }
 
+static bool has_idle(const covet_lane *lane, uint64_t now_us,
+                     covet_pool_slot_id *slot)
+{
+  return queue_empty(&lane->gathered) && !lane->carrying &&
+         covet_pool_peek(lane->pool, now_us, slot);
+}
+
 covet_connection *covet_lane_idle(covet_lane *lane)
 {
   covet_pool_slot_id slot;
 
-  if (!queue_empty(&lane->gathered) || lane->carrying ||
-      !covet_pool_peek(lane->pool, covet_now_us(), &slot)) {
+  return has_idle(lane, covet_now_us(), &slot) ? connection_at(lane, slot)
+                                               : NULL;
+}
+
+covet_connection *covet_lane_try(covet_lane *lane, uint64_t owner)
+{
+  uint64_t now_us = covet_now_us();
+  covet_pool_slot_id slot;
+  covet_connection *connection;
+
+  lane->hasty.owner = owner;
+  if (!has_idle(lane, now_us, &slot) ||
+      covet_pool_acquire(lane->pool, now_us, &lane->hasty) !=
+          COVET_POOL_GRANTED) {
     return NULL;
   }
-  return connection_at(lane, slot);
+  connection = connection_at(lane, slot);
+  connection->loan = lane->hasty.lease;
+  covet_lane_attend(lane);
+  return connection;
 }
 
 static covet_op *take(covet_lane *lane, covet_accepts *accepts, void *context)

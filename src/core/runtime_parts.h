@@ -18,6 +18,12 @@ void covet_loop_turn_end(covet_runtime *rt);
 void covet_loop_on_wake(uv_async_t *wake);
 void covet_loop_on_prepare(uv_prepare_t *prepare);
 
+/* --- caller.c -------------------------------------------------------------------- */
+
+/** Whether who is answered at once should ask by an operation for once, which may
+ *  let the loop run. */
+bool covet_caller_should_submit(covet_runtime *rt);
+
 /* --- completion.c ------------------------------------------------------------ */
 
 /** Put an operation on the completion queue, with the runtime's lock held. True:

@@ -70,6 +70,13 @@ static unsigned choose_lane(covet_adapter *base, const covet_op *op)
   return MY_MAIN;
 }
 
+static unsigned lease_lane(covet_adapter *base, bool read_only)
+{
+  (void) base;
+  (void) read_only;
+  return MY_MAIN;
+}
+
 /* --- Calls ----------------------------------------------------------------------------- */
 
 /* The password that a function has given, for connections from now on. */
@@ -213,6 +220,13 @@ static covet_step refuse_dead(my_connection *connection, covet_op *op)
   return COVET_STEP_DONE;
 }
 
+static bool is_clean(const covet_connection *base)
+{
+  const my_connection *connection = (const my_connection *) base;
+
+  return !connection->lost && !my_needs_reset(connection);
+}
+
 static covet_step dispatch(my_connection *connection, covet_op *op)
 {
   if (op->type == COVET_OP_RELEASE) {
@@ -282,6 +296,7 @@ const covet_driver covet_mysql_driver = {
     .connect = connect_adapter,
     .call = call_apart,
     .choose_lane = choose_lane,
+    .lease_lane = lease_lane,
     .connection_new = connection_new,
     .connection_free = connection_free,
     .open = open_connection,
@@ -289,6 +304,7 @@ const covet_driver covet_mysql_driver = {
     .fail_opening = my_fail_opening,
     .close = close_connection,
     .execute = execute,
+    .is_clean = is_clean,
     .cancel = my_cancel,
     .ping = ping,
 };

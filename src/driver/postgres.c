@@ -76,6 +76,13 @@ static unsigned choose_lane(covet_adapter *base, const covet_op *op)
   return PG_MAIN;
 }
 
+static unsigned lease_lane(covet_adapter *base, bool read_only)
+{
+  (void) base;
+  (void) read_only;
+  return PG_MAIN;
+}
+
 /* --- Connections ----------------------------------------------------------------------- */
 
 static covet_connection *connection_new(covet_adapter *base, unsigned lane)
@@ -217,6 +224,14 @@ static covet_step release(pg_connection *connection, covet_op *op)
                                     : COVET_STEP_DONE;
 }
 
+static bool is_clean(const covet_connection *base)
+{
+  const pg_connection *connection = (const pg_connection *) base;
+
+  return !connection->lost && connection->mode != PG_MODE_COPY_IN &&
+         !pg_needs_reset(connection);
+}
+
 static bool is_copy_call(const covet_op *op)
 {
   return op->type == COVET_OP_CALL && strncmp(op->sql, "copy_", 5) == 0;
@@ -284,6 +299,7 @@ const covet_driver covet_postgresql_driver = {
     .adapter_deinit = adapter_deinit,
     .call = pg_call_apart,
     .choose_lane = choose_lane,
+    .lease_lane = lease_lane,
     .connection_new = connection_new,
     .connection_free = connection_free,
     .open = open_connection,
@@ -291,6 +307,7 @@ const covet_driver covet_postgresql_driver = {
     .fail_opening = pg_fail_opening,
     .close = close_connection,
     .execute = execute,
+    .is_clean = is_clean,
     .cancel = cancel,
     .ping = ping,
     .turn_end = pg_turn_end,

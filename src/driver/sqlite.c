@@ -261,6 +261,11 @@ static void close_connection(covet_connection *base)
 
 /* --- Operations ------------------------------------------------------------------------- */
 
+static unsigned lease_lane(covet_adapter *base, bool read_only)
+{
+  return read_only && !sqlite_of(base)->memory ? SQLITE_READERS : SQLITE_WRITER;
+}
+
 static unsigned choose_lane(covet_adapter *base, const covet_op *op)
 {
   sqlite_adapter *adapter = sqlite_of(base);
@@ -268,9 +273,6 @@ static unsigned choose_lane(covet_adapter *base, const covet_op *op)
 
   if (adapter->memory) {
     return SQLITE_WRITER;
-  }
-  if (op->type == COVET_OP_ACQUIRE) {
-    return op->flags & COVET_QUERY_READ_ONLY ? SQLITE_READERS : SQLITE_WRITER;
   }
   if (op->type == COVET_OP_CALL) {
     return strcmp(op->sql, "backup") == 0 ? SQLITE_READERS : SQLITE_WRITER;
@@ -406,8 +408,10 @@ static void on_ran(sqlite_job *job)
                           after_run(connection, op, connection->outcome));
 }
 
-static bool is_clean(const sqlite_connection *connection)
+static bool is_clean(const covet_connection *base)
 {
+  const sqlite_connection *connection = (const sqlite_connection *) base;
+
   return !connection->dirty && connection->blobs == NULL &&
          connection->db != NULL && sqlite3_get_autocommit(connection->db);
 }
@@ -417,7 +421,7 @@ static covet_step execute(covet_connection *base, covet_op *op)
   sqlite_connection *connection = sqlite_connection_of(base);
   sqlite_outcome outcome = SQLITE_ELSEWHERE;
 
-  if (op->type == COVET_OP_RELEASE && is_clean(connection)) {
+  if (op->type == COVET_OP_RELEASE && is_clean(base)) {
     return COVET_STEP_DONE;
   }
   if (gathers(op->adapter, op)) {
@@ -471,12 +475,14 @@ const covet_driver covet_sqlite_driver = {
     .connect = connect_adapter,
     .run_now = sqlite_run_now,
     .choose_lane = choose_lane,
+    .lease_lane = lease_lane,
     .gathers = gathers,
     .connection_new = connection_new,
     .connection_free = connection_free,
     .open = open_connection,
     .close = close_connection,
     .execute = execute,
+    .is_clean = is_clean,
     .cancel = cancel,
     .turn_end = turn_end,
     .awaits_turn_end = awaits_turn_end,

@@ -36,6 +36,13 @@ covet_adapter *covetL_adapter(lua_State *L, int index);
  *  UINT64_MAX, which names nothing. */
 uint64_t covetL_id(lua_State *L, int index);
 
+/** Seconds at `index` as the unit given by `scale`, 0 when absent or infinite: no
+ *  deadline. No seconds are a deadline, the shortest there is. */
+uint64_t covetL_duration(lua_State *L, int index, double scale);
+
+/** A new operation; raises when it is NULL. */
+covet_op *covetL_checked(lua_State *L, covet_op *op);
+
 /** Push a table of an error's fields. */
 void covetL_push_error(lua_State *L, const covet_error *error);
 
@@ -63,6 +70,9 @@ void covetL_push_pool_stats(lua_State *L, const covet_pool_stats *stats);
 
 /** Add the functions of events; the binding stands below the module. */
 void covetL_add_events(lua_State *L);
+
+/** Add the functions of leases; the binding stands below the module. */
+void covetL_add_leases(lua_State *L);
 
 /** Add the functions of pools to the module on top of the stack. */
 void covetL_add_pools(lua_State *L);

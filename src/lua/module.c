@@ -34,9 +34,7 @@ covet_runtime *covetL_runtime(lua_State *L)
   return state->runtime;
 }
 
-/* Seconds at `index` as the unit given by `scale`, 0 when absent or infinite: no
- * deadline. No seconds are a deadline, the shortest there is. */
-static uint64_t duration(lua_State *L, int index, double scale)
+uint64_t covetL_duration(lua_State *L, int index, double scale)
 {
   double seconds;
 
@@ -161,7 +159,7 @@ static int l_caller(lua_State *L)
 
 /* --- Operations ------------------------------------------------------------------- */
 
-static covet_op *checked(lua_State *L, covet_op *op)
+covet_op *covetL_checked(lua_State *L, covet_op *op)
 {
   if (op == NULL) {
     luaL_error(L, "out of memory");
@@ -179,8 +177,8 @@ static int l_sleep(lua_State *L)
   if (seconds > 0) {
     delay_us = seconds > 9e9 ? 9000000000000000U : (uint64_t) (seconds * 1e6);
   }
-  return covetL_submit(L, state,
-                       checked(L, covet_op_sleep(covetL_runtime(L), delay_us)));
+  return covetL_submit(
+      L, state, covetL_checked(L, covet_op_sleep(covetL_runtime(L), delay_us)));
 }
 
 /* An abandoned operation that borrows from Lua: drop what it has; it is freed as
@@ -400,8 +398,9 @@ static int l_adapter(lua_State *L)
 
 static int l_connect(lua_State *L)
 {
-  uint64_t timeout_ms = duration(L, 2, 1e3); /* raises: before there is an op */
-  covet_op *op = checked(L, covet_op_connect(covetL_adapter(L, 1)));
+  uint64_t timeout_ms =
+      covetL_duration(L, 2, 1e3); /* raises: before there is an op */
+  covet_op *op = covetL_checked(L, covet_op_connect(covetL_adapter(L, 1)));
 
   covet_op_set_timeout(op, timeout_ms);
   return covetL_submit(L, covetL_binding(L), op);
@@ -409,8 +408,8 @@ static int l_connect(lua_State *L)
 
 static int l_disconnect(lua_State *L)
 {
-  uint64_t timeout_ms = duration(L, 2, 1e3);
-  covet_op *op = checked(L, covet_op_disconnect(covetL_adapter(L, 1)));
+  uint64_t timeout_ms = covetL_duration(L, 2, 1e3);
+  covet_op *op = covetL_checked(L, covet_op_disconnect(covetL_adapter(L, 1)));
 
   covet_op_set_timeout(op, timeout_ms);
   return covetL_submit(L, covetL_binding(L), op);
@@ -418,8 +417,8 @@ static int l_disconnect(lua_State *L)
 
 static int l_drain(lua_State *L)
 {
-  uint64_t timeout_ms = duration(L, 2, 1e3);
-  covet_op *op = checked(L, covet_op_drain(covetL_adapter(L, 1)));
+  uint64_t timeout_ms = covetL_duration(L, 2, 1e3);
+  covet_op *op = covetL_checked(L, covet_op_drain(covetL_adapter(L, 1)));
 
   covet_op_set_timeout(op, timeout_ms);
   return covetL_submit(L, covetL_binding(L), op);
@@ -456,25 +455,6 @@ static int l_evict(lua_State *L)
 
   return push_status(L, covet_adapter_evict(covetL_adapter(L, 1), &error),
                      &error);
-}
-
-static int l_acquire(lua_State *L)
-{
-  uint64_t timeout_ms = duration(L, 3, 1e3);
-  covet_op *op =
-      checked(L, covet_op_acquire(covetL_adapter(L, 1), lua_toboolean(L, 2)));
-
-  covet_op_set_timeout(op, timeout_ms);
-  covet_op_set_owner(op, (uint64_t) lua_tonumber(L, 4));
-  return covetL_submit(L, covetL_binding(L), op);
-}
-
-static int l_release(lua_State *L)
-{
-  covet_lease lease = covetL_id(L, 2);
-  covet_op *op = checked(L, covet_op_release(covetL_adapter(L, 1), lease));
-
-  return covetL_submit(L, covetL_binding(L), op);
 }
 
 /* stats(adapter) -> the figures of its pools, and of its calls */
@@ -633,8 +613,6 @@ static const luaL_Reg functions[] = {
     {"drain", l_drain},
     {"configure", l_configure},
     {"evict", l_evict},
-    {"acquire", l_acquire},
-    {"release", l_release},
     {"stats", l_stats},
     {"query", covetL_query},
     {"query_list", covetL_query_list},
@@ -665,6 +643,7 @@ int luaopen_covet_core(lua_State *L)
     lua_setfield(L, -2, functions[i].name);
   }
   covetL_add_events(L);
+  covetL_add_leases(L);
   covetL_add_pools(L);
   push_flags(L);
   lua_setfield(L, -2, "flags");

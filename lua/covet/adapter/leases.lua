@@ -15,26 +15,40 @@ local REFUSED = -101
 
 local M = {}
 
---- The fields that an adapter has for this module, all by lease: `leased`, its
--- sessions; `statements_of`, the last statement of each; `leaked`, what was
--- reported; and `reclaimed`, how many came back, but not from their holders.
+-- Which connection a lease is of stands in its lower bits: small numbers that are
+-- used again. Leases never come again, and a table of them would be rebuilt again and
+-- again.
+local SLOTS = 2 ^ 16
+
+--- The fields that an adapter has for this module: `leased`, its sessions, and
+-- `statements_of`, the last statement of each, by the lease's slot; `leaked`, what was
+-- reported, by lease; `reclaimed`, how many came back, but not from their holders; and
+-- `spare_holds` of covet.connection.
 function M.new()
   return { leased = setmetatable({}, { __mode = "v" }), statements_of = {},
-    leaked = {}, reclaimed = 0 }
+    leaked = {}, reclaimed = 0, spare_holds = {} }
 end
 
 --- A connection was lent.
 -- @tparam table connection the session
 function M.add(connection)
-  connection.hold.since = core.now()
-  connection.adapter.leased[connection.lease] = connection
+  connection.adapter.leased[connection.lease % SLOTS] = connection
+end
+
+--- A statement begins on it.
+-- @tparam table adapter
+-- @tparam number lease
+-- @tparam string text
+function M.note_statement(adapter, lease, text)
+  adapter.statements_of[lease % SLOTS] = text
 end
 
 --- It was given back.
 -- @tparam table hold of covet.connection
 function M.remove(hold)
-  hold.adapter.leased[hold.lease] = nil
-  hold.adapter.statements_of[hold.lease] = nil
+  local slot = hold.lease % SLOTS
+  hold.adapter.leased[slot] = nil
+  hold.adapter.statements_of[slot] = nil
 end
 
 --- It came back, and not from its holder: that is counted and told.
@@ -135,12 +149,15 @@ end
 TELL.ask = password.answer_later
 
 function TELL.leak(adapter, lease, seconds)
-  local connection = adapter.leased[lease]
+  local connection = adapter.leased[lease % SLOTS]
+  if connection and connection.lease ~= lease then
+    return -- it came back meanwhile
+  end
   local hold = connection and connection.hold or {}
   local event = { pool = adapter.name, seconds = seconds,
     connection = connection, taken_at = hold.opened_at,
     task = report.task_name(hold.task),
-    last_statement = adapter.statements_of[lease],
+    last_statement = adapter.statements_of[lease % SLOTS],
     standing = report.standing(hold.task) }
   adapter.leaked[lease] = { taken_at = event.taken_at, task = event.task }
   report.tell_leak(adapter, event)

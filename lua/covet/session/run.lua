@@ -7,10 +7,12 @@
 local call = require "covet.call"
 local core = require "covet.core"
 local events = require "covet.events"
+local leases = require "covet.adapter.leases"
 local waits = require "covet.wait"
 
 local band, bor, select, type = bit.band, bit.bor, select, type
 local begin, finish, wait = events.begin, waits.finish, waits.wait
+local note_statement = leases.note_statement
 local query, query_list, next_news = core.query, core.query_list, core.next
 local READ_ONLY = core.flags.READ_ONLY
 
@@ -63,7 +65,7 @@ function attempt(session, flags, timeout, started, encodes, text, ...)
       submit(session, flags, timeout, text, ...)
   end
   if session.lease ~= 0 then
-    session.adapter.statements_of[session.lease] = parsed.text
+    note_statement(session.adapter, session.lease, parsed.text)
   end
   if token then
     ok, more, a, b, c, d = wait(session, parsed, started, token)

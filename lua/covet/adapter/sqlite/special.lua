@@ -190,7 +190,7 @@ function Blob:close()
     return
   end
   local owned, session = self.owned, self.connection
-  local hold = session.hold
+  local hold = (session.origin or session).hold
   if owned or hold and hold.lease_held or session.state == "open" then
     blob_call(self, "blob_close", ignore)
   end
