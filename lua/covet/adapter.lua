@@ -228,7 +228,7 @@ local function joined_by_task(adapter)
   if joined and joined.state == "open" then
     return joined
   end
-  local current = task.current()
+  local current = task.running()
   return current and adapter.shared_by[current]
 end
 
@@ -259,7 +259,7 @@ end
 
 --- The session for a stream.
 function Adapter:share()
-  return self.adapter.only[true] and task.current() and connection.share(self)
+  return self.adapter.only[true] and task.running() and connection.share(self)
     or self
 end
 

@@ -69,7 +69,8 @@ end
 
 --- The fields that an adapter has for this module.
 -- @treturn table `claims` (how many there are), `streams` (how many of them are),
--- `claimed` (by task), `unclaimed` (an empty table for the next task), `dropped` (streams that were collected), `collector`
+-- `claimed` (by task), `unclaimed` (an empty table for the next task), `dropped`
+-- (streams that were collected), `collector`
 function M.new()
   return { claims = 0, streams = 0, claimed = setmetatable({}, WEAK), dropped = {},
     collector = setmetatable({ next_at = 0, waits = false }, Collector) }
@@ -137,7 +138,7 @@ end
 
 -- The task's claims on a lane: how many, and where they were opened.
 local function count(adapter, lane)
-  local mine = adapter.claimed[task.current()]
+  local mine = adapter.claimed[task.running()]
   local n, places = 0, {}
   for claim in pairs(mine or {}) do
     if claim:lane() == lane then
@@ -169,11 +170,11 @@ end
 -- @tparam[opt] table parsed the statement
 function M.check_only(session, read_only, parsed)
   local adapter = session.adapter
-  if not adapter.only[read_only] or not adapter.claimed[task.current()] then
+  if not adapter.only[read_only] or not adapter.claimed[task.running()] then
     return
   end
   local lane = adapter.lanes[read_only]
-  for claim in pairs(adapter.claimed[task.current()]) do
+  for claim in pairs(adapter.claimed[task.running()]) do
     if claim.lease_held and claim:lane() == lane then
       local _, places = count(adapter, lane)
       M.refuse(session, places, parsed)
@@ -189,7 +190,7 @@ end
 -- @treturn table|nil where they were taken
 function M.find_own_wait(session, token)
   local adapter = session.adapter
-  if not adapter.claimed[task.current()] then
+  if not adapter.claimed[task.running()] then
     return nil
   end
   local lane, size, queued = core.place(token)

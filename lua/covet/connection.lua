@@ -223,7 +223,7 @@ end
 -- @tparam table given `timeout`, `read_only`
 -- @treturn table
 function M.acquire(from, given)
-  local adapter, owner = from.adapter, task.current()
+  local adapter, owner = from.adapter, task.running()
   local read_only = given.read_only
   if read_only == nil then
     read_only = from.defaults.read_only
@@ -250,7 +250,7 @@ end
 -- @tparam table from the session whose options count
 -- @treturn table to be closed
 function M.share(from)
-  local adapter, owner = from.adapter, task.current()
+  local adapter, owner = from.adapter, task.running()
   local shared = adapter.shared_by[owner]
   if not shared then
     shared = M.acquire(adapter, SHARED)

@@ -316,7 +316,7 @@ end
 -- @param affected rows that the call counts, when it has ended
 -- @treturn userdata
 function M.new(kind, cursor, more, batch, affected)
-  cursor.task, cursor.chunk, cursor.index = task.current(), NOTHING, 0
+  cursor.task, cursor.chunk, cursor.index = task.running(), NOTHING, 0
   cursor.rest_count, cursor.closed, cursor.waiting = 0, false, false
   setmetatable(cursor, Cursor)
   keep(cursor, more, batch, affected)

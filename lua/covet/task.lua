@@ -51,6 +51,13 @@ function M.current()
   return task
 end
 
+--- The same, but as it stands: `locals` may be nil. For covet's own modules:
+-- thousands of tasks have nothing in it.
+-- @treturn Task|nil
+function M.running()
+  return host.current()
+end
+
 --- Wait for an operation of the core.
 -- Raises the interruption of the task (kind "cancelled", "timeout") when the
 -- operation was ended by that.

@@ -61,8 +61,9 @@ end
 
 -- The transactions of the current task, by adapter.
 local function ambient(adapter)
-  local current = task.current()
-  local transactions = current and current.locals.transactions
+  local current = task.running()
+  local locals = current and current.locals
+  local transactions = locals and locals.transactions
   return transactions and transactions[adapter]
 end
 
@@ -72,7 +73,11 @@ local function set_ambient(adapter, owner, transaction)
   end
   local locals = owner.locals
   if not locals then
-    return
+    if owner.outcome then
+      return -- it has ended, and what was its own is gone
+    end
+    locals = {}
+    owner.locals = locals
   end
   locals.transactions = locals.transactions or {}
   locals.transactions[adapter] = transaction
@@ -124,7 +129,7 @@ end
 -- The transaction is open, and this task's.
 local function check_open(self)
   local state = root(self)
-  if state.task ~= task.current() then
+  if state.task ~= task.running() then
     caller.usage "a transaction belongs to the task that began it"
   elseif state.state ~= "open" then
     caller.usage("the transaction was %s before", state.state)
@@ -369,7 +374,7 @@ local function make(connection, parent, defaults, checked)
   return session.new({
     adapter = connection.adapter, lease = connection.lease, inside = inside,
     defaults = merge_defaults(defaults, checked), connection = connection,
-    parent = parent, task = task.current(), state = "open", hooks = {},
+    parent = parent, task = task.running(), state = "open", hooks = {},
     depth = parent and parent.depth + 1 or 0,
     isolation = parent and parent.isolation or checked.isolation,
   }, class)
@@ -428,7 +433,7 @@ local function begin_apart(from, checked)
   if checked.read_only == nil then
     checked.read_only = from.defaults.read_only
   end
-  local connection = from.adapter.shared_by[task.current()] and from:share()
+  local connection = from.adapter.shared_by[task.running()] and from:share()
     or from:acquire { read_only = checked.read_only or false,
       timeout = checked.timeout }
   local fine, self = pcall(begin_on, connection, true, checked)

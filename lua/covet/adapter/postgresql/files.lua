@@ -13,7 +13,7 @@ local M = {}
 local function shared_luv()
   local host = task.host()
   local found, uv = pcall(require, "luv")
-  return (host == "native" or host == "luv") and task.current() and found and uv
+  return (host == "native" or host == "luv") and task.running() and found and uv
     or nil
 end
 
