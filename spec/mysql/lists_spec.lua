@@ -111,6 +111,33 @@ mysql.describe("lists of rows on MariaDB", function()
     end)
   end
 
+  for _, bulk in ipairs { "auto", "rewrite" } do
+    it("the row at fault in a list behind others is named, and all is undone, bulk = " .. bulk, function()
+      local other = open { bulk = bulk }
+      other:execute "create table t (a int primary key)"
+      local function rows(bad)
+        local list = {}
+        for i = 1, 6500 do list[i] = { i == bad and 0 or i } end
+        return list
+      end
+      other:transaction(function(tx)
+        tx:execute "insert into t values (0)"
+        for _, bad in ipairs { 2000, 2001, 4001, 4321, 6500 } do
+          for _, call in ipairs { "execute_many", "copy_records_to_table" } do
+            local err = fails("unique_violation", tx, call,
+              call == "execute_many" and "insert into t values (?)" or "t", rows(bad))
+            assert.matches("row " .. bad .. "%f[%D]", err.detail)
+            assert.equal(1, tx:fetch_value "select count(*) from t")
+          end
+        end
+        assert.equal(6500, tx:execute_many("insert into t values (?)", rows()))
+        tx:execute "insert into t values (-1)"
+        fails("unique_violation", tx, "execute_many", "insert into t values (?)", { { -2 }, { -1 } })
+      end)
+      assert.equal(6502, other:fetch_value "select count(*) from t")
+    end)
+  end
+
   it("whole numbers among others keep their digits", function()
     db:execute "create table texts (v varchar(40))"
     db:execute_many("insert into texts values (?)", { { 999999999999999 }, { 1.5 }, { 1 },

@@ -68,7 +68,9 @@ static const char *text_before(my_connection *connection)
   my_request *request = &connection->request;
   const covet_op *op = request->op;
   bool is_own = request->verb == MY_VERB_BEGIN;
+  bool is_marked = connection->marked;
 
+  connection->marked = false;
   if (op->flags & (COVET_QUERY_TRANSACTION | COVET_QUERY_DESCRIBE)) {
     return NULL;
   }
@@ -80,6 +82,9 @@ static const char *text_before(my_connection *connection)
     request->wrapped = true;
     request->savepoint = connection->in_transaction;
     request->marked = request->script && !request->savepoint;
+    if (is_marked && request->savepoint && !request->script) {
+      return NULL;
+    }
     return request->marked      ? "START TRANSACTION; SAVEPOINT covet_statement"
            : request->savepoint ? "SAVEPOINT covet_statement"
                                 : "START TRANSACTION";
@@ -97,6 +102,7 @@ static void before(my_connection *connection)
   const char *text;
 
   if (my_request_is_stopped(&connection->request)) {
+    connection->marked = false;
     my_request_after(connection);
     return;
   }

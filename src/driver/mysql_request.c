@@ -246,6 +246,7 @@ static void on_after(my_connection *connection)
   my_request *request = &connection->request;
 
   if (connection->answer != 0) {
+    connection->marked = false;
     if (my_is_gone(connection)) {
       my_lose(connection);
       return;
@@ -265,6 +266,27 @@ static void on_after(my_connection *connection)
   end(connection);
 }
 
+/* Whether the next statement on the lease is a list too. */
+static bool precedes_list(const my_connection *connection)
+{
+  covet_node *next = queue_first(&connection->base.queue);
+
+  return next != NULL && (COVET_CONTAINER(next, covet_op, node)->flags &
+                          COVET_QUERY_MANY) != 0;
+}
+
+/* The savepoint of a list, in its transaction. One of the same name takes its place:
+ * lists that follow one another wait for one answer less each, and begin as soon as
+ * the one before has ended. */
+static const char *text_after_list(my_connection *connection)
+{
+  if (connection->in_transaction && precedes_list(connection)) {
+    connection->marked = true;
+    return "SAVEPOINT covet_statement";
+  }
+  return "RELEASE SAVEPOINT covet_statement";
+}
+
 /* What ends the transaction or savepoint that was put around a statement. */
 static const char *text_after(my_connection *connection)
 {
@@ -275,10 +297,11 @@ static const char *text_after(my_connection *connection)
     my_fault_stopped(request);
     request->has_error = true;
   }
+  if (request->savepoint && undo) {
+    return "ROLLBACK TO covet_statement; RELEASE SAVEPOINT covet_statement";
+  }
   if (request->savepoint) {
-    return undo ? "ROLLBACK TO covet_statement; RELEASE SAVEPOINT "
-                  "covet_statement"
-                : "RELEASE SAVEPOINT covet_statement";
+    return text_after_list(connection);
   }
   if (undo) {
     return "ROLLBACK";
