@@ -33,6 +33,24 @@ PGresult *db_check(PGconn *connection, PGresult *result, ExecStatusType status)
   return result;
 }
 
+static PGresult *next_result(PGconn *connection)
+{
+  while (PQisBusy(connection)) {
+    if (!PQconsumeInput(connection)) {
+      db_fail("receive", connection);
+    }
+  }
+  return PQgetResult(connection);
+}
+
+PGresult *db_spin(PGconn *connection)
+{
+  PGresult *result = next_result(connection);
+
+  PQclear(next_result(connection)); /* NULL: the statement's end */
+  return result;
+}
+
 void db_exec(PGconn *connection, const char *sql)
 {
   PQclear(db_check(connection, PQexec(connection, sql), PGRES_COMMAND_OK));

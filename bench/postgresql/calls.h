@@ -22,6 +22,10 @@ PGconn *db_open(const char *url);
 /** `result` if it has this status; else ends the process. The caller clears it. */
 PGresult *db_check(PGconn *connection, PGresult *result, ExecStatusType status);
 
+/** The result of the one statement that was sent, waited for by asking the socket again
+ *  and again: the processor stays awake. */
+PGresult *db_spin(PGconn *connection);
+
 /** Run statements that give no rows. */
 void db_exec(PGconn *connection, const char *sql);
 

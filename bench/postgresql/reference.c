@@ -6,9 +6,9 @@
  *   covet_bench_postgresql WORKLOAD URL COUNT
  *   covet_bench_postgresql version URL
  *
- * W1, W3 and W4 block, W2 waits with epoll. What is faster and asks for more
- * stands beside them: W1-spinning waits by asking the socket again and again,
- * W2-pipelined keeps 16 statements in flight on each connection, W3-single and
+ * W1, W3, W4 and W5 block, W2 waits with epoll. What is faster and asks for more
+ * stands beside them: W1-spinning and W5-spinning wait by asking the socket again and
+ * again, W2-pipelined keeps 16 statements in flight on each connection, W3-single and
  * W4-single take the rows one by one. W5 and W6 write to a table `events` that is
  * made anew. A workload prints one line of JSON.
  */
@@ -36,23 +36,12 @@ static PGresult *wait_blocking(PGconn *connection, const char *value)
 static PGresult *wait_spinning(PGconn *connection, const char *value)
 {
   const int length = 8, format = DB_BINARY;
-  PGresult *result;
 
   if (!PQsendQueryPrepared(connection, "item", 1, &value, &length, &format,
                            DB_BINARY)) {
     db_fail("send", connection);
   }
-  while (PQisBusy(connection)) {
-    if (!PQconsumeInput(connection)) {
-      db_fail("receive", connection);
-    }
-  }
-  result = PQgetResult(connection);
-  while (PQisBusy(connection)) {
-    PQconsumeInput(connection);
-  }
-  PQclear(PQgetResult(connection)); /* NULL: the statement's end */
-  return result;
+  return db_spin(connection);
 }
 
 static void select_items(const char *url, long count,
@@ -198,8 +187,9 @@ static const measure_workload workloads[] = {
     {"W2", run_many},          {"W2-pipelined", run_many_pipelined},
     {"W3", run_result},        {"W3-single", run_single_rows},
     {"W4", run_cursor},        {"W4-single", run_single_rows},
-    {"W5", run_inserts},       {"W6", run_copy},
-    {"W8", run_opening},       {"W9-idle", run_idle},
+    {"W5", run_inserts},       {"W5-spinning", run_inserts_spinning},
+    {"W6", run_copy},          {"W8", run_opening},
+    {"W9-idle", run_idle},
 };
 
 int main(int argc, char **argv)

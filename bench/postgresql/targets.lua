@@ -112,7 +112,8 @@ local ALL = "W1 W1-socket W2 W2-socket W3 W4 W5 W6 W7 W8 W9-waiting W9-idle"
   .. " W10-selects W10-rows"
 
 M.peers = {
-  { name = "C, spinning", workloads = "W1=W1-spinning W1-socket=W1-spinning" },
+  { name = "C, spinning", workloads = "W1=W1-spinning W1-socket=W1-spinning"
+    .. " W5=W5-spinning" },
   { name = "C, 16 in flight", workloads = "W2=W2-pipelined W2-socket=W2-pipelined" },
   { name = "C, row by row", workloads = "W3=W3-single W4=W4-single" },
   { name = "pgbench", script = "bench/peers/with_pgbench.py",

@@ -13,7 +13,29 @@ static double sum_events(PGconn *connection)
       "select sum(id + length(name) + length(city) + score) from events");
 }
 
-void run_inserts(const char *url, long count, measure_result *result)
+/* An INSERT's answer, waited for in the kernel. */
+static PGresult *insert(PGconn *connection, const char *const *values,
+                        const int *lengths, const int *formats)
+{
+  return PQexecPrepared(connection, "insert", 4, values, lengths, formats,
+                        DB_BINARY);
+}
+
+static PGresult *insert_spinning(PGconn *connection, const char *const *values,
+                                 const int *lengths, const int *formats)
+{
+  if (!PQsendQueryPrepared(connection, "insert", 4, values, lengths, formats,
+                           DB_BINARY)) {
+    db_fail("send", connection);
+  }
+  return db_spin(connection);
+}
+
+typedef PGresult *answer_insert(PGconn *connection, const char *const *values,
+                                const int *lengths, const int *formats);
+
+static void insert_singly(const char *url, long count, answer_insert *answer,
+                          measure_result *result)
 {
   static measure_texts texts;
   PGconn *connection = db_open(url);
@@ -34,15 +56,23 @@ void run_inserts(const char *url, long count, measure_result *result)
     const int lengths[4] = {8, (int) strlen(name), (int) strlen(city), 8};
     db_put_int(id, i, 8);
     db_put_double(score, (double) (i % 1000) * 0.25);
-    PQclear(db_check(connection,
-                     PQexecPrepared(connection, "insert", 4, values, lengths,
-                                    formats, DB_BINARY),
+    PQclear(db_check(connection, answer(connection, values, lengths, formats),
                      PGRES_COMMAND_OK));
   }
   result->seconds = measure_now() - start;
   result->count = count;
   result->check = sum_events(connection);
   PQfinish(connection);
+}
+
+void run_inserts(const char *url, long count, measure_result *result)
+{
+  insert_singly(url, count, insert, result);
+}
+
+void run_inserts_spinning(const char *url, long count, measure_result *result)
+{
+  insert_singly(url, count, insert_spinning, result);
 }
 
 static char *put_field(char *at, const char *bytes, int length)

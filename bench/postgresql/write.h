@@ -7,6 +7,9 @@
 /** W5: single inserts, each a transaction of its own; synchronous_commit off. */
 void run_inserts(const char *url, long count, measure_result *result);
 
+/** The same; no answer is waited for in the kernel. */
+void run_inserts_spinning(const char *url, long count, measure_result *result);
+
 /** W6: a bulk load by COPY in its binary format. */
 void run_copy(const char *url, long count, measure_result *result);
 

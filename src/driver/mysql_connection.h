@@ -83,7 +83,8 @@ struct my_connection {
   my_request request;
   covet_op *waiting; /* for a stream in front of it to be read */
   bool in_transaction;
-  bool marked; /* the last list has set the savepoint of the one that comes next */
+  bool
+      marked; /* the last list has set the savepoint of the one that comes next */
   bool undone;    /* the server has rolled it back, because of an error */
   bool read_only; /* the open transaction was begun so */
   bool dirty;     /* the session was changed */

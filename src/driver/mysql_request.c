@@ -271,8 +271,8 @@ static bool precedes_list(const my_connection *connection)
 {
   covet_node *next = queue_first(&connection->base.queue);
 
-  return next != NULL && (COVET_CONTAINER(next, covet_op, node)->flags &
-                          COVET_QUERY_MANY) != 0;
+  return next != NULL &&
+         (COVET_CONTAINER(next, covet_op, node)->flags & COVET_QUERY_MANY) != 0;
 }
 
 /* The savepoint of a list, in its transaction. One of the same name takes its place:
