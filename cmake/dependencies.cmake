@@ -60,14 +60,34 @@ if(COVET_LIBPQ_BUFFER AND POSTGRESQL_FOUND)
 endif()
 
 if(COVET_HOST)
-  # The command's memory. The sanitizers watch their own allocator alone.
+  # The command's memory. The sanitizers watch their own allocator alone. LuaJIT
+  # keeps addresses in 47 bits, which is what a program has on x86-64; and one with
+  # 32-bit references takes no allocator but its own.
   option(COVET_MIMALLOC "Use mimalloc in the command" ON)
-  if(COVET_ASAN OR COVET_TSAN)
+  if(COVET_ASAN OR COVET_TSAN OR
+      NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64|AMD64")
     set(COVET_MIMALLOC OFF)
   elseif(COVET_MIMALLOC)
+    include(CheckCSourceRuns)
+    set(CMAKE_REQUIRED_LIBRARIES PkgConfig::LUAJIT)
+    set(CMAKE_REQUIRED_QUIET ON)
+    check_c_source_runs("#include <lua.h>
+      #include <stdlib.h>
+      static void *allocate(void *u, void *block, size_t old, size_t size)
+      {
+        (void) u, (void) old;
+        return size == 0 ? (free(block), NULL) : realloc(block, size);
+      }
+      int main(void)
+      {
+        return lua_newstate(allocate, NULL) == NULL;
+      }" COVET_LUAJIT_ALLOCATOR)
+    unset(CMAKE_REQUIRED_LIBRARIES)
+    unset(CMAKE_REQUIRED_QUIET)
     find_package(mimalloc QUIET)
-    if(NOT mimalloc_FOUND)
-      message(STATUS "covet: mimalloc: left out, libmimalloc not found")
+    if(NOT COVET_LUAJIT_ALLOCATOR OR NOT mimalloc_FOUND)
+      message(STATUS "covet: mimalloc: left out, libmimalloc not found, or LuaJIT "
+        "takes no allocator")
       set(COVET_MIMALLOC OFF)
     endif()
   endif()

@@ -272,19 +272,40 @@ check_bench_pages()
 
 # --- The lanes ----------------------------------------------------------------
 
-# The whole suite once more with AddressSanitizer and UBSan. COVET_SPEC_PRELOAD
-# is for specs that load covet's module into a foreign program.
+# The whole suite once more with AddressSanitizer and UBSan: the specs of servers in
+# one lane, the others in the other one. COVET_SPEC_PRELOAD is for specs that load
+# covet's module into a foreign program.
+SERVER_SPECS=(spec/db spec/mysql spec/postgresql)
+
+# sanitized_specs PATH...
+sanitized_specs()
+{
+  COVET_SPEC_PRELOAD=$(gcc -print-file-name=libasan.so) \
+    ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 \
+    UBSAN_OPTIONS=print_stacktrace=1 run_specs asan build/asan "$@"
+}
+
 address_sanitizer_lane()
 {
   trap 'stop_children; exit 143' TERM
-  export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0
-  export UBSAN_OPTIONS=print_stacktrace=1
-  COVET_SPEC_PRELOAD=$(gcc -print-file-name=libasan.so)
-  export COVET_SPEC_PRELOAD
   build_gate asan build/asan -DCOVET_ASAN=ON -DCOVET_TESTS=ON || return
-  run_units asan build/asan
+  ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 \
+    UBSAN_OPTIONS=print_stacktrace=1 run_units asan build/asan
   simulate asan build/asan 1 3000
-  run_specs asan build/asan
+  sanitized_specs "${SERVER_SPECS[@]}"
+}
+
+# Specs that need none of the shared servers to themselves, long after the other lane
+# has built what they run.
+other_sanitized_specs()
+{
+  local folder folders=()
+  for folder in spec/*; do
+    if [[ " ${SERVER_SPECS[*]} " != *" $folder "* ]]; then
+      folders+=("$folder")
+    fi
+  done
+  sanitized_specs "${folders[@]}"
 }
 
 # ThreadSanitizer's memory layout and the kernel's random one may not agree.
@@ -340,6 +361,7 @@ other_checks_lane()
         -DCOVET_HOST=OFF; then
     run_fuzzers
   fi
+  other_sanitized_specs
 }
 
 # --- The gates ------------------------------------------------------------------

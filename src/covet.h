@@ -531,9 +531,10 @@ COVET_EXPORT covet_op *covet_op_release(covet_adapter *adapter,
 
 /**
  * Lend a connection that is free at this moment, without an operation. Returns 0
- * when there is none, or when that cannot be told at once (COVET_OWN_THREAD, a
- * connection that is to be tested first...): covet_op_acquire waits. `owner` as
- * for covet_op_set_owner.
+ * when there is none, when that cannot be told at once (COVET_OWN_THREAD, a
+ * connection that is to be tested first...), or when the loop should run: submit
+ * covet_op_acquire then, as trying again may answer 0 for ever. `owner` as for
+ * covet_op_set_owner.
  */
 COVET_EXPORT covet_lease covet_try_acquire(covet_adapter *adapter,
                                            int read_only, uint64_t owner);

@@ -25,6 +25,9 @@ local PAUSE, RATIO = 0.02, 20
 
 local WEAK = { __mode = "k" }
 
+-- A table that was larger stays so, and whoever looks whether it is empty walks it.
+local FEW = 16
+
 local M = {}
 
 -- Frees what is garbage while somebody waits for a connection.
@@ -68,11 +71,12 @@ function Collector:on_due()
 end
 
 --- The fields that an adapter has for this module.
--- @treturn table `claims` (how many there are), `streams` (how many of them are),
+-- @treturn table `claims` (how many there are), `most_claims` (how many there were at
+-- once), `streams` (how many of them are),
 -- `claimed` (by task), `unclaimed` (an empty table for the next task), `dropped`
 -- (streams that were collected), `collector`
 function M.new()
-  return { claims = 0, streams = 0, claimed = setmetatable({}, WEAK), dropped = {},
+  return { claims = 0, most_claims = 0, streams = 0, claimed = setmetatable({}, WEAK), dropped = {},
     collector = setmetatable({ next_at = 0, waits = false }, Collector) }
 end
 
@@ -88,7 +92,11 @@ end
 
 -- A stream has `read_since`, and a lease has not.
 local function count_in(adapter, claim, change)
-  adapter.claims = adapter.claims + change
+  local claims = adapter.claims + change
+  adapter.claims = claims
+  if claims == 0 or claims > adapter.most_claims then
+    adapter.most_claims = claims -- since there was none
+  end
   if claim.read_since ~= nil then
     adapter.streams = adapter.streams + change
   end
@@ -112,12 +120,14 @@ end
 
 --- The claim has ended.
 function M.remove(adapter, owner, claim)
+  local most = adapter.most_claims
   count_in(adapter, claim, -1)
   local mine = owner and adapter.claimed[owner]
   if mine then
     mine[claim] = nil
     if next(mine) == nil then
-      adapter.claimed[owner], adapter.unclaimed = nil, mine
+      adapter.claimed[owner] = nil
+      adapter.unclaimed = most <= FEW and mine or nil
     end
   end
 end

@@ -4,9 +4,9 @@
 -- end of the task at the latest; what it left open is rolled back then.
 --
 -- The task owns its *hold*, which does not know the connection that the user has:
--- one that nobody can release any more is found by the collector, which finalizes its
--- *guard*, a userdata that nobody else has. Both are used again for the next lease
--- when the holder himself gives the connection back: they are what costs most.
+-- one that nobody can release any more is collected, and that is looked for at the end
+-- of each cycle of the collector. A hold is used again for the next lease when the
+-- holder himself gives the connection back.
 -- @module covet.connection
 
 local call = require "covet.call"
@@ -76,26 +76,43 @@ function Hold:close()
   end
 end
 
--- The holds by guard, of connections that are lent.
-local holds = setmetatable({}, { __mode = "k" })
+-- --- What nobody can release --------------------------------------------------------
 
--- A finalizer may not wait: what can is done now, and the rest when the adapter is
--- used the next time.
-local function collected(guard)
-  local self = holds[guard]
-  if not (self and self.lease_held) then
-    return
-  end
-  let_go(self)
-  local token = core.release(self.adapter.handle, self.lease)
+-- Nobody has the connection. A finalizer may not wait: what can is done now, and the
+-- rest when the adapter is used the next time.
+local function reclaim(adapter, hold)
+  let_go(hold)
+  local token = core.release(adapter.handle, hold.lease)
   if token then
     core.abandon(token)
   end
-  claims.drop(self.adapter, self)
+  claims.drop(adapter, hold)
 end
 
-local GUARD = newproxy(true)
-getmetatable(GUARD).__gc = collected
+-- The adapter of a userdata that nobody refers to: it is finalized at the end of the
+-- collector's cycle, and made anew as long as something is lent.
+local watched = setmetatable({}, { __mode = "k" })
+local CYCLE = newproxy(true)
+
+local function watch(adapter)
+  if not adapter.is_watched then
+    adapter.is_watched = true
+    watched[newproxy(CYCLE)] = adapter
+  end
+end
+
+getmetatable(CYCLE).__gc = function(cycle)
+  local adapter = watched[cycle]
+  if adapter then
+    adapter.is_watched = false
+    for hold in leases.forgotten(adapter) do
+      reclaim(adapter, hold)
+    end
+    if leases.any(adapter) then
+      watch(adapter)
+    end
+  end
+end
 
 -- --- Connections --------------------------------------------------------------------
 
@@ -112,10 +129,9 @@ end
 
 -- Keep for the next lease what the connection has no use for any more.
 local function set_aside(connection, hold)
-  local guard, spares = connection.guard, hold.adapter.spare_holds
-  holds[guard] = nil
-  connection.hold, connection.guard = NO_HOLD, nil
-  hold.guard = guard
+  local spares = hold.adapter.spare_holds
+  connection.hold = NO_HOLD
+  hold.task, hold.opened_at, hold.statement = nil, nil, nil
   spares[#spares + 1] = hold
 end
 
@@ -154,7 +170,7 @@ function Connection:close()
     if held.users > 0 then
       return
     end
-    held.adapter.shared_by[held.hold.task] = nil
+    held.adapter.shared_by[held.sharer] = nil
   end
   if held.hold.lease_held then
     release_held(held)
@@ -182,29 +198,27 @@ local class
 -- names the place.
 local SHARED = { is_shared = true }
 
--- One that was set aside, or a new one, and its guard.
+-- One that was set aside, or a new one.
 local function take_hold(adapter)
   local spares = adapter.spare_holds
   local hold = spares[#spares]
   if not hold then
-    return setmetatable({ adapter = adapter }, Hold), newproxy(GUARD)
+    return setmetatable({ adapter = adapter }, Hold)
   end
-  local guard = hold.guard
-  spares[#spares], hold.guard = nil, nil
-  return hold, guard
+  spares[#spares] = nil
+  return hold
 end
 
--- What the task of a new lease has of it, and its guard.
+-- What the task of a new lease has of it.
 local function new_hold(adapter, owner, read_only, lease, since, place)
-  local self, guard = take_hold(adapter)
+  local self = take_hold(adapter)
   self.lease, self.lease_held, self.read_only = lease, true, read_only
   self.task, self.since, self.opened_at = owner, since, place
-  holds[guard] = self
   if owner then
     owner:own(self)
   end
   claims.add(adapter, owner, self)
-  return self, guard
+  return self
 end
 
 local function wait_for_lease(from, owner, read_only, timeout)
@@ -235,13 +249,13 @@ function M.acquire(from, given)
   if not lease then
     lease, since = wait_for_lease(from, owner, read_only, given.timeout)
   end
-  local hold, guard = new_hold(adapter, owner, read_only, lease, since,
-    not given.is_shared and caller.where(1) or nil)
   local self = session.new({
     adapter = adapter, lease = lease, defaults = from.defaults, inside = 0,
-    hold = hold, guard = guard,
+    hold = new_hold(adapter, owner, read_only, lease, since,
+      not given.is_shared and caller.where(1) or nil),
   }, class)
   leases.add(self)
+  watch(adapter)
   return self
 end
 
@@ -254,7 +268,7 @@ function M.share(from)
   local shared = adapter.shared_by[owner]
   if not shared then
     shared = M.acquire(adapter, SHARED)
-    shared.users = 0
+    shared.users, shared.sharer = 0, owner
     adapter.shared_by[owner] = shared
   end
   shared.users = shared.users + 1

@@ -238,7 +238,7 @@ function M.view(session, defaults)
   for key, value in pairs(session) do
     view[key] = value
   end
-  view.hold, view.guard = nil, nil
+  view.hold = nil
   view.origin, view.defaults = session.origin or session, defaults
   return M.new(view, getmetatable(session))
 end

@@ -203,6 +203,64 @@ database.contract("leases", function(d, open)
     assert.equal(1, db:get_pool_stats().reclaimed)
   end)
 
+  it("what has a finalizer may give its connection back there", function()
+    local db, told = open(), reports()
+    local closed = 0
+    local function new_repository()
+      local self = { held = db:acquire(), proxy = newproxy(true) }
+      getmetatable(self.proxy).__gc = function()
+        self.held:close()
+        closed = closed + 1
+      end
+    end
+    for round = 1, 10 do
+      collectgarbage "stop"
+      new_repository()
+      while closed < round do
+        collectgarbage("step", 0)
+      end
+      local held = db:acquire()
+      collectgarbage "restart"
+      collectgarbage()
+      assert.equal(1, held:fetch_value "select 1")
+      held:release()
+    end
+    assert.same({}, told)
+    db:acquire() -- and forgotten
+    assert.is_true(wait.until_true(function()
+      collectgarbage()
+      return used() == 0
+    end, 5))
+    assert.equal(1, #told)
+  end)
+
+  it("a lease that a disconnect has ended says nothing of the one that is there now", function()
+    local db, is_over = open(), false
+    local first = covet.spawn(function()
+      local held = db:acquire()
+      while not is_over do covet.sleep(0.01) end
+      held:close()
+    end)
+    covet.sleep(0.02)
+    db:disconnect(0.1)
+    db:connect()
+    local second = db:acquire()
+    is_over = true
+    first:join()
+    db:configure { acquire_timeout = 0.1 }
+    covet.spawn(function()
+      local all, held, err = { second }, nil, nil
+      repeat
+        held, err = db.try:acquire()
+        all[#all + 1] = held
+      until err
+      assert.equal("pool_timeout", err.kind)
+      assert.equal(math.min(3, #all), #err.holders)
+      for i = 2, #all do all[i]:release() end
+    end):join()
+    second:release()
+  end)
+
   it("what gives its connection back is no leak", function()
     local db, told = open(), reports()
     covet.spawn(function()

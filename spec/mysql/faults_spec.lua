@@ -68,6 +68,20 @@ mysql.describe("MariaDB that goes away", function()
     end
   end
 
+  it("a connection lost under its holder does not take the next one along, whose socket has its number",
+    function()
+      local first = db:acquire()
+      server:administer("kill " .. tostring(first:fetch_value "select connection_id()"):match "%d+")
+      covet.sleep(0.1) -- it is seen to be gone
+      local next_one = open { min_pool_size = 1, max_pool_size = 1 }
+      assert.equal(1, next_one:fetch_value "select 1")
+      first:close()
+      covet.sleep(0.05)
+      assert.equal(0, (next_one:fetch_value { "select sleep(0.05)", timeout = 5 }))
+      assert.equal(0, next_one:get_pool_stats().used)
+      next_one:disconnect(1)
+    end)
+
   it("a query whose connection is killed", function()
     local fine, err = during(function()
       return db:fetch_value "select sleep(20)"

@@ -138,6 +138,22 @@ mysql.describe("lists of rows on MariaDB", function()
     end)
   end
 
+  it("a procedure that ends the transaction around its list is told, whichever list it is", function()
+    db:execute "create table t (a int primary key)"
+    db:execute("create procedure p(x int) begin insert into t values (x);"
+      .. " if x = 1 then commit; start transaction; end if; end")
+    for _, count in ipairs { 1500, 4500 } do
+      db:execute "delete from t"
+      local rows = {}
+      for i = 1, count do rows[i] = { i } end
+      local held = db:acquire()
+      held:execute "begin"
+      local err = fails("usage", held, "execute_many", "call p(?)", rows)
+      assert.matches("covet_statement does not exist", err.message)
+      held:release()
+    end
+  end)
+
   it("whole numbers among others keep their digits", function()
     db:execute "create table texts (v varchar(40))"
     db:execute_many("insert into texts values (?)", { { 999999999999999 }, { 1.5 }, { 1 },

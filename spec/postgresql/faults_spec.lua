@@ -60,6 +60,22 @@ postgresql.describe("a session that the server ends while it does nothing", func
   end)
 end)
 
+postgresql.describe("a connection that is lost under its holder", function()
+  it("does not take the next one along, whose socket has its number", function()
+    local db, other = postgresql.open(), postgresql.open()
+    local first = db:acquire()
+    local pid = first:fetch_value "select pg_backend_pid()"
+    other:fetch_value("select pg_terminate_backend($1, 5000)", pid)
+    covet.sleep(0.1) -- it is seen to be gone
+    local next_one = postgresql.open { min_pool_size = 1, max_pool_size = 1 }
+    assert.equal(1, next_one:fetch_value "select 1")
+    first:close()
+    covet.sleep(0.05)
+    assert.equal(1, next_one:fetch_value { "select 1 from pg_sleep(0.05)", timeout = 5 })
+    assert.equal(0, next_one:get_pool_stats().used)
+  end)
+end)
+
 postgresql.describe("PostgreSQL that goes away", function()
   local server, db
 

@@ -18,7 +18,7 @@ typedef struct covet_lane {
   covet_pool *pool;        /* NULL: the driver's own, never lent */
   bool fixed;              /* its connections stay: no sizes, no eviction */
   covet_heap_node alarm;   /* in the runtime's alarms: the pool wants a tick */
-  covet_pool_waiter hasty; /* of who does not wait */
+  covet_pool_waiter hasty; /* of covet_lane_try: never in the pool's queue */
   unsigned count;          /* connections that exist */
   covet_queue gathered;    /* operations that wait for the end of the turn */
   bool carrying;           /* the pool's actions are being carried out */

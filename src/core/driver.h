@@ -59,7 +59,7 @@ typedef struct covet_driver {
    *  May be NULL. */
   bool (*gathers)(covet_adapter *adapter, const covet_op *op);
 
-  /** The lane whose connections are leased. */
+  /** The lane whose connections are leased. choose_lane is asked for all else. */
   unsigned (*lease_lane)(covet_adapter *adapter, bool read_only);
 
   covet_connection *(*connection_new)(covet_adapter *adapter, unsigned lane);
@@ -81,7 +81,7 @@ typedef struct covet_driver {
   covet_step (*execute)(covet_connection *connection, covet_op *op);
 
   /** Whether COVET_OP_RELEASE would find nothing to do. */
-  bool (*is_clean)(const covet_connection *connection);
+  bool (*is_clean)(covet_connection *connection);
 
   /** `op->stop` was set while the operation is pending; of a `call` the connection
    *  is NULL. */

@@ -628,9 +628,12 @@ covet_connection *covet_lane_try(covet_lane *lane, uint64_t owner)
   covet_connection *connection;
 
   lane->hasty.owner = owner;
-  if (!has_idle(lane, now_us, &slot) ||
-      covet_pool_acquire(lane->pool, now_us, &lane->hasty) !=
-          COVET_POOL_GRANTED) {
+  if (!has_idle(lane, now_us, &slot)) {
+    return NULL;
+  }
+  if (covet_pool_acquire(lane->pool, now_us, &lane->hasty) !=
+      COVET_POOL_GRANTED) {
+    covet_pool_cancel(lane->pool, now_us, &lane->hasty);
     return NULL;
   }
   connection = connection_at(lane, slot);

@@ -3,8 +3,6 @@
 #include "error.h"
 #include "runtime_parts.h"
 
-#include <stdlib.h>
-
 enum { LEASE_INDEX_BITS = 16, LEASE_LOAN_BITS = 36 }; /* exact as a double */
 
 static covet_op *op_of(covet_node *node)

@@ -220,11 +220,28 @@ static covet_step refuse_dead(my_connection *connection, covet_op *op)
   return COVET_STEP_DONE;
 }
 
-static bool is_clean(const covet_connection *base)
+/* Whether the server is seen to be there, or was just now. Between two calls the loop
+ * watches the socket; who keeps the loop from running may be faster. */
+static bool is_seen(my_connection *connection)
 {
-  const my_connection *connection = (const my_connection *) base;
+  uint64_t now_us = covet_now_us();
 
-  return !connection->lost && !my_needs_reset(connection);
+  if (now_us - connection->sent_us > FRESH_US &&
+      now_us - connection->looked_us > FRESH_US) {
+    if (has_ended(connection)) {
+      return false;
+    }
+    connection->looked_us = now_us;
+  }
+  return true;
+}
+
+static bool is_clean(covet_connection *base)
+{
+  my_connection *connection = my_connection_of(base);
+
+  return !connection->lost && !my_needs_reset(connection) &&
+         is_seen(connection);
 }
 
 static covet_step dispatch(my_connection *connection, covet_op *op)

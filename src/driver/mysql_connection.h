@@ -83,8 +83,7 @@ struct my_connection {
   my_request request;
   covet_op *waiting; /* for a stream in front of it to be read */
   bool in_transaction;
-  bool
-      marked; /* the last list has set the savepoint of the one that comes next */
+  bool savepoint_is_set; /* by a list, for the one that comes next */
   bool undone;    /* the server has rolled it back, because of an error */
   bool read_only; /* the open transaction was begun so */
   bool dirty;     /* the session was changed */
@@ -109,6 +108,7 @@ struct my_connection {
   bool kill_futile; /* another would be refused as the last one was */
   bool kill_echoes; /* one was sent, and may still be about to come to effect */
   uint64_t sent_us; /* the last request */
+  uint64_t looked_us; /* whether its server is there, without one */
   covet_spin spin;
 };
 

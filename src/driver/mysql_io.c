@@ -35,22 +35,22 @@ bool my_io_init(my_connection *connection, covet_runtime *runtime)
   return true;
 }
 
+/* For good, and at once: libmariadb closes a socket that has ended. Its number may be
+ * another connection's soon, and libuv forgets whatever has the number when it is told
+ * to stop. */
 void my_io_unwatch(my_connection *connection)
 {
-  if (connection->has_poll && connection->events != 0) {
-    (void) uv_poll_stop(&connection->poll);
+  if (connection->has_poll) {
+    connection->has_poll = false;
     connection->events = 0;
+    uv_close((uv_handle_t *) &connection->poll, on_handle_closed);
   }
 }
 
 /* The poll handle goes before its descriptor; a worker's call before both. */
 static void close_handles(my_connection *connection)
 {
-  if (connection->has_poll) {
-    connection->has_poll = false;
-    (void) uv_poll_stop(&connection->poll);
-    uv_close((uv_handle_t *) &connection->poll, on_handle_closed);
-  }
+  my_io_unwatch(connection);
   uv_close((uv_handle_t *) &connection->timer, on_handle_closed);
 }
 

@@ -68,9 +68,9 @@ static const char *text_before(my_connection *connection)
   my_request *request = &connection->request;
   const covet_op *op = request->op;
   bool is_own = request->verb == MY_VERB_BEGIN;
-  bool is_marked = connection->marked;
+  bool is_set = connection->savepoint_is_set;
 
-  connection->marked = false;
+  connection->savepoint_is_set = false;
   if (op->flags & (COVET_QUERY_TRANSACTION | COVET_QUERY_DESCRIBE)) {
     return NULL;
   }
@@ -82,7 +82,7 @@ static const char *text_before(my_connection *connection)
     request->wrapped = true;
     request->savepoint = connection->in_transaction;
     request->marked = request->script && !request->savepoint;
-    if (is_marked && request->savepoint && !request->script) {
+    if (is_set && request->savepoint && !request->script) {
       return NULL;
     }
     return request->marked      ? "START TRANSACTION; SAVEPOINT covet_statement"
@@ -102,7 +102,7 @@ static void before(my_connection *connection)
   const char *text;
 
   if (my_request_is_stopped(&connection->request)) {
-    connection->marked = false;
+    connection->savepoint_is_set = false;
     my_request_after(connection);
     return;
   }

@@ -246,7 +246,7 @@ static void on_after(my_connection *connection)
   my_request *request = &connection->request;
 
   if (connection->answer != 0) {
-    connection->marked = false;
+    connection->savepoint_is_set = false;
     if (my_is_gone(connection)) {
       my_lose(connection);
       return;
@@ -275,13 +275,23 @@ static bool precedes_list(const my_connection *connection)
          (COVET_CONTAINER(next, covet_op, node)->flags & COVET_QUERY_MANY) != 0;
 }
 
+/* Whether a list could not have ended the transaction, and its savepoint, which only
+ * RELEASE would tell. */
+static bool keeps_transaction(const my_connection *connection)
+{
+  my_verb verb = connection->request.verb;
+
+  return connection->in_transaction &&
+         (verb == MY_VERB_INSERT || verb == MY_VERB_CHANGE);
+}
+
 /* The savepoint of a list, in its transaction. One of the same name takes its place:
  * lists that follow one another wait for one answer less each, and begin as soon as
  * the one before has ended. */
 static const char *text_after_list(my_connection *connection)
 {
-  if (connection->in_transaction && precedes_list(connection)) {
-    connection->marked = true;
+  if (keeps_transaction(connection) && precedes_list(connection)) {
+    connection->savepoint_is_set = true;
     return "SAVEPOINT covet_statement";
   }
   return "RELEASE SAVEPOINT covet_statement";

@@ -41,6 +41,7 @@ static void end(my_connection *connection)
   connection->resetting = false;
   connection->in_transaction = false;
   connection->undone = false;
+  connection->savepoint_is_set = false;
   my_clock_stop(connection);
   if (base->running != NULL) {
     my_settle(connection, base->running, COVET_STEP_DONE);

@@ -224,12 +224,28 @@ static covet_step release(pg_connection *connection, covet_op *op)
                                     : COVET_STEP_DONE;
 }
 
-static bool is_clean(const covet_connection *base)
+/* Whether the server is seen to be there, or was just now. Between two calls the loop
+ * watches the socket; who keeps the loop from running may be faster. */
+static bool is_seen(pg_connection *connection)
 {
-  const pg_connection *connection = (const pg_connection *) base;
+  uint64_t now_us = covet_now_us();
+
+  if (now_us - connection->sent_us > FRESH_US &&
+      now_us - connection->looked_us > FRESH_US) {
+    if (has_ended(connection)) {
+      return false;
+    }
+    connection->looked_us = now_us;
+  }
+  return true;
+}
+
+static bool is_clean(covet_connection *base)
+{
+  pg_connection *connection = pg_connection_of(base);
 
   return !connection->lost && connection->mode != PG_MODE_COPY_IN &&
-         !pg_needs_reset(connection);
+         !pg_needs_reset(connection) && is_seen(connection);
 }
 
 static bool is_copy_call(const covet_op *op)

@@ -251,7 +251,8 @@ struct pg_connection {
   void *arguments; /* of libpq's calls */
   uint32_t argument_capacity;
   struct pg_copy *copy;
-  uint64_t sent_us; /* the last request */
+  uint64_t sent_us;   /* the last request */
+  uint64_t looked_us; /* whether its server is there, without one */
   covet_spin spin;
 };
 

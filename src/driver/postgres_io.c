@@ -38,22 +38,22 @@ bool pg_io_init(pg_connection *connection, covet_runtime *runtime)
   return true;
 }
 
+/* For good, and at once: libpq closes a socket that has ended. Its number may be
+ * another connection's soon, and libuv forgets whatever has the number when it is told
+ * to stop. */
 void pg_io_unwatch(pg_connection *connection)
 {
-  if (connection->has_poll && connection->events != 0) {
-    (void) uv_poll_stop(&connection->poll);
+  if (connection->has_poll) {
+    connection->has_poll = false;
     connection->events = 0;
+    uv_close((uv_handle_t *) &connection->poll, on_handle_closed);
   }
 }
 
 void pg_io_stop(pg_connection *connection)
 {
   connection->closing = true;
-  if (connection->has_poll) {
-    connection->has_poll = false;
-    (void) uv_poll_stop(&connection->poll); /* before its descriptor goes */
-    uv_close((uv_handle_t *) &connection->poll, on_handle_closed);
-  }
+  pg_io_unwatch(connection); /* before its descriptor goes */
   uv_close((uv_handle_t *) &connection->timer, on_handle_closed);
   uv_close((uv_handle_t *) &connection->clock, on_handle_closed);
 }

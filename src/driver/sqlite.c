@@ -408,9 +408,9 @@ static void on_ran(sqlite_job *job)
                           after_run(connection, op, connection->outcome));
 }
 
-static bool is_clean(const covet_connection *base)
+static bool is_clean(covet_connection *base)
 {
-  const sqlite_connection *connection = (const sqlite_connection *) base;
+  const sqlite_connection *connection = sqlite_connection_of(base);
 
   return !connection->dirty && connection->blobs == NULL &&
          connection->db != NULL && sqlite3_get_autocommit(connection->db);

@@ -40,10 +40,8 @@ lua_State *covet_new_state(void)
 
   if (L != NULL) {
     lua_atpanic(L, report_panic);
-    return L;
   }
-  /* LuaJIT with 32-bit references takes no allocator but its own. */
-  return luaL_newstate();
+  return L;
 }
 
 #else

@@ -20,19 +20,36 @@ local M = {}
 -- again.
 local SLOTS = 2 ^ 16
 
---- The fields that an adapter has for this module: `leased`, its sessions, and
--- `statements_of`, the last statement of each, by the lease's slot; `leaked`, what was
--- reported, by lease; `reclaimed`, how many came back, but not from their holders; and
--- `spare_holds` of covet.connection.
+--- The fields that an adapter has for this module: by the lease's slot `leased`, the
+-- sessions that somebody has, and `lent`, their holds; `leaked`, what was reported, by
+-- lease; `reclaimed`, how many came back, but not from their holders; and `spare_holds`
+-- and `is_watched` of covet.connection.
 function M.new()
-  return { leased = setmetatable({}, { __mode = "v" }), statements_of = {},
-    leaked = {}, reclaimed = 0, spare_holds = {} }
+  return { leased = setmetatable({}, { __mode = "v" }), lent = {}, leaked = {},
+    reclaimed = 0, spare_holds = {}, is_watched = false }
 end
 
 --- A connection was lent.
 -- @tparam table connection the session
 function M.add(connection)
-  connection.adapter.leased[connection.lease % SLOTS] = connection
+  local adapter, slot = connection.adapter, connection.lease % SLOTS
+  adapter.leased[slot], adapter.lent[slot] = connection, connection.hold
+end
+
+--- It was given back. By then its slot may be another lease's: a connection can be
+-- closed under its holder.
+-- @tparam table hold of covet.connection
+function M.remove(hold)
+  local adapter, slot = hold.adapter, hold.lease % SLOTS
+  if adapter.lent[slot] == hold then
+    adapter.leased[slot], adapter.lent[slot] = nil, nil
+  end
+end
+
+-- The hold of a lease, if it is lent.
+local function hold_of(adapter, lease)
+  local hold = adapter.lent[lease % SLOTS]
+  return hold and hold.lease == lease and hold or nil
 end
 
 --- A statement begins on it.
@@ -40,15 +57,28 @@ end
 -- @tparam number lease
 -- @tparam string text
 function M.note_statement(adapter, lease, text)
-  adapter.statements_of[lease % SLOTS] = text
+  local hold = hold_of(adapter, lease)
+  if hold then
+    hold.statement = text
+  end
 end
 
---- It was given back.
--- @tparam table hold of covet.connection
-function M.remove(hold)
-  local slot = hold.lease % SLOTS
-  hold.adapter.leased[slot] = nil
-  hold.adapter.statements_of[slot] = nil
+--- Whether something is lent.
+function M.any(adapter)
+  return next(adapter.lent) ~= nil
+end
+
+--- The holds of connections that nobody has any more, one after the other.
+-- @tparam table adapter
+-- @treturn function iterator
+function M.forgotten(adapter)
+  local lent, slot, hold = adapter.lent, nil, nil
+  return function()
+    repeat
+      slot, hold = next(lent, slot)
+    until slot == nil or adapter.leased[slot] == nil
+    return hold
+  end
 end
 
 --- It came back, and not from its holder: that is counted and told.
@@ -65,8 +95,7 @@ end
 -- The longest holders at this moment.
 local function holders(adapter)
   local list = {}
-  for _, connection in pairs(adapter.leased) do
-    local hold = connection.hold
+  for _, hold in pairs(adapter.lent) do
     list[#list + 1] = { taken_at = hold.opened_at or "?", since = hold.since,
       task = report.task_name(hold.task) }
   end
@@ -148,17 +177,14 @@ end
 
 TELL.ask = password.answer_later
 
+-- Of one that came back meanwhile only that is told.
 function TELL.leak(adapter, lease, seconds)
-  local connection = adapter.leased[lease % SLOTS]
-  if connection and connection.lease ~= lease then
-    return -- it came back meanwhile
-  end
-  local hold = connection and connection.hold or {}
+  local hold = hold_of(adapter, lease)
+  local known = hold or {}
   local event = { pool = adapter.name, seconds = seconds,
-    connection = connection, taken_at = hold.opened_at,
-    task = report.task_name(hold.task),
-    last_statement = adapter.statements_of[lease % SLOTS],
-    standing = report.standing(hold.task) }
+    connection = hold and adapter.leased[lease % SLOTS],
+    taken_at = known.opened_at, task = report.task_name(known.task),
+    last_statement = known.statement, standing = report.standing(known.task) }
   adapter.leaked[lease] = { taken_at = event.taken_at, task = event.task }
   report.tell_leak(adapter, event)
 end
