@@ -90,8 +90,9 @@ local function reclaim(adapter, hold)
 end
 
 -- The adapter of a userdata that nobody refers to: it is finalized at the end of the
--- collector's cycle, and made anew as long as something is lent.
-local watched = setmetatable({}, { __mode = "k" })
+-- collector's cycle, and made anew as long as something is lent. An adapter that nobody
+-- has goes with all its connections.
+local watched = setmetatable({}, { __mode = "kv" })
 local CYCLE = newproxy(true)
 
 local function watch(adapter)
