@@ -272,10 +272,10 @@ check_bench_pages()
 
 # --- The lanes ----------------------------------------------------------------
 
-# The whole suite once more with AddressSanitizer and UBSan: the specs of servers in
-# one lane, the others in the other one. COVET_SPEC_PRELOAD is for specs that load
+# The whole suite once more with AddressSanitizer and UBSan; some specs, which use none of
+# the shared servers, in the other lane. COVET_SPEC_PRELOAD is for specs that load
 # covet's module into a foreign program.
-SERVER_SPECS=(spec/db spec/mysql spec/postgresql)
+OTHER_LANE_SPECS=(spec/embed spec/sqlite)
 
 # sanitized_specs PATH...
 sanitized_specs()
@@ -287,21 +287,14 @@ sanitized_specs()
 
 address_sanitizer_lane()
 {
+  local folder folders=()
   trap 'stop_children; exit 143' TERM
   build_gate asan build/asan -DCOVET_ASAN=ON -DCOVET_TESTS=ON || return
   ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 \
     UBSAN_OPTIONS=print_stacktrace=1 run_units asan build/asan
   simulate asan build/asan 1 3000
-  sanitized_specs "${SERVER_SPECS[@]}"
-}
-
-# Specs that need none of the shared servers to themselves, long after the other lane
-# has built what they run.
-other_sanitized_specs()
-{
-  local folder folders=()
   for folder in spec/*; do
-    if [[ " ${SERVER_SPECS[*]} " != *" $folder "* ]]; then
+    if [[ " ${OTHER_LANE_SPECS[*]} " != *" $folder "* ]]; then
       folders+=("$folder")
     fi
   done
@@ -361,7 +354,7 @@ other_checks_lane()
         -DCOVET_HOST=OFF; then
     run_fuzzers
   fi
-  other_sanitized_specs
+  sanitized_specs "${OTHER_LANE_SPECS[@]}" # long after the other lane has built it
 }
 
 # --- The gates ------------------------------------------------------------------
