@@ -52,7 +52,6 @@ local WAITING = "a task is a coroutine of LuaJIT with a stack of its own, some 2
 local LATE = "LuaJIT resizes its string table in one go: 12 ms to grow it at 262,144"
   .. " strings, 7 ms to shrink it when a result has gone"
 local BUSY = "between two selects the task is resumed and suspended, which C does not do"
-
 local INSERT = "a C program that spins does not reach it either (the row C, spinning): more of"
   .. " an insert's time is the server's than of a select's"
 

@@ -74,6 +74,18 @@ postgresql.describe("a connection that is lost under its holder", function()
     assert.equal(1, next_one:fetch_value { "select 1 from pg_sleep(0.05)", timeout = 5 })
     assert.equal(0, next_one:get_pool_stats().used)
   end)
+
+  it("is not lent again, although the loop did not run in between", function()
+    local db = postgresql.open { min_pool_size = 1, max_pool_size = 1 }
+    local first = db:acquire()
+    local pid = first:fetch_value "select pg_backend_pid()"
+    os.execute(("'%s/psql' -X -q -t -c 'select pg_terminate_backend(%d, 5000)' '%s' >/dev/null && sleep 0.1")
+      :format(os.getenv "COVET_PG_BIN", pid, postgresql.admin_url))
+    first:release()
+    local second = db:acquire()
+    assert.is_true(second:fetch_value "select pg_backend_pid()" ~= pid)
+    second:release()
+  end)
 end)
 
 postgresql.describe("PostgreSQL that goes away", function()

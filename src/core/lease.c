@@ -3,7 +3,8 @@
 #include "error.h"
 #include "runtime_parts.h"
 
-enum { LEASE_INDEX_BITS = 16, LEASE_LOAN_BITS = 36 }; /* exact as a double */
+/* Exact as a double. lua/covet/adapter/leases.lua knows of the lower bits. */
+enum { LEASE_INDEX_BITS = 16, LEASE_LOAN_BITS = 36 };
 
 static covet_op *op_of(covet_node *node)
 {
